@@ -3,3 +3,8 @@
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
+
+pub mod spawn;
+mod sys;
+pub mod time;
+mod wait;

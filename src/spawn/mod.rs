@@ -1,0 +1,22 @@
+//! Starting tasks, on whatever runtime the caller has.
+//!
+//! | runtime | its one line |
+//! |---|---|
+//! | tokio | `\|t: Task\| { tokio::spawn(t); }` |
+//! | smol | `\|t: Task\| smol::spawn(t).detach()` |
+//! | async-std | `\|t: Task\| { async_std::task::spawn(t); }` |
+//! | the simulator | `sim.spawner()` |
+//!
+//! Work that need not run in parallel needs no spawner at all.
+//!
+//! [`block_on`] runs one future on the calling thread; [`block_on_with`] does so where there are no threads to park.
+
+mod block_on;
+mod task;
+
+pub use block_on::block_on_with;
+pub use task::{Spawn, Task};
+
+crate::sys::with_std! {
+    pub use block_on::block_on;
+}

@@ -1,0 +1,121 @@
+//! The one lock of the kit: a value that is reached through a closure, so that nobody holds it across foreign code.
+//!
+//! Which lock it is: loom's mutex under loom; a critical section with the feature of that name, or where there is
+//! neither `std` nor `spin`; std's mutex; a spinlock by the feature `spin`.
+//!
+//! The rule of the house (design rule k): a closure given to [`Lock::with`] clones, wakes and drops no waker, calls no
+//! spawner and no alarm, and drops no value of the user.
+#![cfg_attr(
+    all(feature = "spin", not(feature = "std"), not(feature = "critical-section")),
+    expect(unsafe_code, reason = "the spinlock hands out its value between a swap and a store")
+)]
+
+/// A value behind the platform's lock.
+pub(crate) struct Lock<T>(raw::Raw<T>);
+
+impl<T> Lock<T> {
+    /// Puts `value` behind a lock.
+    pub(crate) fn new(value: T) -> Self {
+        Self(raw::Raw::new(value))
+    }
+
+    /// Runs `f` with the value. `f` must not reach this lock again.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.0.with(f)
+    }
+}
+
+#[cfg(wakeful_loom)]
+mod raw {
+    pub(crate) struct Raw<T>(loom::sync::Mutex<T>);
+
+    impl<T> Raw<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            f(&mut self.0.lock().unwrap())
+        }
+    }
+}
+
+#[cfg(all(not(wakeful_loom), any(feature = "critical-section", all(not(feature = "std"), not(feature = "spin")))))]
+mod raw {
+    use core::cell::RefCell;
+
+    pub(crate) struct Raw<T>(critical_section::Mutex<RefCell<T>>);
+
+    impl<T> Raw<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(critical_section::Mutex::new(RefCell::new(value)))
+        }
+
+        #[inline]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            critical_section::with(|cs| f(&mut self.0.borrow_ref_mut(cs)))
+        }
+    }
+}
+
+#[cfg(all(not(wakeful_loom), feature = "std", not(feature = "critical-section")))]
+mod raw {
+    use std::sync::{Mutex, PoisonError};
+
+    pub(crate) struct Raw<T>(Mutex<T>);
+
+    impl<T> Raw<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
+
+        /// A panic inside a closure is a bug of the kit; it must not turn into a second one for everybody else, so
+        /// poisoning is passed over.
+        #[inline]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+}
+
+#[cfg(all(not(wakeful_loom), feature = "spin", not(feature = "std"), not(feature = "critical-section")))]
+mod raw {
+    use crate::sys::atomic::{AtomicBool, Ordering};
+    use core::cell::UnsafeCell;
+
+    pub(crate) struct Raw<T> {
+        taken: AtomicBool,
+        value: UnsafeCell<T>,
+    }
+
+    // SAFETY: `with` lets one thread at a time reach the value, so sharing the lock only moves access between threads.
+    unsafe impl<T: Send> Sync for Raw<T> {}
+
+    impl<T> Raw<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        }
+
+        #[inline]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+            struct Free<'a>(&'a AtomicBool);
+            impl Drop for Free<'_> {
+                fn drop(&mut self) {
+                    // Release: partner of the acquiring swap of the next holder.
+                    self.0.store(false, Ordering::Release);
+                }
+            }
+            // Acquire: partner of the releasing store in `Free`.
+            while self.taken.swap(true, Ordering::Acquire) {
+                while self.taken.load(Ordering::Relaxed) {
+                    core::hint::spin_loop();
+                }
+            }
+            let _free = Free(&self.taken);
+            // SAFETY: the swap above gave the flag to this call alone, until `_free` is dropped after `f`.
+            let value = unsafe { &mut *self.value.get() };
+            f(value)
+        }
+    }
+}

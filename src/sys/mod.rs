@@ -1,0 +1,58 @@
+//! The platform: the only home of configuration switches.
+//!
+//! | part | what it hides |
+//! |---|---|
+//! | [`atomic`] | `core`'s atomics, `portable-atomic`, or loom's |
+//! | [`arc`] | a reference count that also exists without compare-and-swap |
+//! | [`lock`] | a mutex, a critical section, a spinlock, or loom's mutex, behind one method |
+//! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
+//! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
+//! | [`slot`] | the ambient slot of a thread, and the token that tells one poll stack from another |
+//! | [`thread`] | parking, the alarm thread, panic capture |
+//! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
+//!
+//! No other room names a feature, a target or a synchronisation primitive; `tests/house_rules.rs` checks it.
+
+pub(crate) mod arc;
+pub(crate) mod atomic;
+pub(crate) mod lock;
+pub(crate) mod once;
+pub(crate) mod probe;
+pub(crate) mod slot;
+pub(crate) mod thread;
+pub(crate) mod waker;
+
+pub(crate) use arc::{Arc, Weak};
+pub(crate) use lock::Lock;
+pub(crate) use once::OnceArc;
+
+/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce.
+#[cfg(target_pointer_width = "64")]
+pub(crate) const WHEEL_BITS: u32 = 6;
+/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce.
+#[cfg(not(target_pointer_width = "64"))]
+pub(crate) const WHEEL_BITS: u32 = 4;
+
+/// Keeps its items where there is a standard library.
+#[cfg(feature = "std")]
+macro_rules! with_std {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where there is a standard library.
+#[cfg(not(feature = "std"))]
+macro_rules! with_std {
+    ($($item:item)*) => {};
+}
+pub(crate) use with_std;
+
+/// Keeps its items where the standard library has a clock and threads that work.
+#[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
+macro_rules! with_system_clock {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where the standard library has a clock and threads that work.
+#[cfg(not(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown")))))]
+macro_rules! with_system_clock {
+    ($($item:item)*) => {};
+}
+pub(crate) use with_system_clock;

@@ -1,0 +1,144 @@
+//! What only an operating system has: parking a thread, a thread that rings at an instant, catching a panic.
+
+use super::with_std;
+
+#[cfg(not(feature = "std"))]
+mod none {
+    use alloc::boxed::Box;
+    use core::any::Any;
+
+    /// Runs `f`. Without `std` a panic can't be caught, so the answer is never an error.
+    pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+        Ok(f())
+    }
+
+    /// Whether this thread is unwinding.
+    pub(crate) fn panicking() -> bool {
+        false
+    }
+}
+#[cfg(not(feature = "std"))]
+pub(crate) use none::{catch, panicking};
+
+with_std! {
+    use alloc::boxed::Box;
+    use core::any::Any;
+    use core::time::Duration;
+    pub(crate) use std::sync::OnceLock;
+    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+    use std::thread::Thread;
+
+    /// Runs `f` and catches its panic.
+    ///
+    /// The kit drops what `f` worked on or hands it back whole, so nothing half-changed is looked at afterwards.
+    pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+    }
+
+    /// Whether this thread is unwinding.
+    pub(crate) fn panicking() -> bool {
+        std::thread::panicking()
+    }
+
+    /// A handle to the calling thread, to be unparked from elsewhere.
+    pub(crate) struct Parker(Thread);
+
+    impl Parker {
+        /// The calling thread.
+        pub(crate) fn here() -> Self {
+            Self(std::thread::current())
+        }
+
+        /// Lets [`park`](Self::park) return.
+        pub(crate) fn unpark(&self) {
+            self.0.unpark();
+        }
+
+        /// Waits on the thread that made this handle until it is unparked; may return early.
+        pub(crate) fn park() {
+            std::thread::park();
+        }
+    }
+
+    /// An instant, in nanoseconds of some clock, at which a thread should ring.
+    ///
+    /// Ringing times are rounded up to the grid of `slack`, so alarms that lie close together are one ringing.
+    pub(crate) struct Bell {
+        state: Mutex<BellState>,
+        changed: Condvar,
+        slack: u64,
+    }
+
+    struct BellState {
+        /// The rounded instant, `u64::MAX` for never.
+        at: u64,
+        started: bool,
+        closed: bool,
+    }
+
+    impl Bell {
+        /// A bell that is not set; `slack` in nanoseconds.
+        pub(crate) fn new(slack: u64) -> Self {
+            let state = BellState { at: u64::MAX, started: false, closed: false };
+            Self { state: Mutex::new(state), changed: Condvar::new(), slack }
+        }
+
+        fn state(&self) -> MutexGuard<'_, BellState> {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// Rings no later than `at` plus the slack. True on the first call that asks for a ringing: the caller starts the thread.
+        pub(crate) fn set(&self, at: u64) -> bool {
+            let at = match self.slack {
+                0 => at,
+                grid => at.div_ceil(grid).saturating_mul(grid),
+            };
+            let mut state = self.state();
+            if at >= state.at {
+                return false;
+            }
+            state.at = at;
+            let first = !state.started;
+            state.started = true;
+            drop(state);
+            self.changed.notify_one();
+            first
+        }
+
+        /// Lets the waiting thread end.
+        pub(crate) fn close(&self) {
+            self.state().closed = true;
+            self.changed.notify_one();
+        }
+
+        /// Waits until the bell rings and forgets its instant. False: the bell is closed.
+        pub(crate) fn wait(&self, now: impl Fn() -> u64) -> bool {
+            let mut state = self.state();
+            loop {
+                if state.closed {
+                    return false;
+                }
+                let left = match state.at {
+                    u64::MAX => None,
+                    at => Some(at.saturating_sub(now())),
+                };
+                state = match left {
+                    Some(0) => {
+                        state.at = u64::MAX;
+                        return true;
+                    }
+                    Some(left) => {
+                        let left = Duration::from_nanos(left);
+                        self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                };
+            }
+        }
+    }
+
+    /// Starts a detached thread. True if there is one.
+    pub(crate) fn start(name: &str, body: impl FnOnce() + Send + 'static) -> bool {
+        std::thread::Builder::new().name(name.into()).spawn(body).is_ok()
+    }
+}

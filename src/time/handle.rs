@@ -1,0 +1,121 @@
+//! The handle that everything takes.
+
+use super::instant::nanos;
+use super::wheel::{self, Wheel};
+use super::{Clock, Instant, Interval, Sleep};
+use crate::sys::Arc;
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+/// A clock and its timer queue: a cheap handle to both, to be cloned and passed around.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::time::{Instant, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let time = clock.time();
+/// clock.advance(Duration::from_secs(2));
+/// assert_eq!(time.now(), Instant::EPOCH + Duration::from_secs(2));
+/// ```
+#[derive(Clone)]
+pub struct Time(Arc<Wheel>);
+
+impl Time {
+    /// Moves `clock` in and gives it a timer queue of its own. Allocates once.
+    pub fn new(clock: impl Clock) -> Self {
+        let now = clock.now().as_nanos();
+        Self(wheel::wheel(Box::new(clock), now))
+    }
+
+    /// The present instant of the clock.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.0.shared.now()
+    }
+
+    /// Waits for `duration` from this call on. [`Duration::MAX`] waits for ever.
+    #[inline]
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        match nanos(duration) {
+            u64::MAX => Sleep::new(self, Instant::NEVER),
+            _ => self.sleep_until(self.now() + duration),
+        }
+    }
+
+    /// Waits until `at`; ready at the first poll if that has been reached. [`Instant::NEVER`] waits for ever.
+    #[inline]
+    pub fn sleep_until(&self, at: Instant) -> Sleep {
+        Sleep::new(self, at)
+    }
+
+    /// Ticks every `period`, for the first time one period from this call.
+    ///
+    /// # Panics
+    /// If `period` is zero: it would tick without end at one instant.
+    #[track_caller]
+    pub fn interval(&self, period: Duration) -> Interval {
+        Interval::new(self, self.now() + period, period)
+    }
+
+    /// Ticks every `period`, for the first time at `start`.
+    ///
+    /// # Panics
+    /// If `period` is zero: it would tick without end at one instant.
+    #[track_caller]
+    pub fn interval_at(&self, start: Instant, period: Duration) -> Interval {
+        Interval::new(self, start, period)
+    }
+
+    /// Fires what is due, and gives the instant to arm the clock with next, [`Instant::NEVER`] if nothing waits.
+    ///
+    /// Called by whoever has the alarm; see [`Clock`]. It may run on several threads at once, and from inside a waker
+    /// that it fires. Wakers run outside the queue's lock, in order of (deadline, registration).
+    ///
+    /// # Panics
+    /// Passes on the panic of a waker, after the others of its batch have been woken. What was due and is not fired yet
+    /// stays due.
+    pub fn turn(&self) -> Instant {
+        self.turn_counted().0
+    }
+
+    /// An instant before which nothing becomes due; [`Instant::NEVER`] if nothing waits.
+    ///
+    /// It may be earlier than the first deadline by what has been cancelled or moved since.
+    pub fn next(&self) -> Instant {
+        Instant::from_nanos(self.0.with(|held| held.next()))
+    }
+
+    /// How many sleeps are registered.
+    pub fn pending(&self) -> usize {
+        self.0.with(|held| held.state.pending())
+    }
+
+    /// Whether `self` and `other` are the same clock with the same queue.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// As [`turn`](Self::turn), also telling how many were fired.
+    pub(crate) fn turn_counted(&self) -> (Instant, usize) {
+        wheel::turn(&self.0, self.now())
+    }
+
+    /// The handle to `wheel`.
+    pub(super) fn of(wheel: Arc<Wheel>) -> Self {
+        Self(wheel)
+    }
+
+    #[inline]
+    pub(super) fn wheel(&self) -> &Arc<Wheel> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").field("now", &self.now()).field("pending", &self.pending()).finish()
+    }
+}

@@ -1,0 +1,144 @@
+//! Driving the timer queue with the sleep of some runtime.
+
+use super::{Clock, Instant, Time};
+use crate::sys::{Arc, Lock};
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use pin_project_lite::pin_project;
+
+/// A [`Time`] that reads another clock and is driven by another runtime's sleep: `now` reads the clock, `sleep` waits.
+///
+/// Spawn the [`Pump`] on that runtime, once. Whatever moves the runtime's time then moves this time too: tokio's paused
+/// clock, say. One sleep of the runtime serves all that wait here. Without need of such a clock, [`Time::system`] does.
+///
+/// # Examples
+/// With tokio: `pump(move || Instant::EPOCH + start.elapsed(), tokio::time::sleep)`, where `start` is tokio's `Instant`.
+///
+/// Driven by the simulator, for the sake of the example:
+/// ```
+/// use core::time::Duration;
+/// use wakeful::time;
+///
+/// wakeful::sim::run(|sim| async move {
+///     let outer = sim.time();
+///     let reading = outer.clone();
+///     let (time, pump) = time::pump(move || reading.now(), move |d| outer.sleep(d));
+///     sim.spawn_background("pump", async move {
+///         pump.await;
+///     });
+///     time.sleep(Duration::from_secs(1)).await;
+///     assert_eq!(sim.time().now(), time.now());
+/// });
+/// ```
+pub fn pump<N, S, F>(now: N, sleep: S) -> (Time, Pump<S, F>)
+where
+    N: Fn() -> Instant + Send + Sync + 'static,
+    S: FnMut(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    let alarm = Arc::new(Lock::new(Alarm { at: Instant::NEVER, waker: None }));
+    let time = Time::new(PumpClock { now, alarm: alarm.clone() });
+    (time.clone(), Pump { time, alarm, sleep, until: Instant::NEVER, sleeping: None })
+}
+
+struct Alarm {
+    at: Instant,
+    waker: Option<Waker>,
+}
+
+/// The clock of a [`Time`] that a [`Pump`] drives.
+pub struct PumpClock<N> {
+    now: N,
+    alarm: Arc<Lock<Alarm>>,
+}
+
+impl<N: Fn() -> Instant + Send + Sync + 'static> Clock for PumpClock<N> {
+    fn now(&self) -> Instant {
+        (self.now)()
+    }
+
+    fn arm(&self, at: Instant) {
+        let waker = self.alarm.with(|alarm| {
+            if at >= alarm.at {
+                return None;
+            }
+            alarm.at = at;
+            alarm.waker.take()
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<N> fmt::Debug for PumpClock<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PumpClock").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// Drives the timer queue of a [`Time`] made by [`pump()`]; never done.
+    ///
+    /// # Cancel safety
+    /// While no pump runs, nobody who waits on its time is woken. Nothing else is lost.
+    #[must_use = "a pump drives nothing unless it is awaited"]
+    pub struct Pump<S, F> {
+        time: Time,
+        alarm: Arc<Lock<Alarm>>,
+        sleep: S,
+        until: Instant,
+        #[pin]
+        sleeping: Option<F>,
+    }
+}
+
+impl<S, F> Future for Pump<S, F>
+where
+    S: FnMut(Duration) -> F,
+    F: Future<Output = ()>,
+{
+    type Output = Infallible;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Infallible> {
+        let mut this = self.project();
+        loop {
+            // Forgetting comes before turning: what is armed from here on is kept for the next round.
+            let waker = cx.waker().clone();
+            let (asked, old) = this.alarm.with(|alarm| {
+                let asked = core::mem::replace(&mut alarm.at, Instant::NEVER);
+                (asked, alarm.waker.replace(waker))
+            });
+            drop(old);
+            let mut until = (*this.until).min(asked);
+            let now = this.time.now();
+            if until <= now {
+                until = this.time.turn();
+            }
+            if until != *this.until || this.sleeping.is_none() {
+                *this.until = until;
+                let sleeping = (!until.is_never()).then(|| (this.sleep)(until.since(this.time.now())));
+                this.sleeping.set(sleeping);
+            }
+            match this.sleeping.as_mut().as_pin_mut() {
+                None => return Poll::Pending,
+                Some(sleeping) => {
+                    if sleeping.poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    this.sleeping.set(None);
+                }
+            }
+        }
+    }
+}
+
+impl<S, F> fmt::Debug for Pump<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pump").field("until", &self.until).finish_non_exhaustive()
+    }
+}

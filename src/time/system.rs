@@ -1,0 +1,109 @@
+//! The operating system's clock, with a thread for an alarm.
+
+use super::instant::nanos;
+use super::wheel::Wheel;
+use super::{Clock, Instant, Time, Wall};
+use crate::sys::thread::{Bell, start};
+use crate::sys::{Arc, OnceArc, Weak};
+use core::time::Duration;
+
+/// The operating system's monotonic clock. Its alarm is a thread, started when somebody first waits.
+///
+/// It is not made by itself: [`SystemClock::start`] gives a [`Time`] that owns it, [`Time::system`] the one that the whole
+/// process shares.
+///
+/// # Time
+/// The epoch is the moment at which the clock was started. Wake-ups come up to the slack later than asked, so that those
+/// which lie close together are one; on top of it comes what the operating system takes to run a thread.
+pub struct SystemClock {
+    epoch: std::time::Instant,
+    driver: Arc<Driver>,
+}
+
+/// What the clock shares with its thread.
+struct Driver {
+    bell: Bell,
+    wheel: OnceArc<Weak<Wheel>>,
+}
+
+impl SystemClock {
+    /// How much later than asked a wake-up may come by default, so that several become one.
+    pub const SLACK: Duration = Duration::from_millis(1);
+
+    /// A clock of its own, with a thread of its own that ends when the last handle is gone.
+    ///
+    /// Give a slack of zero where precision is worth more wake-ups; else [`SystemClock::SLACK`] or more.
+    pub fn start(slack: Duration) -> Time {
+        let bell = Bell::new(nanos(slack));
+        let driver = Arc::new(Driver { bell, wheel: OnceArc::new() });
+        let time = Time::new(Self { epoch: std::time::Instant::now(), driver: driver.clone() });
+        driver.wheel.get_or_init(|| Arc::new(Arc::downgrade(time.wheel())));
+        time
+    }
+}
+
+impl Clock for SystemClock {
+    #[inline]
+    fn now(&self) -> Instant {
+        Instant::from_nanos(nanos(self.epoch.elapsed()))
+    }
+
+    fn arm(&self, at: Instant) {
+        if self.driver.bell.set(at.as_nanos()) {
+            let (epoch, driver) = (self.epoch, self.driver.clone());
+            let started = start("wakeful-clock", move || driver.run(epoch));
+            assert!(started, "the system gave no thread for the clock's alarm");
+        }
+    }
+}
+
+impl Driver {
+    fn run(&self, epoch: std::time::Instant) {
+        while self.bell.wait(|| nanos(epoch.elapsed())) {
+            let Some(wheel) = self.wheel.get().and_then(Weak::upgrade) else { return };
+            let time = Time::of(wheel);
+            // A waker that panics must not take everybody's alarm away: what is still due is fired in the next round.
+            let next = crate::sys::thread::catch(|| time.turn()).unwrap_or(Instant::EPOCH);
+            self.bell.set(next.as_nanos());
+        }
+    }
+}
+
+impl core::fmt::Debug for SystemClock {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SystemClock").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl Drop for SystemClock {
+    fn drop(&mut self) {
+        self.driver.bell.close();
+    }
+}
+
+impl Time {
+    /// The clock that the whole process shares: the operating system's, with [`SystemClock::SLACK`].
+    ///
+    /// # Panics
+    /// Whatever waits first panics if the operating system has no thread to give.
+    ///
+    /// # Examples
+    /// ```
+    /// let time = wakeful::time::Time::system();
+    /// assert!(time.same(&wakeful::time::Time::system()));
+    /// ```
+    pub fn system() -> Self {
+        static SYSTEM: crate::sys::thread::OnceLock<Time> = crate::sys::thread::OnceLock::new();
+        SYSTEM.get_or_init(|| SystemClock::start(SystemClock::SLACK)).clone()
+    }
+}
+
+/// The operating system's calendar.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemWall;
+
+impl Wall for SystemWall {
+    fn unix(&self) -> Duration {
+        std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO)
+    }
+}

@@ -1,0 +1,287 @@
+//! Lines of waiters under one lock.
+#![expect(unsafe_code, reason = "lines link entries that live in pinned futures")]
+
+use super::batch::Batch;
+use super::waiter::Departure;
+use crate::sys::Lock;
+use crate::sys::atomic::{AtomicU8, Ordering};
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::task::Waker;
+
+/// In no line and holding no grant.
+pub(super) const IDLE: u8 = 0;
+/// In a line.
+pub(super) const WAITING: u8 = 1;
+/// Taken off its line with a grant.
+pub(super) const GRANTED: u8 = 2;
+
+/// A kind of hall: what it guards and what its waiters bring.
+pub(crate) trait Place: Sized {
+    /// What the lock guards beside the lines.
+    type State;
+    /// What is reached without the lock.
+    type Shared;
+    /// What each waiter brings, kept under the lock.
+    type Slot;
+    /// An array with a line for each thing that can be waited for.
+    type Lines: AsRef<[Line<Self::Slot>]> + AsMut<[Line<Self::Slot>]>;
+
+    /// Whether a grant that nobody took goes on to somebody else; if not, dropping a granted waiter takes no lock.
+    const PASSES_ON: bool;
+
+    /// Called under the lock after a waiter left its line without being granted, or gave up a grant that it did not
+    /// take: passes on what was its, and repairs what the state says of the line.
+    fn left(held: &mut Held<'_, Self>, departure: Departure, slot: &mut Self::Slot, batch: &mut Batch);
+}
+
+/// The part of a waiter that lines link.
+pub(super) struct Entry<S> {
+    pub(super) flag: AtomicU8,
+    pub(super) inner: UnsafeCell<Inner<S>>,
+}
+
+/// Guarded by the hall's lock (W1).
+pub(super) struct Inner<S> {
+    prev: Option<NonNull<Entry<S>>>,
+    next: Option<NonNull<Entry<S>>>,
+    pub(super) waker: Option<Waker>,
+    pub(super) line: u16,
+    pub(super) slot: S,
+}
+
+impl<S> Entry<S> {
+    pub(super) fn new(slot: S) -> Self {
+        Self {
+            flag: AtomicU8::new(IDLE),
+            inner: UnsafeCell::new(Inner { prev: None, next: None, waker: None, line: 0, slot }),
+        }
+    }
+}
+
+/// Who waits for one thing, first come, first served: a ring of entries, of which the first is kept.
+pub(crate) struct Line<S> {
+    first: Option<NonNull<Entry<S>>>,
+}
+
+// SAFETY: a line is a set of pointers to entries whose content is reached under the hall's lock only (W1), on whatever
+// thread holds it; wakers may go to any thread, slots if they are `Send`.
+unsafe impl<S: Send> Send for Line<S> {}
+
+impl<S> Line<S> {
+    /// A line in which nobody waits.
+    pub(crate) const fn new() -> Self {
+        Self { first: None }
+    }
+
+    /// # Safety
+    /// The lock of the line's hall is held, and no other reference to what `entry` guards is in use; `entry` is in a line
+    /// of that hall, or belongs to a waiter of it.
+    #[inline]
+    unsafe fn inner<'a>(entry: NonNull<Entry<S>>) -> &'a mut Inner<S> {
+        // SAFETY: an entry in a line, or of a waiter that is being used, is alive (W3).
+        let cell = unsafe { &entry.as_ref().inner };
+        // SAFETY: by the contract above this is the only access (W1).
+        unsafe { &mut *cell.get() }
+    }
+
+    /// # Safety
+    /// The hall's lock is held and `entry`, of a pinned waiter of this hall, is in no line.
+    #[inline]
+    pub(super) unsafe fn push_back(&mut self, entry: NonNull<Entry<S>>) {
+        match self.first {
+            None => {
+                // SAFETY: under the lock, nothing else of the entry is borrowed.
+                let inner = unsafe { Self::inner(entry) };
+                inner.prev = Some(entry);
+                inner.next = Some(entry);
+                self.first = Some(entry);
+            }
+            Some(first) => {
+                // SAFETY: `first` is in this line; the borrow ends with the statement.
+                let last = unsafe { Self::inner(first) }.prev.replace(entry).expect("in a ring");
+                // SAFETY: `last` is in this line; the borrow ends with the statement.
+                unsafe { Self::inner(last) }.next = Some(entry);
+                // SAFETY: under the lock, nothing else of the entry is borrowed.
+                let inner = unsafe { Self::inner(entry) };
+                inner.prev = Some(last);
+                inner.next = Some(first);
+            }
+        }
+    }
+
+    /// # Safety
+    /// The hall's lock is held and `entry` is in this line.
+    #[inline]
+    pub(super) unsafe fn unlink(&mut self, entry: NonNull<Entry<S>>) {
+        // SAFETY: under the lock; the borrow ends with the statement.
+        let Inner { prev, next, .. } = unsafe { Self::inner(entry) };
+        let (prev, next) = (prev.take().expect("in a ring"), next.take().expect("in a ring"));
+        if next == entry {
+            self.first = None;
+            return;
+        }
+        // SAFETY: a neighbour in the same line; the borrow ends with the statement.
+        unsafe { Self::inner(prev) }.next = Some(next);
+        // SAFETY: a neighbour in the same line; the borrow ends with the statement.
+        unsafe { Self::inner(next) }.prev = Some(prev);
+        if self.first == Some(entry) {
+            self.first = Some(next);
+        }
+    }
+}
+
+/// A state and its lines under one lock.
+pub(crate) struct Hall<P: Place> {
+    pub(crate) shared: P::Shared,
+    lock: Lock<Inside<P>>,
+}
+
+struct Inside<P: Place> {
+    state: P::State,
+    lines: P::Lines,
+}
+
+/// A hall whose lock is held.
+pub(crate) struct Held<'a, P: Place> {
+    pub(crate) state: &'a mut P::State,
+    pub(crate) shared: &'a P::Shared,
+    lines: &'a mut [Line<P::Slot>],
+}
+
+impl<P: Place> Hall<P> {
+    /// A hall with `lines` that are empty.
+    pub(crate) fn new(shared: P::Shared, state: P::State, lines: P::Lines) -> Self {
+        Self { shared, lock: Lock::new(Inside { state, lines }) }
+    }
+
+    /// Runs `f` under the lock.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Held<'_, P>) -> R) -> R {
+        self.lock.with(|Inside { state, lines }| f(&mut Held { state, shared: &self.shared, lines: lines.as_mut() }))
+    }
+
+    /// Runs `f` under the lock, then fires the wakers that it took out: one batch at the most.
+    #[inline]
+    pub(crate) fn wake<R>(&self, f: impl FnOnce(&mut Held<'_, P>, &mut Batch) -> R) -> R {
+        let mut batch = Batch::new();
+        let r = self.with(|held| f(held, &mut batch));
+        batch.fire();
+        r
+    }
+
+    /// Runs `f` under the lock and fires its batch, again and again, until it says that nothing is left.
+    pub(crate) fn wake_all(&self, mut f: impl FnMut(&mut Held<'_, P>, &mut Batch) -> bool) {
+        while self.wake(&mut f) {}
+    }
+}
+
+impl<P: Place> Held<'_, P> {
+    /// Whether nobody waits in `line`.
+    #[inline]
+    pub(crate) fn is_empty(&self, line: usize) -> bool {
+        self.lines[line].first.is_none()
+    }
+
+    /// Whether exactly one waits in `line`.
+    #[inline]
+    pub(crate) fn is_single(&self, line: usize) -> bool {
+        self.lines[line].first.is_some_and(|first| {
+            // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow ends here.
+            unsafe { Line::inner(first) }.next == Some(first)
+        })
+    }
+
+    /// What the first waiter of `line` brought.
+    #[inline]
+    pub(crate) fn first(&mut self, line: usize) -> Option<&mut P::Slot> {
+        let first = self.lines[line].first?;
+        // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow lasts no longer than that of `self`,
+        // through which alone entries are reached.
+        Some(&mut unsafe { Line::inner(first) }.slot)
+    }
+
+    /// Takes the first waiter of `line` off it with a grant. Its waker goes into `batch`, which has room. False: nobody
+    /// waits.
+    #[inline]
+    pub(crate) fn grant(&mut self, line: usize, batch: &mut Batch) -> bool {
+        let Some(waker) = self.take_first(line, GRANTED) else { return false };
+        if let Some(waker) = waker {
+            batch.push(waker);
+        }
+        true
+    }
+
+    /// Takes the first waiter of `line` off it without a grant: it may join again. Its waker goes into `batch`, which
+    /// has room. False: nobody waits.
+    pub(crate) fn dismiss(&mut self, line: usize, batch: &mut Batch) -> bool {
+        let Some(waker) = self.take_first(line, IDLE) else { return false };
+        if let Some(waker) = waker {
+            batch.push(waker);
+        }
+        true
+    }
+
+    /// Moves the first waiter of `from` to the end of `to`.
+    #[inline]
+    pub(crate) fn shift(&mut self, from: usize, to: usize) {
+        let Some(entry) = self.lines[from].first else { return };
+        // SAFETY: the lock is held and `entry` is in this line.
+        unsafe { self.lines[from].unlink(entry) };
+        // SAFETY: the borrow of the entry ends with the statement.
+        unsafe { Line::inner(entry) }.line = line_number(to);
+        // SAFETY: the entry is pinned, of this hall, and in no line since two statements.
+        unsafe { self.lines[to].push_back(entry) };
+    }
+
+    #[inline]
+    fn take_first(&mut self, line: usize, flag: u8) -> Option<Option<Waker>> {
+        let entry = self.lines[line].first?;
+        // SAFETY: the lock is held and `entry` is in this line.
+        unsafe { self.lines[line].unlink(entry) };
+        // SAFETY: the borrow of the entry ends with the statement.
+        let waker = unsafe { Line::inner(entry) }.waker.take();
+        // SAFETY: alive until the flag is written (W3, W4).
+        let entry = unsafe { entry.as_ref() };
+        // Release: partner of the waiter's acquiring loads, after which it may free the entry (W4).
+        entry.flag.store(flag, Ordering::Release);
+        Some(waker)
+    }
+
+    pub(super) fn line(&mut self, line: usize) -> &mut Line<P::Slot> {
+        &mut self.lines[line]
+    }
+
+    /// Checks the links of every line; for tests.
+    #[cfg(test)]
+    pub(crate) fn validate(&self) -> usize {
+        let mut count = 0;
+        for (number, line) in self.lines.iter().enumerate() {
+            let Some(first) = line.first else { continue };
+            let mut at = first;
+            loop {
+                // SAFETY: in a line of this hall, whose lock is held; the borrow ends with the statement.
+                let Inner { prev, next, line, .. } = unsafe { Line::inner(at) };
+                let (prev, next) = (prev.expect("a ring"), next.expect("a ring"));
+                assert_eq!(usize::from(*line), number, "an entry knows its line");
+                // SAFETY: a neighbour in the same line; the borrow ends with the statement.
+                assert_eq!(unsafe { Line::inner(prev) }.next, Some(at));
+                // SAFETY: alive, being in a line.
+                assert_eq!(unsafe { at.as_ref() }.flag.load(Ordering::Relaxed), WAITING);
+                count += 1;
+                at = next;
+                if at == first {
+                    break;
+                }
+            }
+        }
+        count
+    }
+}
+
+/// Lines are counted in 16 bits.
+#[inline]
+pub(super) fn line_number(line: usize) -> u16 {
+    debug_assert!(line <= usize::from(u16::MAX));
+    line as u16
+}
