@@ -1,0 +1,206 @@
+//! The scope that is current by itself: free functions for code that was handed none.
+
+use super::outcome::{Deadline, FailError, Outcome};
+use super::run::{Engine, too_late};
+use super::scope::Scope;
+use crate::sys::slot;
+use crate::time::{Instant, Sleep, Time};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use pin_project_lite::pin_project;
+
+/// The scope whose run is being polled, or whose body is being dropped, on this thread; the innermost, if several are.
+///
+/// # Examples
+/// ```
+/// use wakeful::cancel::{self, Scope};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time()).child();
+///     let inside = scope.run(async { cancel::current().unwrap() }).await.done().unwrap();
+///     assert!(inside.same(&scope));
+/// });
+/// ```
+pub fn current() -> Option<Scope> {
+    slot::current(|scope: Option<&Scope>| scope.cloned())
+}
+
+/// The present instant, of the current scope or, outside any, of [`Time::system`].
+pub fn now() -> Instant {
+    with_time(Time::now)
+}
+
+/// Waits for `duration`, by the time of the current scope or, outside any, by [`Time::system`].
+pub fn sleep(duration: Duration) -> Sleep {
+    with_time(|time| time.sleep(duration))
+}
+
+/// Waits until `at`, by the time of the current scope or, outside any, by [`Time::system`].
+pub fn sleep_until(at: Instant) -> Sleep {
+    with_time(|time| time.sleep_until(at))
+}
+
+/// How much time the current scope has; never ending, outside any.
+pub fn effective_deadline() -> Deadline {
+    slot::current(|scope: Option<&Scope>| scope.map_or(Deadline::Never, Scope::effective_deadline))
+}
+
+fn with_time<R>(f: impl FnOnce(&Time) -> R) -> R {
+    slot::current(|scope: Option<&Scope>| match scope {
+        Some(scope) => f(scope.time()),
+        None => f(&Time::system()),
+    })
+}
+
+/// Runs `body` until `duration` has passed since its first poll; goes on without its result then.
+///
+/// The new scope lies inside the one that is current at the first poll; outside any it counts by [`Time::system`].
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::{block_on, move_on_after, sleep};
+///
+/// let outcome = block_on(move_on_after(Duration::from_millis(1), sleep(Duration::MAX)));
+/// assert!(outcome.is_cancelled());
+/// ```
+pub fn move_on_after<F: Future>(duration: Duration, body: F) -> MoveOn<F> {
+    MoveOn::new(When::After(duration), body)
+}
+
+/// Runs `body` until `at`; goes on without its result then. See [`move_on_after`].
+pub fn move_on_at<F: Future>(at: Instant, body: F) -> MoveOn<F> {
+    MoveOn::new(When::At(at), body)
+}
+
+/// Runs `body` until `duration` has passed since its first poll, which is an error then. See [`move_on_after`] for the
+/// scope that it lies in.
+///
+/// # Errors
+/// [`FailError::TimedOut`] if the time was up first, [`FailError::Cancelled`] if a scope around it was cancelled.
+pub fn fail_after<F: Future>(duration: Duration, body: F) -> Fail<F> {
+    Fail { inner: move_on_after(duration, body) }
+}
+
+/// Runs `body` until `at`, which is an error then. See [`fail_after`].
+///
+/// # Errors
+/// As [`fail_after`].
+pub fn fail_at<F: Future>(at: Instant, body: F) -> Fail<F> {
+    Fail { inner: move_on_at(at, body) }
+}
+
+enum When {
+    At(Instant),
+    After(Duration),
+}
+
+pin_project! {
+    /// Runs a future in a scope of its own; made by [`move_on_after()`] and [`move_on_at()`].
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the future that it runs.
+    #[must_use = "it does nothing unless it is awaited"]
+    pub struct MoveOn<F>
+    where
+        F: Future,
+    {
+        when: When,
+        scope: Option<Scope>,
+        #[pin]
+        engine: Engine<F>,
+    }
+
+    impl<F> PinnedDrop for MoveOn<F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(scope) = this.scope {
+                this.engine.abandon(scope);
+            }
+        }
+    }
+}
+
+impl<F: Future> MoveOn<F> {
+    fn new(when: When, body: F) -> Self {
+        Self { when, scope: None, engine: Engine::new(body, false) }
+    }
+}
+
+/// The scope of a body that is polled for the first time; past its deadline already, if it has no time at all.
+fn open(when: &When) -> Scope {
+    let parent = match current() {
+        Some(scope) => Ok(scope.branch()),
+        None => Err(Time::system()),
+    };
+    match *when {
+        When::At(at) => Scope::below(parent, at),
+        When::After(duration) => {
+            let at = now() + duration;
+            let scope = Scope::below(parent, at);
+            if duration.is_zero() {
+                too_late(&scope);
+            }
+            scope
+        }
+    }
+}
+
+impl<F: Future> Future for MoveOn<F> {
+    type Output = Outcome<F::Output>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.scope.is_none() {
+            *this.scope = Some(open(this.when));
+        }
+        match this.scope {
+            Some(scope) => this.engine.poll(scope, cx),
+            None => unreachable!("opened above"),
+        }
+    }
+}
+
+impl<F: Future> fmt::Debug for MoveOn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MoveOn").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// Runs a future in a scope of its own, being cut short is an error; made by [`fail_after()`] and [`fail_at()`].
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the future that it runs.
+    #[must_use = "it does nothing unless it is awaited"]
+    pub struct Fail<F>
+    where
+        F: Future,
+    {
+        #[pin]
+        inner: MoveOn<F>,
+    }
+}
+
+impl<F: Future> Future for Fail<F> {
+    type Output = Result<F::Output, FailError>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.project().inner.poll(cx));
+        Poll::Ready(outcome.into_result().map_err(FailError::from))
+    }
+}
+
+impl<F: Future> fmt::Debug for Fail<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

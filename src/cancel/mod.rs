@@ -1,0 +1,61 @@
+//! Cancel scopes: deadlines and cancelling that reach everything inside a scope, on any executor.
+//!
+//! A [`Scope`] knows its time, its deadline, whether and why it is cancelled, and its parent. It is passed explicitly, to
+//! bodies that receive it; with `std` the innermost scope of the running poll is also [current](current()) by itself.
+//!
+//! # Which part do I want?
+//!
+//! | you want to | use |
+//! |---|---|
+//! | give up after a while and go on | [`Scope::move_on_after`], [`Scope::move_on_at`] |
+//! | make lateness an error | [`Scope::fail_after`], [`Scope::fail_at`] |
+//! | do so around a future that knows of no scope | [`move_on_after`], [`fail_after`], … |
+//! | cancel from elsewhere | [`Scope::child`], [`Scope::run`], [`Scope::cancel`] |
+//! | know how much time is left | [`Scope::effective_deadline`] |
+//! | look in between, in a long computation | [`Scope::check`] |
+//! | wait for the cancelling itself | [`Scope::cancelled`] |
+//!
+//! # Rules
+//!
+//! - **a** Cancelling drops the body. A run looks at the flag before the first poll and after each `Pending`.
+//! - **b** A body is never started in a scope that is cancelled or past its deadline, or below such a scope. Once started,
+//!   a body that is ready wins, at the instant of the deadline too.
+//! - **c** [`cancel_called`](Scope::cancel_called) is not "caught": [`Outcome::Cancelled`] says that the body was cut short.
+//! - **d** The first recorded reason stays. [`FailError::TimedOut`] needs the scope's own deadline as its first reason.
+//! - **e** Along one poll stack the outermost cancelled scope wins: a run inside it stays pending, and is dropped with the
+//!   body. A run that is not being polled by the run of a cancelled ancestor (it is in another task, or behind a foreign
+//!   executor's or our own `block_on`) resolves itself, with the ancestor's reason. Nothing waits for ever.
+//! - **f** Moving a deadline later never un-cancels. `after` counts from entry. [`is_cancelled`](Scope::is_cancelled) reads
+//!   flags, never the clock; [`check`](Scope::check) reads it.
+//! - **g** The effective deadline is the earliest of the scope and its ancestors; "cancelled" is a value of its own.
+//! - **k** No waker, alarm or value of the user is touched under a lock.
+//!
+//! # How it works
+//!
+//! A scope made by a timeout lives inside that timeout's future. It turns into a node of the shared tree, one
+//! allocation, when somebody clones it, cancels it or moves its deadline. Cancelling sets one flag and then walks down
+//! those branches in which somebody waits; asking walks up. The invariants stand in `tree.rs`.
+
+mod outcome;
+mod run;
+mod scope;
+mod timeouts;
+mod tree;
+mod watch;
+
+pub use outcome::{Cancelled, Deadline, FailError, Outcome, Reason, ReasonKind};
+pub use run::Run;
+pub use scope::Scope;
+pub use watch::UntilCancelled;
+
+crate::sys::with_system_clock! {
+    mod ambient;
+    pub use ambient::{
+        Fail, MoveOn, current, effective_deadline, fail_after, fail_at, move_on_after, move_on_at, now, sleep, sleep_until,
+    };
+}
+
+#[cfg(test)]
+mod loom_tests;
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests;

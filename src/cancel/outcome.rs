@@ -1,0 +1,233 @@
+//! What comes out of a scope: reasons, deadlines, outcomes, errors.
+
+use crate::sys::Arc;
+use crate::time::Instant;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+/// Why a scope was cancelled.
+///
+/// # Examples
+/// ```
+/// use wakeful::cancel::{Reason, ReasonKind};
+///
+/// let reason = Reason::from("the client hung up");
+/// assert_eq!(reason.kind(), ReasonKind::Explicit);
+/// assert_eq!(reason.to_string(), "the client hung up");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reason(Why);
+
+/// Cloned under a lock, so cloning runs no code but the count's.
+#[derive(Clone, PartialEq, Eq)]
+enum Why {
+    Static(&'static str),
+    Text(Arc<str>),
+    Deadline(Instant),
+}
+
+/// What kind of reason it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReasonKind {
+    /// Somebody called [`Scope::cancel`](super::Scope::cancel).
+    Explicit,
+    /// The scope's deadline was reached.
+    Deadline,
+}
+
+impl Reason {
+    /// A text, given by whoever cancels.
+    pub fn explicit(text: impl Into<Cow<'static, str>>) -> Self {
+        Self(match text.into() {
+            Cow::Borrowed(text) => Why::Static(text),
+            Cow::Owned(text) => Why::Text(Arc::from(text.as_str())),
+        })
+    }
+
+    pub(crate) fn deadline(at: Instant) -> Self {
+        Self(Why::Deadline(at))
+    }
+
+    /// What kind of reason it is.
+    pub fn kind(&self) -> ReasonKind {
+        match self.0 {
+            Why::Static(_) | Why::Text(_) => ReasonKind::Explicit,
+            Why::Deadline(_) => ReasonKind::Deadline,
+        }
+    }
+
+    /// The text that came with an explicit reason.
+    pub fn text(&self) -> Option<&str> {
+        match &self.0 {
+            Why::Static(text) => Some(text),
+            Why::Text(text) => Some(text),
+            Why::Deadline(_) => None,
+        }
+    }
+}
+
+impl From<&'static str> for Reason {
+    fn from(text: &'static str) -> Self {
+        Self::explicit(text)
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self::explicit(text)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::Static(text) => f.write_str(text),
+            Why::Text(text) => f.write_str(text),
+            Why::Deadline(at) => write!(f, "the deadline {at} was reached"),
+        }
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reason({self})")
+    }
+}
+
+/// The error of what was cut short, or not begun, because its scope is cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    pub(super) reason: Reason,
+    pub(super) own: bool,
+}
+
+impl Cancelled {
+    /// Why.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Whether the scope itself was cancelled, rather than one around it.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// Whether the scope's own deadline is the reason.
+    pub fn is_timeout(&self) -> bool {
+        self.own && self.reason.kind() == ReasonKind::Deadline
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whose = if self.own { "cancelled" } else { "cancelled from outside" };
+        write!(f, "{whose}: {}", self.reason)
+    }
+}
+
+impl core::error::Error for Cancelled {}
+
+/// The error of [`fail_at`](super::Scope::fail_at) and [`fail_after`](super::Scope::fail_after).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailError {
+    /// The scope's own deadline, given here, was reached before anything else cancelled it.
+    TimedOut(Instant),
+    /// It was cancelled for another reason, or from outside.
+    Cancelled(Cancelled),
+}
+
+impl From<Cancelled> for FailError {
+    fn from(cancelled: Cancelled) -> Self {
+        match cancelled.reason.0 {
+            Why::Deadline(at) if cancelled.own => Self::TimedOut(at),
+            _ => Self::Cancelled(cancelled),
+        }
+    }
+}
+
+impl fmt::Display for FailError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(at) => write!(f, "timed out: the deadline {at} was reached"),
+            Self::Cancelled(cancelled) => cancelled.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for FailError {}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a body that was cut short has no result"]
+pub enum Outcome<T> {
+    /// It came to its end.
+    Done(T),
+    /// It was cut short, or never begun.
+    Cancelled(Cancelled),
+}
+
+impl<T> Outcome<T> {
+    /// The body's result, if it came to its end.
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(value) => Some(value),
+            Self::Cancelled(_) => None,
+        }
+    }
+
+    /// Whether the body was cut short or never begun.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
+
+    /// The result, or why there is none.
+    ///
+    /// # Errors
+    /// When the body was cut short or never begun.
+    pub fn into_result(self) -> Result<T, Cancelled> {
+        match self {
+            Self::Done(value) => Ok(value),
+            Self::Cancelled(cancelled) => Err(cancelled),
+        }
+    }
+
+    /// Turns the body's result into another.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Done(value) => Outcome::Done(f(value)),
+            Self::Cancelled(cancelled) => Outcome::Cancelled(cancelled),
+        }
+    }
+}
+
+/// How much time a scope has, from [`Scope::effective_deadline`](super::Scope::effective_deadline).
+///
+/// The order is that of urgency: `Cancelled < At(earlier) < At(later) < Never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deadline {
+    /// None: it is cancelled already.
+    Cancelled,
+    /// Until this instant.
+    At(Instant),
+    /// No end.
+    Never,
+}
+
+impl Deadline {
+    /// Whether something that will be ready at `at` is ready in time: before the deadline.
+    pub fn allows(self, at: Instant) -> bool {
+        match self {
+            Self::Cancelled => false,
+            Self::At(deadline) => at < deadline,
+            Self::Never => true,
+        }
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(at: Instant) -> Self {
+        if at.is_never() { Self::Never } else { Self::At(at) }
+    }
+}

@@ -1,0 +1,205 @@
+//! Running a body in a scope: the one engine behind every timeout and run.
+
+use super::outcome::{Cancelled, Outcome};
+use super::scope::{Scope, expire};
+use super::tree;
+use super::watch::Watch;
+use crate::sys::slot;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use pin_project_lite::pin_project;
+
+/// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
+/// has not after so many polls is blocked by an executor that polls this run from inside it.
+const STAYS: u8 = 64;
+
+pin_project! {
+    /// What a run keeps between polls.
+    pub(super) struct Engine<F> {
+        #[pin]
+        body: Option<F>,
+        #[pin]
+        watch: Watch,
+        started: bool,
+        stays: u8,
+    }
+}
+
+impl<F: Future> Engine<F> {
+    /// A body that has not begun. `checked`: the caller has just seen that it may.
+    #[inline]
+    pub(super) fn new(body: F, checked: bool) -> Self {
+        Self { body: Some(body), watch: Watch::new(), started: checked, stays: 0 }
+    }
+
+    /// Polls the body in `scope`, which is the same at each call.
+    #[inline(always)]
+    pub(super) fn poll(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        let mut this = self.project();
+        if !*this.started {
+            *this.started = true;
+            // Rule b.
+            if let Err(cancelled) = scope.check() {
+                drop_body(scope, this.body);
+                return Poll::Ready(Outcome::Cancelled(cancelled));
+            }
+        }
+        let polled = {
+            let body = this.body.as_mut().as_pin_mut().expect("polled after it was done");
+            let _polling = Polling::begin(scope);
+            slot::enter(scope, || body.poll(cx))
+        };
+        if let Poll::Ready(value) = polled {
+            drop_body(scope, this.body);
+            this.watch.clear();
+            ended(scope);
+            return Poll::Ready(Outcome::Done(value));
+        }
+        match watch(scope, this.watch.as_mut(), this.stays, cx) {
+            None => Poll::Pending,
+            Some(cancelled) => {
+                drop_body(scope, this.body);
+                this.watch.clear();
+                ended(scope);
+                Poll::Ready(Outcome::Cancelled(cancelled))
+            }
+        }
+    }
+
+    /// Ends a run that is dropped before it is done, so that the body's drop sees its scope.
+    pub(super) fn abandon(self: Pin<&mut Self>, scope: &Scope) {
+        let this = self.project();
+        if this.body.is_some() {
+            drop_body(scope, this.body);
+            ended(scope);
+        }
+    }
+}
+
+/// Drops the body where it would have been polled.
+fn drop_body<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
+    slot::enter(scope, || body.set(None));
+}
+
+/// What follows a `Pending` of the body: a reason to cut it short, or the waker is registered.
+fn watch(scope: &Scope, mut watch: Pin<&mut Watch>, stays: &mut u8, cx: &mut Context<'_>) -> Option<Cancelled> {
+    loop {
+        if scope.is_cancelled() {
+            // Rule e.
+            if *stays < STAYS && is_polled_by_cancelled(scope) {
+                *stays += 1;
+                // Should the ancestor's run not drop this one, whoever polls it next must come again.
+                cx.waker().wake_by_ref();
+                return None;
+            }
+            return scope.outermost();
+        }
+        if watch.as_mut().poll(scope, false, cx).is_pending() {
+            return None;
+        }
+    }
+}
+
+/// Whether the run of a cancelled ancestor is polling on this stack.
+fn is_polled_by_cancelled(scope: &Scope) -> bool {
+    let stack = slot::stack();
+    scope.view().up().skip(1).any(|view| view.mark().stack() == stack && view.up().any(|above| above.is_flagged()))
+}
+
+/// Wakes those that relied on this run to watch the clock.
+#[inline]
+fn ended(scope: &Scope) {
+    if scope.view().mark().take_relied() {
+        tree::sweep(&scope.branch());
+    }
+}
+
+/// The time during which a run polls its body.
+struct Polling<'a> {
+    scope: &'a Scope,
+    before: usize,
+}
+
+impl<'a> Polling<'a> {
+    #[inline(always)]
+    fn begin(scope: &'a Scope) -> Self {
+        let mark = scope.view().mark();
+        let before = mark.stack();
+        mark.set(slot::stack());
+        Self { scope, before }
+    }
+}
+
+impl Drop for Polling<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.scope.view().mark().set(self.before);
+        if let Some(inline) = self.scope.inline() {
+            // The scope may have become a node during the poll.
+            inline.mark().set(self.before);
+        }
+    }
+}
+
+pin_project! {
+    /// Runs a body in a scope; made by [`Scope::run`].
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the body, with the scope current. The scope is not cancelled by it.
+    #[must_use = "a run does nothing unless it is awaited"]
+    pub struct Run<'s, F>
+    where
+        F: Future,
+    {
+        scope: &'s Scope,
+        #[pin]
+        engine: Engine<F>,
+    }
+
+    impl<F> PinnedDrop for Run<'_, F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.engine.abandon(this.scope);
+        }
+    }
+}
+
+impl<'s, F: Future> Run<'s, F> {
+    #[inline]
+    pub(super) fn new(scope: &'s Scope, body: F) -> Self {
+        Self { scope, engine: Engine::new(body, false) }
+    }
+
+    /// A run in a scope that was just checked.
+    #[inline]
+    pub(super) fn checked(scope: &'s Scope, body: F) -> Self {
+        Self { scope, engine: Engine::new(body, true) }
+    }
+}
+
+impl<F: Future> Future for Run<'_, F> {
+    type Output = Outcome<F::Output>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.engine.poll(this.scope, cx)
+    }
+}
+
+impl<F: Future> fmt::Debug for Run<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// Marks a scope as past its deadline, and says so: for a body that is not begun.
+pub(super) fn too_late(scope: &Scope) -> Cancelled {
+    expire(scope.view());
+    scope.outermost().expect("it has just expired")
+}

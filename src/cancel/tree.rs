@@ -1,0 +1,284 @@
+//! The shared tree of scopes, and the walk up through it.
+//!
+//! # Invariants
+//!
+//! - **S1** A node's flag is set under its lock, once, together with its reason, and never cleared.
+//! - **S2** Whoever waits on a node stands in that node's line `WAITERS`; the node then stands in its parent's line
+//!   `CHILDREN`, and so on up to the root. Whoever joins does so from below upwards and looks at the flags afterwards.
+//! - **S3** A sweep (after a flag was set, or a deadline moved forward, or a run ended that others relied on) empties both
+//!   lines of a node, then those of each child that it found, and wakes all waiters. Those that go on waiting join anew.
+//!
+//! From S2 and S3: a sweep that begins after a flag was set finds everybody who joined before it came by; who joins
+//! later sees the flag, since the lock of each node on the way orders the two.
+//!
+//! A sweep and a drop are loops, not recursions: a tree may be deeper than a stack.
+#![expect(unsafe_code, reason = "a node's link stays in place because nothing moves out of the node's `Arc`")]
+
+use super::outcome::Reason;
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::{Arc, Weak};
+use crate::time::{Instant, Time};
+use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
+use alloc::vec::Vec;
+use core::pin::Pin;
+
+/// Who waits on the node itself.
+pub(super) const WAITERS: usize = 0;
+/// The children below which somebody waits.
+const CHILDREN: usize = 1;
+
+pub(super) type Branch = Hall<Tree>;
+pub(super) type TreeWaiter = Waiter<Tree, Arc<Branch>>;
+
+/// What a node's hall is.
+pub(super) struct Tree;
+
+pub(super) struct State {
+    deadline: Instant,
+    reason: Option<Reason>,
+}
+
+impl Place for Tree {
+    type State = State;
+    type Shared = Node;
+    /// The child, for an entry in `CHILDREN`.
+    type Slot = Option<Weak<Branch>>;
+    type Lines = [Line<Self::Slot>; 2];
+    const PASSES_ON: bool = false;
+
+    fn left(_: &mut Held<'_, Self>, _: Departure, _: &mut Self::Slot, _: &mut Batch) {}
+}
+
+/// The part of a shared scope that is read without a lock.
+pub(super) struct Node {
+    cancelled: AtomicBool,
+    /// Whether the deadline may be another than never.
+    timed: AtomicBool,
+    pub(super) mark: Mark,
+    /// The root's time.
+    time: Option<Time>,
+    /// The way to the parent, and the place in its line.
+    link: Option<TreeWaiter>,
+}
+
+/// On which poll stack the run of a scope is polling its body, and whether anybody relies on that.
+pub(super) struct Mark {
+    stack: AtomicUsize,
+    relied: AtomicBool,
+}
+
+impl Mark {
+    pub(super) fn new(stack: usize) -> Self {
+        Self { stack: AtomicUsize::new(stack), relied: AtomicBool::new(false) }
+    }
+
+    // Relaxed throughout: the only value that a reader acts upon is its own stack's, which it wrote itself.
+    #[inline]
+    pub(super) fn stack(&self) -> usize {
+        self.stack.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set(&self, stack: usize) {
+        self.stack.store(stack, Ordering::Relaxed);
+    }
+
+    /// Notes that a descendant leaves it to this run to watch the clock.
+    pub(super) fn rely(&self) {
+        if !self.relied.load(Ordering::Relaxed) {
+            self.relied.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody relied on the run since this was last asked.
+    pub(super) fn take_relied(&self) -> bool {
+        self.relied.load(Ordering::Relaxed) && {
+            self.relied.store(false, Ordering::Relaxed);
+            true
+        }
+    }
+}
+
+/// Where a new node hangs.
+pub(super) enum Up {
+    Root(Time),
+    Under(Arc<Branch>),
+}
+
+pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, stack: usize) -> Arc<Branch> {
+    let (time, link) = match up {
+        Up::Root(time) => (Some(time), None),
+        Up::Under(parent) => (None, Some(TreeWaiter::new(parent, None))),
+    };
+    let node = Node {
+        cancelled: AtomicBool::new(reason.is_some()),
+        timed: AtomicBool::new(!deadline.is_never()),
+        mark: Mark::new(stack),
+        time,
+        link,
+    };
+    Arc::new(Hall::new(node, State { deadline, reason }, [const { Line::new() }; 2]))
+}
+
+impl Node {
+    #[inline]
+    pub(super) fn parent(&self) -> Option<&Arc<Branch>> {
+        self.link.as_ref().map(|link| link.home())
+    }
+
+    /// The root's time, or the parent, which is nearer to it.
+    #[inline]
+    pub(super) fn time(&self) -> Result<&Time, &Branch> {
+        match (&self.time, &self.link) {
+            (_, Some(link)) => Err(link.home()),
+            (Some(time), None) => Ok(time),
+            (None, None) => unreachable!("a node is a root or has a parent"),
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_cancelled(&self) -> bool {
+        // Acquire: partner of the releasing store in `cancel`; whoever sees the flag sees what was done before.
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Node {
+    /// Takes a chain of parents that hangs on this node alone apart in a loop.
+    fn drop(&mut self) {
+        let mut next = self.let_go();
+        while let Some(mut branch) = next {
+            detach(&branch);
+            next = Arc::get_mut(&mut branch).and_then(|branch| branch.shared.let_go());
+        }
+    }
+}
+
+impl Node {
+    /// Drops the link to the parent. Gives the parent if it will end with what is given.
+    fn let_go(&mut self) -> Option<Arc<Branch>> {
+        let parent = self.parent().filter(|parent| Arc::strong_count(parent) == 1).cloned();
+        self.link = None;
+        parent
+    }
+}
+
+/// The node's own deadline.
+pub(super) fn deadline(branch: &Branch) -> Instant {
+    // Acquire: partner of the releasing store in `set_deadline`.
+    match branch.shared.timed.load(Ordering::Acquire) {
+        true => branch.with(|held| held.state.deadline),
+        false => Instant::NEVER,
+    }
+}
+
+/// Moves the deadline; wakes those that wait if it comes earlier.
+pub(super) fn set_deadline(branch: &Branch, at: Instant) {
+    let before = branch.with(|held| {
+        let before = core::mem::replace(&mut held.state.deadline, at);
+        // Release: partner of the load in `deadline`.
+        held.shared.timed.store(true, Ordering::Release);
+        before
+    });
+    if at < before {
+        sweep(branch);
+    }
+}
+
+pub(super) fn reason(branch: &Branch) -> Option<Reason> {
+    branch.with(|held| held.state.reason.clone())
+}
+
+/// Cancels the node. False: it was cancelled before, and its first reason stays.
+pub(super) fn cancel(branch: &Branch, reason: Reason) -> bool {
+    let mut reason = Some(reason);
+    branch.with(|held| {
+        if held.state.reason.is_none() {
+            held.state.reason = reason.take();
+            // Release: partner of the load in `is_cancelled`.
+            held.shared.cancelled.store(true, Ordering::Release);
+        }
+    });
+    let first = reason.is_none();
+    if first {
+        sweep(branch);
+    }
+    first
+}
+
+/// As many children as are taken off a line at once.
+const CHILDREN_AT_ONCE: usize = 32;
+
+/// Wakes everybody who waits on this node or below it (S3).
+pub(super) fn sweep(branch: &Branch) {
+    let mut found: Vec<Weak<Branch>> = Vec::new();
+    empty(branch, &mut found);
+    while let Some(child) = found.pop() {
+        if let Some(child) = child.upgrade() {
+            empty(&child, &mut found);
+        }
+    }
+}
+
+/// Empties both lines of one node: wakes the waiters, and adds the children to `found`.
+fn empty(branch: &Branch, found: &mut Vec<Weak<Branch>>) {
+    loop {
+        if branch.with(|held| held.is_empty(WAITERS) && held.is_empty(CHILDREN)) {
+            return;
+        }
+        found.reserve(CHILDREN_AT_ONCE);
+        let most = found.len() + CHILDREN_AT_ONCE;
+        branch.wake(|held, batch| {
+            while !batch.is_full() && held.dismiss(WAITERS, batch) {}
+            while found.len() < most && !batch.is_full() {
+                let Some(child) = held.first(CHILDREN) else { break };
+                found.extend(child.take());
+                held.dismiss(CHILDREN, batch);
+            }
+        });
+    }
+}
+
+/// Puts the node, and those above it, into their parents' lines (S2). True: some were not there yet.
+pub(super) fn attach(branch: &Arc<Branch>) -> bool {
+    let mut at = branch;
+    let mut any = false;
+    loop {
+        let Some(link) = link(at) else { return any };
+        let child = Arc::downgrade(at);
+        let (joined, unused) = link.with(|seat| {
+            if seat.is_waiting() {
+                return (false, Some(child));
+            }
+            let unused = seat.slot().replace(child);
+            let none = seat.join(CHILDREN, None);
+            debug_assert!(none.is_none());
+            (true, unused)
+        });
+        drop(unused);
+        if !joined {
+            return any;
+        }
+        any = true;
+        at = link.get_ref().home();
+    }
+}
+
+/// A node's link to its parent.
+fn link(branch: &Arc<Branch>) -> Option<Pin<&TreeWaiter>> {
+    let link = branch.shared.link.as_ref()?;
+    // SAFETY: a branch is made in its `Arc` and never moved out of it: the one place that has `&mut` to it is `drop`
+    // above, which drops the link where it is.
+    Some(unsafe { Pin::new_unchecked(link) })
+}
+
+/// Takes the node out of its parent's line, and with it the weak count that the line holds.
+fn detach(branch: &Arc<Branch>) {
+    let Some(link) = link(branch).filter(|link| link.is_waiting()) else { return };
+    let mut none = Batch::new();
+    let unused = link.with(|seat| {
+        let waker = seat.leave(&mut none);
+        (seat.slot().take(), waker)
+    });
+    drop(unused);
+}

@@ -1,0 +1,174 @@
+//! Waiting for a scope to be cancelled: what runs and [`UntilCancelled`] share.
+
+use super::outcome::Cancelled;
+use super::scope::{Scope, View, expire};
+use super::tree::{self, Branch, TreeWaiter, WAITERS};
+use crate::sys::{probe, slot};
+use crate::time::{Instant, Sleep};
+use crate::wait::Seen;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// A place in the tree and a timer, both taken at the first wait.
+    pub(super) struct Watch {
+        #[pin]
+        waiter: Option<TreeWaiter>,
+        #[pin]
+        sleep: Option<Sleep>,
+        seen: Seen,
+    }
+}
+
+/// Who has to be told, and by when the clock must be looked at.
+struct Needs<'a> {
+    /// The innermost node at or above the scope, unless the scope is bound to the body of a run on this very stack, which
+    /// then sees to it.
+    branch: Option<&'a Branch>,
+    until: Instant,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self { waiter: None, sleep: None, seen: Seen::NONE }
+    }
+
+    /// Watches `scope` until its flags may have changed. `Ready`: look at the flags. `Pending`: the waker is registered.
+    ///
+    /// What was registered first is registered before the flags are read, so the caller reads them after this.
+    pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, own_mark: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.as_mut().project();
+        let needs = needs(scope, own_mark);
+        let mut joined = false;
+        match needs.branch {
+            None => this.waiter.set(None),
+            Some(branch) => {
+                let right = this.waiter.as_ref().as_pin_ref().is_some_and(|w| core::ptr::eq(&**w.home(), branch));
+                if !right {
+                    let home = scope.nearest_branch();
+                    this.waiter.set(Some(TreeWaiter::new(home, None)));
+                }
+                let waiter = this.waiter.as_ref().as_pin_ref().expect("set above");
+                if !(waiter.is_waiting() && this.seen.is(cx.waker())) {
+                    let waker = cx.waker().clone();
+                    *this.seen = Seen::of(&waker);
+                    let old = waiter.with(|seat| match seat.is_waiting() {
+                        true => seat.set_waker(waker),
+                        false => {
+                            joined = true;
+                            seat.join(WAITERS, Some(waker))
+                        }
+                    });
+                    drop(old);
+                    if joined {
+                        tree::attach(waiter.home());
+                    }
+                }
+            }
+        }
+        if needs.until.is_never() {
+            this.sleep.set(None);
+        } else {
+            match this.sleep.as_mut().as_pin_mut() {
+                None => this.sleep.set(Some(scope.time().sleep_until(needs.until))),
+                Some(sleep) if sleep.deadline() != needs.until => sleep.reset(needs.until),
+                Some(_) => {}
+            }
+            let mut sleep = this.sleep.as_mut().as_pin_mut().expect("set above");
+            if sleep.as_mut().poll(cx).is_ready() {
+                expire_all(scope);
+                sleep.reset(Instant::NEVER);
+                return Poll::Ready(());
+            }
+        }
+        if joined { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Forgets what was registered.
+    pub(super) fn clear(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.waiter.set(None);
+        this.sleep.set(None);
+    }
+}
+
+/// Walks up to the first run that is polling on this stack: that one watches over itself and all above it.
+fn needs(scope: &Scope, own_mark: bool) -> Needs<'_> {
+    let stack = slot::stack();
+    let mut needs = Needs { branch: None, until: Instant::NEVER };
+    let mut fixed = true;
+    for (level, view) in scope.view().up().enumerate() {
+        let polling = (level > 0 || own_mark) && view.mark().stack() == stack;
+        if polling && fixed {
+            break;
+        }
+        if let (None, View::Shared(branch)) = (needs.branch, view) {
+            needs.branch = Some(branch);
+        }
+        if polling {
+            // The future that waits may be moved out of the body which that run polls.
+            view.mark().rely();
+            break;
+        }
+        needs.until = needs.until.min(view.deadline());
+        fixed &= view.is_fixed();
+    }
+    needs
+}
+
+/// Cancels those whose deadline was reached.
+fn expire_all(scope: &Scope) {
+    let now = scope.now();
+    for view in scope.view().up().filter(|view| view.deadline() <= now) {
+        expire(view);
+    }
+}
+
+pin_project! {
+    /// Waits until a scope is cancelled or past its deadline; made by [`Scope::cancelled`].
+    ///
+    /// Gives the reason of the outermost scope concerned. Inside a body of that same scope it is of little use: there
+    /// cancelling drops the body, and this with it.
+    ///
+    /// # Cancel safety
+    /// Dropping it changes nothing; the cancelling is not lost, being a state.
+    #[must_use = "it waits for nothing unless it is awaited"]
+    pub struct UntilCancelled {
+        scope: Scope,
+        #[pin]
+        watch: Watch,
+    }
+}
+
+impl UntilCancelled {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self { scope, watch: Watch::new() }
+    }
+}
+
+impl Future for UntilCancelled {
+    type Output = Cancelled;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
+        let mut this = self.project();
+        loop {
+            if let Some(cancelled) = this.scope.outermost() {
+                this.watch.clear();
+                return Poll::Ready(cancelled);
+            }
+            if this.watch.as_mut().poll(this.scope, true, cx).is_pending() {
+                probe::waiting("cancelled", None, u64::MAX);
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for UntilCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilCancelled").field("scope", &self.scope).finish()
+    }
+}
