@@ -4,6 +4,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod spawn;
 mod sys;
 pub mod time;
