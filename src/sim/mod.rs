@@ -18,3 +18,6 @@ pub use lull::{Lull, YieldNow};
 pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
 pub use report::{Failure, FailureKind, Report, Summary, TaskInfo, TaskState, WaitInfo};
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests;

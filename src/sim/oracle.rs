@@ -12,7 +12,7 @@ pub enum Kind {
     /// Which of the ready tasks is polled next.
     ///
     /// They are counted in the order of their spawn paths (children in the order in which they were started, then their
-    /// parent), going round, from the one that follows the task polled last. So an oracle that always answers 0 lets
+    /// parent), going round, from the one that follows the task chosen last. So an oracle that always answers 0 lets
     /// everybody take turns.
     Task,
     /// A value that the test asked for with [`Sim::choose`](super::Sim::choose).

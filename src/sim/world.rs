@@ -126,7 +126,8 @@ pub(super) struct Core {
     lulls: BTreeMap<(Instant, u64), Waker>,
     lull: u64,
     unused: Vec<u32>,
-    /// Where the round of choices begins.
+    /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
+    /// that waits for lulls does not change what others do.
     cursor: u32,
     /// The keys of all ready tasks, by exclusive or.
     keys: u64,
@@ -216,11 +217,13 @@ impl Core {
         self.steps += 1;
         let k = self.choose(Kind::Task, n);
         let number = self.ready.take(self.cursor, k);
+        if n > 1 {
+            self.cursor = number;
+        }
         let meta = &self.metas[number as usize];
         self.hash = fold(fold(self.hash, self.keys), meta.key);
         self.keys ^= meta.key;
         self.foreground -= usize::from(!meta.background);
-        self.cursor = number;
         self.current = number;
         Next::Poll(number)
     }
@@ -256,7 +259,10 @@ impl Core {
             self.keys ^= meta.key;
             self.foreground -= usize::from(!meta.background);
         }
-        self.cursor = self.ready.remove(number);
+        let before = self.ready.remove(number);
+        if self.cursor == number {
+            self.cursor = before;
+        }
         self.current = ROOT;
         self.unused.push(number);
     }
