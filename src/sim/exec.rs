@@ -106,8 +106,12 @@ impl Exec<'_> {
 
     /// Polls until nothing can go on, the root is done, or there were too many polls.
     fn drive(&mut self) -> Next {
+        let mut moved = None;
         loop {
             let next = self.world.core.with(|core| {
+                if let Some(at) = moved.take() {
+                    core.note(at);
+                }
                 if !core.incoming.is_empty() {
                     core::mem::swap(&mut core.incoming, &mut self.incoming);
                 }
@@ -118,8 +122,11 @@ impl Exec<'_> {
             }
             match next {
                 Next::Poll(number) => self.poll(number),
-                Next::Nobody(lull) if self.pass(lull) => {}
-                end => return end,
+                Next::Nobody(lull) => match self.pass(lull) {
+                    Some(at) => moved = Some(at.as_nanos()),
+                    None => return next,
+                },
+                Next::Ended | Next::Limit => return next,
             }
         }
     }
@@ -171,34 +178,32 @@ impl Exec<'_> {
         entry.task = task;
     }
 
-    /// Moves time on, when nobody is ready, to the next timer or to where one waits for a lull. False: there is neither,
-    /// and time is where it was.
-    fn pass(&mut self, lull: Option<Instant>) -> bool {
+    /// Moves time on, when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
+    /// which somebody may be ready. `None`: there is neither, and time is where it was.
+    fn pass(&self, lull: Option<Instant>) -> Option<Instant> {
         let visible = self.time.now();
         let mut now = visible;
         let lull = lull.filter(|at| !at.is_never());
         loop {
             let next = self.time.next();
             if let Some(at) = lull.filter(|&at| at <= now || at < next) {
-                if at > visible {
-                    self.world.moved(at);
-                }
+                let now = now.max(at);
+                self.world.clock.set(now);
                 while let Some(waker) = self.world.core.with(|core| core.pop_lull(at)) {
                     waker.wake();
                 }
-                return true;
+                return Some(now);
             }
             if next.is_never() {
                 // Timers that were cancelled may have led time on in vain.
                 self.world.clock.set(visible);
-                return false;
+                return None;
             }
             // The queue's answer may be too early, on account of a timer that was cancelled; then nothing fires.
             now = now.max(next);
             self.world.clock.set(now);
             if self.time.turn_counted().1 > 0 {
-                self.world.core.with(|core| core.note(now.as_nanos()));
-                return true;
+                return Some(now);
             }
         }
     }

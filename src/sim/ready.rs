@@ -1,7 +1,7 @@
 //! Who is ready: a bitmap of two levels over the tasks in the order of their spawn paths.
 //!
-//! Tasks stand in blocks of up to 64, blocks in a row; a word a block says who of it is ready, a count for every 64 words
-//! how many are. Since a bit is either set or not, wakes commute. A new task comes directly before its parent, so the
+//! Tasks stand in blocks of up to 64, blocks in a row; a word a block says who of it is ready, a count for every 16
+//! words how many are. Since a bit is either set or not, wakes commute. A new task comes directly before its parent, so the
 //! order is: children in the order in which they were started, then their parent. That depends on spawn paths alone,
 //! not on the schedule that led there.
 //!
@@ -10,11 +10,14 @@
 //! - **R1** Each task that was inserted stands in one block, at the place that `places` says; places below `len` of a
 //!   block are taken, the others are not and their bits are clear.
 //! - **R2** `order` lists the blocks in use; the block at `order[rank]` has that `rank`, and its bits are `words[rank]`.
-//! - **R3** `groups[g]` is the number of bits set in `words[64 * g..64 * g + 64]`, and `count` that of all.
+//! - **R3** `groups[g]` is the number of bits set in `words[16 * g..16 * g + 16]`, and `count` that of all.
 
 use alloc::vec::Vec;
 
+/// Tasks in a block: bits in a word.
 const SIZE: usize = 64;
+/// Words in a group.
+const GROUP: usize = 16;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -103,7 +106,7 @@ impl Ready {
         let fresh = self.words[rank] >> bit & 1 == 0;
         if fresh {
             self.words[rank] |= 1 << bit;
-            self.groups[rank / SIZE] += 1;
+            self.groups[rank / GROUP] += 1;
             self.count += 1;
         }
         fresh
@@ -112,46 +115,41 @@ impl Ready {
     /// Takes out the ready task that is `k`-th after `cursor`, going round; there are more than `k`.
     #[inline]
     pub(super) fn take(&mut self, cursor: u32, k: usize) -> u32 {
-        let (rank, bit) = self.spot(cursor);
-        let ahead = match self.words.len() {
-            1 => 0,
-            _ => self.before(rank),
+        let (mut rank, bit) = self.spot(cursor);
+        let after = self.words[rank] & !(below(bit) << 1 | 1);
+        let ones = after.count_ones() as usize;
+        let bit = if k < ones {
+            select(after, k as u32)
+        } else {
+            let k = self.walk(&mut rank, k - ones);
+            select(self.words[rank], k as u32)
         };
-        let passed = ahead + (self.words[rank] & (below(bit) << 1 | 1)).count_ones() as usize;
-        let mut k = passed + k;
-        if k >= self.count {
-            k -= self.count;
-        }
-        let mut rank = 0;
-        if self.words.len() > 1 {
-            let mut group = 0;
-            while self.groups[group] as usize <= k {
-                k -= self.groups[group] as usize;
-                group += 1;
-            }
-            rank = group * SIZE;
-            loop {
-                let ones = self.words[rank].count_ones() as usize;
-                if k < ones {
-                    break;
-                }
-                k -= ones;
-                rank += 1;
-            }
-        }
-        let bit = select(self.words[rank], k as u32);
         self.words[rank] &= !(1 << bit);
-        self.groups[rank / SIZE] -= 1;
+        self.groups[rank / GROUP] -= 1;
         self.count -= 1;
         self.blocks[self.order[rank] as usize].tasks[bit as usize]
     }
 
-    /// How many are ready in the blocks before the one at `rank`.
-    fn before(&self, rank: usize) -> usize {
-        let group = rank / SIZE;
-        let whole: u32 = self.groups[..group].iter().sum();
-        let part: u32 = self.words[group * SIZE..rank].iter().map(|word| word.count_ones()).sum();
-        (whole + part) as usize
+    /// Goes on from `rank` to the word that has the `k`-th ready task after it; gives its number within the word. Coming
+    /// round to where it began, `k` is less than the ones that were not passed, so these are found and no others.
+    #[inline]
+    fn walk(&self, rank: &mut usize, mut k: usize) -> usize {
+        loop {
+            *rank += 1;
+            if *rank >= self.words.len() {
+                *rank = 0;
+            }
+            if *rank % GROUP == 0 && self.groups[*rank / GROUP] as usize <= k {
+                k -= self.groups[*rank / GROUP] as usize;
+                *rank += GROUP - 1;
+                continue;
+            }
+            let ones = self.words[*rank].count_ones() as usize;
+            if k < ones {
+                return k;
+            }
+            k -= ones;
+        }
     }
 
     /// Puts `task`, which is not ready, directly before `next`.
@@ -204,10 +202,10 @@ impl Ready {
         for (rank, &block) in self.order.iter().enumerate().skip(rank) {
             self.blocks[block as usize].rank = rank;
         }
-        let group = rank / SIZE;
+        let group = rank / GROUP;
         self.groups.truncate(group);
         let ones = |words: &[u64]| words.iter().map(|word| word.count_ones()).sum::<u32>();
-        self.groups.extend(self.words[group * SIZE..].chunks(SIZE).map(ones));
+        self.groups.extend(self.words[group * GROUP..].chunks(GROUP).map(ones));
     }
 
     /// Takes `task` out, which is not task 0. Gives the one before it, or the last if it was the first.
@@ -216,7 +214,7 @@ impl Ready {
         let Block { rank, len, tasks } = &mut self.blocks[block as usize];
         let (rank, at, word) = (*rank, bit as usize, self.words[*rank]);
         if word >> bit & 1 == 1 {
-            self.groups[rank / SIZE] -= 1;
+            self.groups[rank / GROUP] -= 1;
             self.count -= 1;
         }
         self.words[rank] = (word & below(bit)) | (word >> 1 & !below(bit));

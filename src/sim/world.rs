@@ -3,6 +3,7 @@
 use super::oracle::{Kind, Rng, Source, fold, mix};
 use super::ready::Ready;
 use crate::spawn::Task;
+use crate::sys::stamp::Stamp;
 use crate::sys::waker::Wake;
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant};
@@ -17,22 +18,22 @@ pub(super) const ROOT: u32 = 0;
 
 /// The clock of a run: an instant that the executor sets.
 #[derive(Clone)]
-pub(super) struct SimClock(Arc<Lock<Instant>>);
+pub(super) struct SimClock(Arc<Stamp>);
 
 impl SimClock {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Lock::new(Instant::EPOCH)))
+        Self(Arc::new(Stamp::new(Instant::EPOCH.as_nanos())))
     }
 
     pub(super) fn set(&self, at: Instant) {
-        self.0.with(|now| *now = at);
+        self.0.set(at.as_nanos());
     }
 }
 
 impl Clock for SimClock {
     #[inline]
     fn now(&self) -> Instant {
-        self.0.with(|now| *now)
+        Instant::from_nanos(self.0.get())
     }
 
     /// Nothing: the executor asks the timer queue when nobody is ready.
@@ -168,7 +169,7 @@ impl Core {
         self.seed
     }
 
-    /// Adds `x` to the trace.
+    /// Adds `x`, an instant or a number drawn, to the trace.
     #[inline]
     pub(super) fn note(&mut self, x: u64) {
         self.hash = fold(self.hash, x);
