@@ -315,3 +315,28 @@ where
 {
     Builder::new().check(body);
 }
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+
+    /// The builder as one variable overrides it.
+    fn with(name: &'static str, value: &'static str) -> Result<Builder, String> {
+        Builder::new().seed(5).overridden(|asked| (asked == name).then(|| value.to_string()))
+    }
+
+    #[test]
+    fn the_environment_overrides_runs_and_replay() {
+        let plain = Builder::new().overridden(|_| None).unwrap();
+        assert_eq!((plain.seed, plain.runs), (0, Builder::RUNS));
+        let more = with("WAKEFUL_SIM_RUNS", "1000").unwrap();
+        assert_eq!((more.seed, more.runs), (5, 1000));
+        let one = with("WAKEFUL_SIM", "seed:17").unwrap();
+        assert_eq!((one.seed, one.runs, one.bytes.is_none()), (17, 1, true));
+        let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
+        assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
+        for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {
+            assert!(with(name, value).unwrap_err().contains(name));
+        }
+    }
+}
