@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -161,6 +162,12 @@ fn a_record_of_any_oracle_replays_as_bytes() {
     assert!(first.replay.starts_with("WAKEFUL_SIM=seed:3,bytes:"), "{}", first.replay);
     let again = Builder::new().replay(&first.replay).unwrap().run(workers).unwrap();
     assert_eq!(first, again);
+
+    let body = async |sim: Sim| [2, 256, 257, 70_000, 1 << 33].map(|n| sim.choose(n));
+    let first = Builder::new().run_with(|_: Kind, n| n - 1, body).unwrap();
+    assert_eq!(first.output, [1, 255, 256, 69_999, (1 << 33) - 1]);
+    let again = Builder::new().replay(&first.replay).unwrap().run(body).unwrap();
+    assert_eq!(first, again);
 }
 
 #[test]
@@ -172,6 +179,36 @@ fn the_same_bytes_give_the_same_run_and_none_let_all_take_turns() {
     assert_eq!(run(&[0, 0]).output, run(&[]).output);
     let report = Builder::new().run_with(Bytes::new([1, 2]), workers).unwrap();
     assert_eq!(report.hash, run(&[1, 2]).hash);
+}
+
+#[test]
+fn the_hash_covers_who_is_ready() {
+    /// The same polls in the same order; the task is woken in the root's second poll or in its third.
+    async fn body(sim: Sim, early: bool) {
+        let waker = Arc::new(Mutex::new(None));
+        let kept = waker.clone();
+        let task = sim.spawn(
+            "woken",
+            poll_fn(move |cx| match kept.lock().unwrap().replace(cx.waker().clone()) {
+                None => Poll::Pending,
+                Some(_) => Poll::Ready(()),
+            }),
+        );
+        sim.idle().await;
+        for now in [early, !early] {
+            if now {
+                let woken: Option<Waker> = waker.lock().unwrap().clone();
+                woken.unwrap().wake();
+            }
+            sim.yield_now().await;
+        }
+        task.await;
+    }
+    // Wherever both are ready, the root is chosen.
+    let run = |early| Builder::new().bytes([1; 9]).run(|sim| body(sim, early)).unwrap();
+    let (early, late) = (run(true), run(false));
+    assert_eq!((early.steps, early.end), (late.steps, late.end));
+    assert_ne!(early.hash, late.hash);
 }
 
 #[test]
@@ -504,7 +541,8 @@ fn a_cancelled_timer_does_not_move_time() {
             });
             for early in 1..n {
                 let mut sleep = Box::pin(time.sleep(SECOND * early));
-                poll_fn(|cx| Poll::Ready(assert!(sleep.as_mut().poll(cx).is_pending()))).await;
+                let pending = poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_pending())).await;
+                assert!(pending);
             }
             let start = sim.now();
             late.await;
@@ -514,15 +552,37 @@ fn a_cancelled_timer_does_not_move_time() {
     let failure = Builder::new().run(async |sim: Sim| {
         let time = sim.time();
         time.sleep(SECOND).await;
-        let mut sleep = Box::pin(time.sleep(SECOND));
-        poll_fn(|cx| Poll::Ready(assert!(sleep.as_mut().poll(cx).is_pending()))).await;
-        let mut other = Box::pin(time.sleep(SECOND / 2));
-        poll_fn(|cx| Poll::Ready(assert!(other.as_mut().poll(cx).is_pending()))).await;
-        drop((sleep, other));
+        let (mut sleep, mut advance) = (Box::pin(time.sleep(SECOND)), sim.advance(SECOND * 2));
+        poll_fn(|cx| {
+            assert!(sleep.as_mut().poll(cx).is_pending() && Pin::new(&mut advance).poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop((sleep, advance));
         pending::<()>().await;
     });
     let failure = failure.unwrap_err();
     assert_eq!((failure.kind(), failure.time()), (FailureKind::Deadlock, Instant::EPOCH + SECOND));
+}
+
+#[test]
+fn a_task_that_was_not_polled_waits_for_nothing() {
+    let failure = Builder::new().max_steps(3).run(async |sim: Sim| {
+        let mut sleep = Box::pin(sim.time().sleep(SECOND));
+        let first = sim.spawn(
+            "first",
+            poll_fn(move |cx| {
+                assert!(sleep.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            }),
+        );
+        first.await;
+        // It takes over the number of the first, but not what that one noted.
+        sim.spawn("second", async {}).await;
+    });
+    let failure = failure.unwrap_err();
+    assert_eq!((failure.kind(), failure.tasks()[1].name.as_str()), (FailureKind::StepLimit, "second"));
+    assert_eq!((failure.tasks()[1].state, failure.tasks()[1].waits.len()), (TaskState::Ready, 0));
 }
 
 #[test]
@@ -571,12 +631,26 @@ fn wakers_and_handles_that_outlive_their_run_do_no_harm() {
         }
         // The number is used again: these wake nobody.
         keep.lock().unwrap().iter().for_each(Waker::wake_by_ref);
-        let before = sim.spawn("new tenant", poll_fn(|_| Poll::Ready(())));
-        before.await;
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = polls.clone();
+        sim.spawn_background(
+            "new tenant",
+            poll_fn(move |_| -> Poll<()> {
+                count.fetch_add(1, Ordering::Relaxed);
+                Poll::Pending
+            }),
+        );
+        sim.idle().await;
+        keep.lock().unwrap().iter().for_each(Waker::wake_by_ref);
+        sim.idle().await;
+        assert_eq!(polls.load(Ordering::Relaxed), 1);
         sim
     });
     kept.lock().unwrap().drain(..).for_each(Waker::wake);
-    sim.spawn("too late", async {});
+    let held = Arc::new(());
+    let inside = held.clone();
+    sim.spawn("too late", async move { drop(inside) });
+    assert_eq!(Arc::strong_count(&held), 1);
     assert_eq!(sim.now(), Instant::EPOCH);
 }
 
@@ -615,7 +689,7 @@ fn a_run_within_a_run_is_a_world_of_its_own() {
 
 #[test]
 fn a_chain_of_tasks_may_be_long() {
-    fn next(sim: Sim, left: u32) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn next(sim: Sim, left: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             if left > 0 {
                 let spawner = sim.spawner();

@@ -178,11 +178,10 @@ impl Exec<'_> {
         entry.task = task;
     }
 
-    /// Moves time on, when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
+    /// Moves time on (S5), when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
     /// which somebody may be ready. `None`: there is neither, and time is where it was.
     fn pass(&self, lull: Option<Instant>) -> Option<Instant> {
-        let visible = self.time.now();
-        let mut now = visible;
+        let mut now = self.time.now();
         let lull = lull.filter(|at| !at.is_never());
         loop {
             let next = self.time.next();
@@ -195,11 +194,10 @@ impl Exec<'_> {
                 return Some(now);
             }
             if next.is_never() {
-                // Timers that were cancelled may have led time on in vain.
-                self.world.clock.set(visible);
                 return None;
             }
-            // The queue's answer may be too early, on account of a timer that was cancelled; then nothing fires.
+            // The queue's answer may be too early, on account of a timer that was cancelled. Then nothing fires and the
+            // queue is not empty, so time comes to rest at a later timer, or at the lull, before anybody looks at it.
             now = now.max(next);
             self.world.clock.set(now);
             if self.time.turn_counted().1 > 0 {

@@ -74,7 +74,7 @@ impl fmt::Display for Path {
 
 /// What is known of a task besides its future.
 pub(super) struct Meta {
-    /// Made of the spawn path alone.
+    /// Made of the spawn path alone (S3).
     key: u64,
     rng: Rng,
     /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
@@ -121,7 +121,7 @@ pub(super) struct Core {
     /// The calendar's reading at an instant.
     pub(super) wall: (Duration, Instant),
     pub(super) root_done: bool,
-    /// Nothing is polled any more: wakes and spawns come to nothing.
+    /// Nothing is polled any more, and nothing is started.
     pub(super) closed: bool,
     /// Those who wait until nobody is ready at an instant.
     lulls: BTreeMap<(Instant, u64), Waker>,
@@ -130,7 +130,7 @@ pub(super) struct Core {
     /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
     /// that waits for lulls does not change what others do.
     cursor: u32,
-    /// The keys of all ready tasks, by exclusive or.
+    /// The keys of all ready tasks, by exclusive or, so that the order of wakes leaves no trace (S4).
     keys: u64,
     /// How many that are not in the background are ready.
     foreground: usize,
@@ -175,7 +175,7 @@ impl Core {
         self.hash = fold(self.hash, x);
     }
 
-    /// Chooses among `n`, which is not 0.
+    /// Chooses among `n`, which is not 0 (S2).
     #[inline]
     pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
         if n < 2 {
@@ -193,10 +193,11 @@ impl Core {
         value
     }
 
+    /// Makes a task ready, if it is still the one that was meant (S4).
     #[inline]
     pub(super) fn wake(&mut self, number: u32, tenant: u32) {
         let meta = &self.metas[number as usize];
-        if meta.tenant == tenant && !self.closed && self.ready.set(number) {
+        if meta.tenant == tenant && self.ready.set(number) {
             self.keys ^= meta.key;
             self.foreground += usize::from(!meta.background);
         }
