@@ -6,6 +6,8 @@ extern crate std;
 
 pub mod cancel;
 pub mod spawn;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sys;
 pub mod time;
 mod wait;

@@ -7,6 +7,7 @@
 //! | [`lock`] | a mutex, a critical section, a spinlock, or loom's mutex, behind one method |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
+//! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and the token that tells one poll stack from another |
 //! | [`thread`] | parking, the alarm thread, panic capture |
 //! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
@@ -19,6 +20,8 @@ pub(crate) mod lock;
 pub(crate) mod once;
 pub(crate) mod probe;
 pub(crate) mod slot;
+#[cfg(feature = "sim")]
+pub(crate) mod stamp;
 pub(crate) mod thread;
 pub(crate) mod waker;
 

@@ -20,6 +20,18 @@ mod none {
 #[cfg(not(feature = "std"))]
 pub(crate) use none::{catch, panicking};
 
+/// The environment's variable `name`, where there is an environment.
+#[cfg(feature = "sim")]
+pub(crate) fn variable(name: &str) -> Option<alloc::string::String> {
+    #[cfg(feature = "std")]
+    return std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    #[cfg(not(feature = "std"))]
+    {
+        let _ = name;
+        None
+    }
+}
+
 with_std! {
     use alloc::boxed::Box;
     use core::any::Any;

@@ -1,0 +1,342 @@
+//! Settings of runs, and the ways to start them.
+
+use super::exec::{self, Ended, Settings};
+use super::handle::Sim;
+use super::oracle::{Bytes, Oracle, Random, Source};
+use super::replay::{self, ReplayError};
+use super::report::{Failure, FailureKind, Report, Summary};
+use crate::sys::thread::variable;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::future::Future;
+use core::time::Duration;
+
+/// How runs are made: a value with a method for each setting.
+///
+/// # Examples
+/// ```
+/// use wakeful::sim::{Builder, FailureKind};
+///
+/// let failure = Builder::new()
+///     .seed(7)
+///     .run(|sim| async move {
+///         drop(sim.spawn("sleeper", core::future::pending::<()>()));
+///     })
+///     .unwrap_err();
+/// assert_eq!(failure.kind(), FailureKind::Leak);
+/// assert_eq!(failure.tasks()[0].name, "sleeper");
+/// assert_eq!(failure.replay(), "WAKEFUL_SIM=seed:7");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it runs something"]
+pub struct Builder {
+    seed: u64,
+    bytes: Option<Bytes>,
+    runs: u32,
+    repeat_every: u32,
+    max_steps: u64,
+    allow_leaks: bool,
+    wall: Duration,
+}
+
+impl Builder {
+    /// How many runs [`check`](Self::check) makes by default.
+    pub const RUNS: u32 = 64;
+    /// One run of so many is repeated by default, to see whether it takes the same course.
+    pub const REPEAT_EVERY: u32 = 16;
+    /// How many polls a run may take by default.
+    pub const MAX_STEPS: u64 = 1_000_000;
+
+    /// The defaults: seed 0, a random oracle, and the constants above.
+    pub const fn new() -> Self {
+        Self {
+            seed: 0,
+            bytes: None,
+            runs: Self::RUNS,
+            repeat_every: Self::REPEAT_EVERY,
+            max_steps: Self::MAX_STEPS,
+            allow_leaks: false,
+            wall: Duration::ZERO,
+        }
+    }
+
+    /// The seed of the oracle and of the tasks' random streams; of many runs, that of the first.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made at random; so a fuzzer drives the run.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::Builder;
+    ///
+    /// let report = Builder::new().bytes([2, 0, 1]).run(|sim| async move { [sim.choose(3), sim.choose(3)] }).unwrap();
+    /// assert_eq!(report.output, [2, 0]);
+    /// ```
+    pub fn bytes(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.bytes = Some(Bytes::new(bytes));
+        self
+    }
+
+    /// Sets seed and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without `WAKEFUL_SIM=`.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn replay(mut self, line: &str) -> Result<Self, ReplayError> {
+        let said = replay::parse(line)?;
+        self.seed = said.seed;
+        self.bytes = said.bytes.map(Bytes::new);
+        Ok(self)
+    }
+
+    /// How many runs [`explore`](Self::explore) and [`check`](Self::check) make.
+    pub fn runs(mut self, runs: u32) -> Self {
+        self.runs = runs;
+        self
+    }
+
+    /// Of many runs, each `n`-th is repeated, beginning with the first; 0 repeats none.
+    pub fn repeat_every(mut self, n: u32) -> Self {
+        self.repeat_every = n;
+        self
+    }
+
+    /// How many polls a run may take before it fails with [`FailureKind::StepLimit`].
+    pub fn max_steps(mut self, steps: u64) -> Self {
+        self.max_steps = steps;
+        self
+    }
+
+    /// Whether tasks may be left over when the root is done.
+    pub fn allow_leaks(mut self, allow: bool) -> Self {
+        self.allow_leaks = allow;
+        self
+    }
+
+    /// What the calendar reads at the beginning, since the Unix epoch.
+    pub fn wall(mut self, unix: Duration) -> Self {
+        self.wall = unix;
+        self
+    }
+
+    /// Makes one run of `body`.
+    ///
+    /// # Errors
+    /// If the run fails: see [`FailureKind`].
+    pub fn run<F, Fut>(&self, body: F) -> Result<Report<Fut::Output>, Failure>
+    where
+        F: FnOnce(Sim) -> Fut,
+        Fut: Future,
+    {
+        let source = match &self.bytes {
+            Some(bytes) => Source::Bytes(bytes.clone()),
+            None => Source::Random(Random::new(self.seed)),
+        };
+        self.execute(source, body)
+    }
+
+    /// Makes one run of `body`, with choices by `oracle`.
+    ///
+    /// A record of the choices is kept: the replay line gives them as bytes.
+    ///
+    /// # Errors
+    /// If the run fails: see [`FailureKind`].
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::{Builder, Kind};
+    ///
+    /// let last = |_: Kind, n: usize| n - 1;
+    /// let report = Builder::new().run_with(last, |sim| async move { sim.choose(5) }).unwrap();
+    /// assert_eq!(report.output, 4);
+    /// assert_eq!(report.replay, "WAKEFUL_SIM=bytes:04");
+    /// ```
+    pub fn run_with<F, Fut>(
+        &self,
+        oracle: impl Oracle + Send + 'static,
+        body: F,
+    ) -> Result<Report<Fut::Output>, Failure>
+    where
+        F: FnOnce(Sim) -> Fut,
+        Fut: Future,
+    {
+        self.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body)
+    }
+
+    fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
+    where
+        F: FnOnce(Sim) -> Fut,
+        Fut: Future,
+    {
+        let Self { seed, max_steps, allow_leaks, wall, .. } = *self;
+        let settings = Settings { seed, source, max_steps, wall, allow_leaks };
+        let mut output = None;
+        let slot = &mut output;
+        let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
+        let Ended { hash, steps, draws, end, replay } = ended;
+        let output = output.expect("a run that did not fail ran its root to the end");
+        Ok(Report { output, hash, steps, draws, end, replay })
+    }
+
+    /// Makes many runs of `body`, with one seed after another, until one fails. With [`bytes`](Self::bytes), one run.
+    ///
+    /// # Errors
+    /// If a run fails, or takes another course when it is repeated.
+    pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let runs = if self.bytes.is_some() { self.runs.min(1) } else { self.runs };
+        let mut traces = BTreeSet::new();
+        for n in 0..runs {
+            let this = self.clone().seed(self.seed.wrapping_add(n.into()));
+            let report = this.run(&body)?;
+            if self.repeat_every != 0 && n % self.repeat_every == 0 {
+                same(&report, &this.run(&body))?;
+            }
+            traces.insert(report.hash);
+        }
+        Ok(Summary { runs, traces: traces.len() })
+    }
+
+    /// Tests `body` under many schedules, and panics with the report of the first run that fails.
+    ///
+    /// With `std`, the environment has a say: `WAKEFUL_SIM_RUNS` is the number of runs, and where `WAKEFUL_SIM` is set, as
+    /// the last line of a report says, that run alone is made.
+    ///
+    /// # Panics
+    /// If a run fails or takes another course when it is repeated, or if a variable can't be read.
+    #[track_caller]
+    pub fn check<F, Fut>(&self, body: F)
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let tested = self
+            .clone()
+            .overridden(variable)
+            .and_then(|this| this.explore(body).map_err(|failure| failure.to_string()));
+        if let Err(said) = tested {
+            panic!("{said}");
+        }
+    }
+
+    /// As the variables say that `variable` finds.
+    fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        if let Some(runs) = variable(RUNS_VARIABLE) {
+            let runs = runs.trim().parse();
+            self.runs = runs.map_err(|_| format!("{RUNS_VARIABLE} should be a number of runs"))?;
+        }
+        if let Some(line) = variable(replay::VARIABLE) {
+            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1);
+        }
+        Ok(self)
+    }
+}
+
+const RUNS_VARIABLE: &str = "WAKEFUL_SIM_RUNS";
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether a run and its repetition took the same course.
+fn same(first: &Report<()>, again: &Result<Report<()>, Failure>) -> Result<(), Failure> {
+    let course = |report: &Report<()>| format!("{} polls, {} draws, end {}", report.steps, report.draws, report.end);
+    let second = match again {
+        Ok(again) if again == first => return Ok(()),
+        Ok(again) => course(again),
+        Err(failure) => format!("{} ({})", failure.kind(), failure.message()),
+    };
+    let first_course = course(first);
+    let message = format!(
+        "a run took another course when it was repeated: first {first_course}, then {second}; \
+         something besides the simulator decides, such as a global, a hash map's order, a real clock or a thread"
+    );
+    let failure = Failure::new(FailureKind::Nondeterminism, message, first.end, Vec::new());
+    Err(failure.with_replay(first.replay.clone()).with_trace(first.hash, first.steps))
+}
+
+/// Makes one run of `body` with seed 0, and gives what it returns.
+///
+/// For examples, and for tests in which the schedule does not matter. Others use [`check`].
+///
+/// # Panics
+/// With the full report, if the run fails: if any task panics, if nothing can go on, if tasks are left over.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+///
+/// let end = wakeful::sim::run(|sim| async move {
+///     sim.time().sleep(Duration::from_secs(86_400)).await;
+///     sim.now()
+/// });
+/// assert_eq!(end.as_nanos(), 86_400_000_000_000);
+/// ```
+#[track_caller]
+pub fn run<F, Fut>(body: F) -> Fut::Output
+where
+    F: FnOnce(Sim) -> Fut,
+    Fut: Future,
+{
+    match Builder::new().run(body) {
+        Ok(report) => report.output,
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+/// Tests `body` under many schedules: [`Builder::check`] with the defaults.
+///
+/// # Panics
+/// With the full report of the first run that fails, whose last line replays it.
+///
+/// # Examples
+/// ```
+/// wakeful::sim::check(|sim| async move {
+///     let a = sim.spawn("a", async { 1 });
+///     let b = sim.spawn("b", async { 2 });
+///     assert_eq!(a.await + b.await, 3);
+/// });
+/// ```
+#[track_caller]
+pub fn check<F, Fut>(body: F)
+where
+    F: Fn(Sim) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    Builder::new().check(body);
+}
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+
+    /// The builder as one variable overrides it.
+    fn with(name: &'static str, value: &'static str) -> Result<Builder, String> {
+        Builder::new().seed(5).overridden(|asked| (asked == name).then(|| value.to_string()))
+    }
+
+    #[test]
+    fn the_environment_overrides_runs_and_replay() {
+        let plain = Builder::new().overridden(|_| None).unwrap();
+        assert_eq!((plain.seed, plain.runs), (0, Builder::RUNS));
+        let more = with("WAKEFUL_SIM_RUNS", "1000").unwrap();
+        assert_eq!((more.seed, more.runs), (5, 1000));
+        let one = with("WAKEFUL_SIM", "seed:17").unwrap();
+        assert_eq!((one.seed, one.runs, one.bytes.is_none()), (17, 1, true));
+        let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
+        assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
+        for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {
+            assert!(with(name, value).unwrap_err().contains(name));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The executor: polls who is ready, moves time when nobody is, and takes everything down at the end.
+
+use super::handle::Sim;
+use super::oracle::Source;
+use super::replay;
+use super::report::{Failure, FailureKind, TaskInfo, TaskState, WaitInfo};
+use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
+use crate::spawn::Task;
+use crate::sys::probe::{self, Wait};
+use crate::sys::thread::catch;
+use crate::sys::waker::waker;
+use crate::sys::{Arc, Lock, slot};
+use crate::time::{Instant, Time};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::any::Any;
+use core::future::Future;
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+/// What a run depends on, besides its body.
+pub(super) struct Settings {
+    pub(super) seed: u64,
+    pub(super) source: Source,
+    pub(super) max_steps: u64,
+    pub(super) wall: Duration,
+    pub(super) allow_leaks: bool,
+}
+
+/// What came of a run that did not fail.
+pub(super) struct Ended {
+    pub(super) hash: u64,
+    pub(super) steps: u64,
+    pub(super) draws: u64,
+    pub(super) end: Instant,
+    pub(super) replay: String,
+}
+
+type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// What the executor knows of a number's tenant. The buffers serve one tenant after another.
+struct Entry {
+    task: Option<Task>,
+    waker: Waker,
+    waits: Vec<Wait>,
+    name: String,
+    made: Option<&'static Location<'static>>,
+}
+
+struct Exec<'a> {
+    world: Arc<World>,
+    time: Time,
+    root: Option<Root<'a>>,
+    /// By number; the root's entry has no task.
+    entries: Vec<Entry>,
+    incoming: Vec<Incoming>,
+}
+
+/// Runs the future that `root` makes, and all that it starts, to the end.
+pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
+    let Settings { seed, source, max_steps, wall, allow_leaks } = settings;
+    let clock = SimClock::new();
+    let time = Time::new(clock.clone());
+    let core = Lock::new(Core::new(seed, source, max_steps, wall));
+    let world = Arc::new(World { core, clock });
+    let root = root(Sim::new(world.clone(), time.clone()));
+    let mut exec = Exec { world, time, root: Some(root), entries: Vec::new(), incoming: Vec::new() };
+    exec.adopt(ROOT, 0, None);
+    /// Stops the counting of primitives also when something unwinds that should not.
+    struct Counting;
+    impl Drop for Counting {
+        fn drop(&mut self) {
+            probe::count(false);
+        }
+    }
+    probe::count(true);
+    let _counting = Counting;
+    // The bottom of a poll stack: scopes around this call have no say inside.
+    slot::barrier(|| exec.run(max_steps, allow_leaks))
+}
+
+impl Exec<'_> {
+    fn run(&mut self, max_steps: u64, allow_leaks: bool) -> Result<Ended, Failure> {
+        let failure = match catch(|| self.drive()) {
+            Ok(Next::Nobody(_)) => Some(self.deadlock()),
+            Ok(Next::Limit) => Some(self.limit(max_steps)),
+            Ok(_) if allow_leaks => None,
+            Ok(_) => self.leak(),
+            Err(panic) => Some(self.panicked(panic.as_ref())),
+        };
+        let end = self.time.now();
+        let failure = self.take_down(failure);
+        let (hash, steps, draws, replay) = self.world.core.with(|core| {
+            let replay = replay::print(core.seed(), core.source.record());
+            (core.hash, core.steps, core.draws, replay)
+        });
+        match failure {
+            None => Ok(Ended { hash, steps, draws, end, replay }),
+            Some(failure) => Err(failure.with_replay(replay).with_trace(hash, steps)),
+        }
+    }
+
+    /// Polls until nothing can go on, the root is done, or there were too many polls.
+    fn drive(&mut self) -> Next {
+        let mut moved = None;
+        loop {
+            let next = self.world.core.with(|core| {
+                if let Some(at) = moved.take() {
+                    core.note(at);
+                }
+                if !core.incoming.is_empty() {
+                    core::mem::swap(&mut core.incoming, &mut self.incoming);
+                }
+                core.next()
+            });
+            if !self.incoming.is_empty() {
+                self.adopt_all();
+            }
+            match next {
+                Next::Poll(number) => self.poll(number),
+                Next::Nobody(lull) => match self.pass(lull) {
+                    Some(at) => moved = Some(at.as_nanos()),
+                    None => return next,
+                },
+                Next::Ended | Next::Limit => return next,
+            }
+        }
+    }
+
+    #[inline]
+    fn poll(&mut self, number: u32) {
+        let Entry { task, waker, waits, .. } = &mut self.entries[number as usize];
+        let mut cx = Context::from_waker(waker);
+        let root = &mut self.root;
+        let poll = probe::record(waits, || match task {
+            Some(task) => Pin::new(task).poll(&mut cx),
+            None => root.as_mut().map_or(Poll::Pending, |root| root.as_mut().poll(&mut cx)),
+        });
+        if poll.is_ready() {
+            self.finish(number);
+        }
+    }
+
+    #[cold]
+    fn finish(&mut self, number: u32) {
+        let done = self.entries[number as usize].task.take();
+        if number == ROOT {
+            self.root = None;
+        }
+        drop(done);
+        self.world.core.with(|core| core.finish(number));
+    }
+
+    fn adopt_all(&mut self) {
+        let mut incoming = core::mem::take(&mut self.incoming);
+        for Incoming { number, tenant, task } in incoming.drain(..) {
+            self.adopt(number, tenant, Some(task));
+        }
+        self.incoming = incoming;
+    }
+
+    fn adopt(&mut self, number: u32, tenant: u32, task: Option<Task>) {
+        let waker = waker(Arc::new(Target { world: self.world.clone(), number, tenant }));
+        if self.entries.len() == number as usize {
+            let (waits, name) = (Vec::new(), String::new());
+            self.entries.push(Entry { task: None, waker: Waker::noop().clone(), waits, name, made: None });
+        }
+        let entry = &mut self.entries[number as usize];
+        entry.waits.clear();
+        entry.name.clear();
+        entry.name.push_str(task.as_ref().map_or("root", Task::name));
+        entry.made = task.as_ref().map(Task::made);
+        entry.waker = waker;
+        entry.task = task;
+    }
+
+    /// Moves time on (S5), when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
+    /// which somebody may be ready. `None`: there is neither, and time is where it was.
+    fn pass(&self, lull: Option<Instant>) -> Option<Instant> {
+        let mut now = self.time.now();
+        let lull = lull.filter(|at| !at.is_never());
+        loop {
+            let next = self.time.next();
+            if let Some(at) = lull.filter(|&at| at <= now || at < next) {
+                let now = now.max(at);
+                self.world.clock.set(now);
+                while let Some(waker) = self.world.core.with(|core| core.pop_lull(at)) {
+                    waker.wake();
+                }
+                return Some(now);
+            }
+            if next.is_never() {
+                return None;
+            }
+            // The queue's answer may be too early, on account of a timer that was cancelled. Then nothing fires and the
+            // queue is not empty, so time comes to rest at a later timer, or at the lull, before anybody looks at it.
+            now = now.max(next);
+            self.world.clock.set(now);
+            if self.time.turn_counted().1 > 0 {
+                return Some(now);
+            }
+        }
+    }
+
+    /// Drops what is left, children before their parents, in the order in which they were started. A panic in doing so
+    /// is a failure, unless there is one.
+    fn take_down(&mut self, mut failure: Option<Failure>) -> Option<Failure> {
+        let order: Vec<u32> = self.world.core.with(|core| {
+            core.closed = true;
+            core::mem::swap(&mut core.incoming, &mut self.incoming);
+            core.ready.iter().collect()
+        });
+        self.adopt_all();
+        for number in order {
+            self.world.core.with(|core| core.current = number);
+            let dropped = match number {
+                ROOT => catch(|| self.root = None),
+                _ => catch(|| self.entries[number as usize].task = None),
+            };
+            if let Err(panic) = dropped {
+                failure = failure.or_else(|| Some(self.panicked(panic.as_ref())));
+            }
+        }
+        failure
+    }
+
+    fn failure(&self, kind: FailureKind, message: String, tasks: Vec<TaskInfo>) -> Failure {
+        Failure::new(kind, message, self.time.now(), tasks)
+    }
+
+    fn deadlock(&self) -> Failure {
+        let message = "nobody is ready, no timer is left, and the root is not done".to_string();
+        self.failure(FailureKind::Deadlock, message, self.tasks(|_, _| true))
+    }
+
+    fn limit(&self, max_steps: u64) -> Failure {
+        let message = format!("{max_steps} polls, as many as are allowed, and the run is not over");
+        self.failure(FailureKind::StepLimit, message, self.tasks(|_, _| true))
+    }
+
+    fn leak(&self) -> Option<Failure> {
+        let tasks = self.tasks(|number, meta| number != ROOT && !meta.background);
+        if tasks.is_empty() {
+            return None;
+        }
+        let message = match tasks.len() {
+            1 => "the root is done, and 1 task is left over".to_string(),
+            n => format!("the root is done, and {n} tasks are left over"),
+        };
+        Some(self.failure(FailureKind::Leak, message, tasks))
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Failure {
+        let current = self.world.core.with(|core| core.current);
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a value that is not a text");
+        let task = self.world.core.with(|core| self.describe(core, current));
+        let message = format!("`{}` panicked: {said}", task.label());
+        self.failure(FailureKind::Panic, message, alloc::vec![task])
+    }
+
+    /// Those for whom `wanted` is true: the root first, the others in the order of their spawn paths.
+    fn tasks(&self, wanted: impl Fn(u32, &Meta) -> bool) -> Vec<TaskInfo> {
+        self.world.core.with(|core| {
+            let mut numbers: Vec<u32> = core.ready.iter().collect();
+            numbers.rotate_right(1);
+            numbers.retain(|&number| wanted(number, &core.metas[number as usize]));
+            numbers.iter().map(|&number| self.describe(core, number)).collect()
+        })
+    }
+
+    fn describe(&self, core: &Core, number: u32) -> TaskInfo {
+        let (meta, entry) = (&core.metas[number as usize], &self.entries[number as usize]);
+        let state = if core.ready.is_set(number) { TaskState::Ready } else { TaskState::Waiting };
+        let waits = entry.waits.iter().map(WaitInfo::of).collect();
+        let (name, path) = (entry.name.clone(), meta.path.to_string());
+        TaskInfo { name, path, made: entry.made, background: meta.background, state, waits }
+    }
+}

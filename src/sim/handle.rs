@@ -1,0 +1,256 @@
+//! What a body is given.
+
+use super::join::JoinHandle;
+use super::lull::{Lull, YieldNow};
+use super::oracle::{Kind, Rng};
+use super::world::World;
+use crate::spawn::{Spawn, Task};
+use crate::sys::Arc;
+use crate::time::{Instant, Time, Wall};
+use alloc::borrow::Cow;
+use core::fmt;
+use core::future::Future;
+use core::time::Duration;
+
+/// The handle to a run, which the body receives: its time, its tasks, its choices. Cheap to clone, and may go into tasks.
+///
+/// After the run it does no harm: what is spawned then is dropped at once.
+#[derive(Clone)]
+pub struct Sim {
+    world: Arc<World>,
+    time: Time,
+}
+
+impl Sim {
+    pub(super) fn new(world: Arc<World>, time: Time) -> Self {
+        Self { world, time }
+    }
+
+    pub(super) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The virtual time, to be given to the code under test.
+    pub fn time(&self) -> Time {
+        self.time.clone()
+    }
+
+    /// The present instant; a run begins at [`Instant::EPOCH`].
+    pub fn now(&self) -> Instant {
+        self.time.now()
+    }
+
+    /// Starts a task, as a child of the one that calls this.
+    ///
+    /// It must be done when the root is, or soon after without time moving on; else the run fails with
+    /// [`FailureKind::Leak`](super::FailureKind::Leak). A child of a background task is in the background too.
+    #[track_caller]
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.start(name.into(), future, false)
+    }
+
+    /// Starts a task that does not keep the world alive: it may still wait when the root is done.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let mut beat = sim.time().interval(Duration::from_secs(1));
+    ///     sim.spawn_background("heart", async move {
+    ///         loop {
+    ///             beat.tick().await;
+    ///         }
+    ///     });
+    ///     sim.time().sleep(Duration::from_secs(5)).await;
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_background<T: Send + 'static>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.start(name.into(), future, true)
+    }
+
+    #[track_caller]
+    fn start<T: Send + 'static>(
+        &self,
+        name: Cow<'static, str>,
+        future: impl Future<Output = T> + Send + 'static,
+        background: bool,
+    ) -> JoinHandle<T> {
+        let (handle, finish) = JoinHandle::new();
+        let task = Task::new(async move { finish(future.await) }).named(name);
+        self.world.spawn(task, background);
+        handle
+    }
+
+    /// What starts tasks in this run, to be given to the code under test.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::spawn::{Spawn, Task};
+    ///
+    /// fn start(spawner: &impl Spawn) {
+    ///     spawner.spawn(Task::new(async { /* ... */ }).named("greeter"));
+    /// }
+    ///
+    /// wakeful::sim::run(|sim| async move { start(&sim.spawner()) });
+    /// ```
+    pub fn spawner(&self) -> Spawner {
+        Spawner(self.world.clone())
+    }
+
+    /// Waits until nobody else is ready, without time moving on. Those who wait for this together go on together.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub fn idle(&self) -> Lull {
+        Lull::new(self.clone(), self.now(), "idle")
+    }
+
+    /// Lets `duration` pass, all timers ring in order and everybody run in between: it is over when the time is reached
+    /// and nobody else is ready. Two advances equal their sum.
+    ///
+    /// Time moves by itself when nobody is ready; this is for a test that wants to look at a world that has come to rest.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let time = sim.time();
+    ///     let task = sim.spawn("sleeper", async move { time.sleep(Duration::from_secs(2)).await });
+    ///     sim.advance(Duration::from_secs(1)).await;
+    ///     assert!(!task.is_finished());
+    ///     sim.advance(Duration::from_secs(1)).await;
+    ///     assert!(task.is_finished());
+    /// });
+    /// ```
+    pub fn advance(&self, duration: Duration) -> Lull {
+        Lull::new(self.clone(), self.now() + duration, "advance")
+    }
+
+    /// Moves time by `duration` in one step, as when a machine was asleep: waits until nobody else is ready, moves time,
+    /// wakes all whose time has come by then, and waits until nobody else is ready again.
+    ///
+    /// # Cancel safety
+    /// Dropping it before time was moved leaves time as it is; later, it loses nothing.
+    pub async fn jump(&self, duration: Duration) {
+        self.idle().await;
+        let end = Instant::NEVER.as_nanos() - 1;
+        let at = (self.now() + duration).as_nanos().min(end);
+        self.world.moved(Instant::from_nanos(at));
+        self.time.turn();
+        self.idle().await;
+    }
+
+    /// Lets others have a turn: the task is ready again at once, and the oracle chooses.
+    ///
+    /// # Cancel safety
+    /// Dropping it loses nothing.
+    pub fn yield_now(&self) -> YieldNow {
+        YieldNow::new()
+    }
+
+    /// A number below `n` that the oracle chooses: data for the test to explore, as schedules are.
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    #[track_caller]
+    pub fn choose(&self, n: usize) -> usize {
+        assert!(n > 0, "there is nothing to choose among");
+        self.world.core.with(|core| {
+            let chosen = core.choose(Kind::Data, n);
+            core.note(chosen as u64);
+            chosen
+        })
+    }
+
+    /// The next number of the random stream of the task that calls this.
+    ///
+    /// Each task has a stream of its own, made of the seed and the task's spawn path, so what one draws does not depend
+    /// on how often others draw, nor on the schedule.
+    pub fn random(&self) -> u64 {
+        self.world.core.with(|core| core.random())
+    }
+
+    /// A generator of its own, made of [`random`](Self::random).
+    pub fn rng(&self) -> Rng {
+        Rng::new(self.random())
+    }
+
+    /// The seed of this run.
+    pub fn seed(&self) -> u64 {
+        self.world.core.with(|core| core.seed())
+    }
+
+    /// The calendar of this run, to be given to the code under test. It begins at the Unix epoch, or where
+    /// [`Builder::wall`](super::Builder::wall) says, and moves with the virtual time.
+    pub fn wall(&self) -> SimWall {
+        SimWall { sim: self.clone() }
+    }
+
+    /// Sets the calendar: it is `unix` after the Unix epoch at present. Timers are not touched.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::time::Wall;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     sim.set_wall(Duration::from_secs(1_000_000_000));
+    ///     sim.time().sleep(Duration::from_secs(60)).await;
+    ///     assert_eq!(sim.wall().unix(), Duration::from_secs(1_000_000_060));
+    /// });
+    /// ```
+    pub fn set_wall(&self, unix: Duration) {
+        let now = self.now();
+        self.world.core.with(|core| core.wall = (unix, now));
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").field("seed", &self.seed()).field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+/// Starts tasks in a run; made by [`Sim::spawner`].
+#[derive(Clone)]
+pub struct Spawner(Arc<World>);
+
+impl Spawn for Spawner {
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task, false);
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").finish_non_exhaustive()
+    }
+}
+
+/// The calendar of a run; made by [`Sim::wall`].
+#[derive(Clone, Debug)]
+pub struct SimWall {
+    sim: Sim,
+}
+
+impl Wall for SimWall {
+    fn unix(&self) -> Duration {
+        let now = self.sim.now();
+        let (unix, at) = self.sim.world.core.with(|core| core.wall);
+        unix.saturating_add(now - at)
+    }
+}

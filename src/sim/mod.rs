@@ -1,0 +1,143 @@
+//! The simulator: runs async code on one thread, in virtual time, under schedules that can be replayed.
+//!
+//! ```
+//! use core::time::Duration;
+//! use wakeful::sim;
+//!
+//! sim::check(|sim| async move {
+//!     let time = sim.time();
+//!     let task = sim.spawn("patient", async move {
+//!         time.sleep(Duration::from_secs(3600)).await;
+//!         "done"
+//!     });
+//!     assert_eq!(task.await, "done");
+//!     assert_eq!(sim.now().as_nanos(), 3_600_000_000_000);
+//! });
+//! ```
+//!
+//! # Which part do I want?
+//!
+//! | you want to | use |
+//! |---|---|
+//! | test code under many schedules | [`check`] |
+//! | run something once in virtual time, and have what it returns | [`run`] |
+//! | choose seed, number of runs, step limit; look at the failure as a value | [`Builder`] |
+//! | give the code under test its time, its spawner, its calendar | [`Sim::time`], [`Sim::spawner`], [`Sim::wall`] |
+//! | start tasks of the test's own | [`Sim::spawn`]; [`Sim::spawn_background`] for those that never end |
+//! | look at a world that has come to rest | [`Sim::idle`] at this instant, [`Sim::advance`] at a later one |
+//! | see what a machine that slept does to timers | [`Sim::jump`] |
+//! | let the exploration choose data too | [`Sim::choose`] |
+//! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
+//! | let a fuzzer drive | [`Builder::bytes`] |
+//! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
+//!
+//! # How a run goes
+//!
+//! 1. As long as tasks are ready, one of them is polled. Which one, an [`Oracle`] chooses, where there are several.
+//! 2. When nobody is ready, those go on who wait for just that ([`Sim::idle`], [`Sim::advance`]).
+//! 3. When nobody does, time moves to the next timer, exactly: a sleep of an hour takes no time, and code takes none unless it
+//!    sleeps. Timers ring in order of (deadline, registration); the tasks that one instant wakes are ready together.
+//! 4. The run is over when the root, the future that the body returned, is done, and so are all tasks that can still go on
+//!    without time. Then what is left is dropped, children before their parents, in the order in which they were started.
+//!
+//! It fails ([`FailureKind`]) if a task panics (with `std`; without it, a panic is the end of everything), if nobody can go on
+//! and the root is not done, if it takes more polls than [`Builder::max_steps`], or if tasks other than background ones are
+//! left over.
+//!
+//! # Replaying
+//!
+//! A failure is reported like this:
+//!
+//! ```text
+//! deadlock at 1.000000000s after 9 polls: nobody is ready, no timer is left, and the root is not done
+//!   root: waits for the end of a task #1 made at tests/transfer.rs:14:21
+//!   left first [0]: waits for something that is not the kit's
+//!   right first [1]: waits for something that is not the kit's
+//! replay with WAKEFUL_SIM=seed:17
+//! ```
+//!
+//! With that variable set in the environment, [`check`] makes that run and no other:
+//! `WAKEFUL_SIM=seed:17 cargo test transfers_do_not_block`. To keep it as a regression test, give the line to
+//! [`Builder::replay`]. `WAKEFUL_SIM_RUNS=10000` makes more runs. The line holds for the same test and the same program: it
+//! names choices, not places in the code.
+//!
+//! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs and compares their traces: a
+//! global counter, the order of a `HashMap`, a real clock or a thread that has a say is reported as
+//! [`FailureKind::Nondeterminism`].
+//!
+//! # Writing tests with it
+//!
+//! Write the code under test so that it takes a [`Time`](crate::time::Time) and, if it starts tasks, an
+//! `impl` [`Spawn`](crate::spawn::Spawn); give it the simulator's. Name the tasks: the report prints the names. Make all
+//! state inside the body, since it is called once a run. State what must hold as assertions, wherever they come to
+//! mind: in tasks, after [`Sim::idle`], at the end. Assert instants exactly.
+//!
+//! ```
+//! use core::time::Duration;
+//! use wakeful::sim;
+//! use wakeful::spawn::{Spawn, Task};
+//! use wakeful::time::Time;
+//!
+//! /// Says hello every second, three times.
+//! fn greet(time: Time, spawner: &impl Spawn, say: impl Fn() + Send + 'static) {
+//!     let task = async move {
+//!         for _ in 0..3 {
+//!             time.sleep(Duration::from_secs(1)).await;
+//!             say();
+//!         }
+//!     };
+//!     spawner.spawn(Task::new(task).named("greeter"));
+//! }
+//!
+//! sim::check(|sim| async move {
+//!     let (said, heard) = std::sync::mpsc::channel();
+//!     greet(sim.time(), &sim.spawner(), move || said.send(()).unwrap());
+//!     sim.advance(Duration::from_millis(1500)).await;
+//!     assert_eq!(heard.try_iter().count(), 1);
+//!     sim.advance(Duration::from_millis(1500)).await;
+//!     assert_eq!(heard.try_iter().count(), 2);
+//! });
+//! ```
+//!
+//! A fuzz target is one line: `let _ = Builder::new().bytes(data).run(body).unwrap();`
+//!
+//! # Limits
+//!
+//! - Everything runs on one thread. What the memory model allows to several is not explored: that is for loom.
+//! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: a wake-up from one is
+//!   safe and counts, but when it comes is chance, and if nobody is ready the run does not wait for it.
+//! - Schedules differ at polls: code between two awaits is never interrupted.
+//! - A report says what a task waits for if its last poll reached one of the kit's own futures.
+//! - Spawned tasks are `Send`, so that the code under test may run on any runtime; the root need not be.
+//!
+//! # Invariants
+//!
+//! - **S1** A run's course is a function of its body and the answers of its oracle: nothing is ordered by an address, a hash
+//!   map or a real clock.
+//! - **S2** The oracle is asked only where there are two or more possibilities.
+//! - **S3** A task's key and its random stream are made of its spawn path alone (and the seed), never of the schedule.
+//! - **S4** Waking a task twice is waking it once, and two wakes in either order leave the same state.
+//! - **S5** Time moves only when nobody is ready and nobody waits for that, or by [`Sim::jump`].
+//! - **S6** User code, wakers included, runs outside the simulator's lock; an oracle of the user's is the exception.
+
+mod builder;
+mod exec;
+mod handle;
+mod join;
+mod lull;
+mod oracle;
+mod ready;
+mod replay;
+mod report;
+mod world;
+
+pub use builder::{Builder, check, run};
+pub use handle::{Sim, SimWall, Spawner};
+pub use join::JoinHandle;
+pub use lull::{Lull, YieldNow};
+pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
+pub use replay::ReplayError;
+pub use report::{Failure, FailureKind, Report, Summary, TaskInfo, TaskState, WaitInfo};
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests;

@@ -1,0 +1,199 @@
+//! Who decides: one method, and the two oracles that come with the kit.
+
+use crate::sys::Arc;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What a choice decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Which of the ready tasks is polled next.
+    ///
+    /// They are counted in the order of their spawn paths (children in the order in which they were started, then their
+    /// parent), going round, from the one that follows the task chosen last. So an oracle that always answers 0 lets
+    /// everybody take turns.
+    Task,
+    /// A value that the test asked for with [`Sim::choose`](super::Sim::choose).
+    Data,
+}
+
+/// Decides everything that a run leaves open.
+///
+/// A run is a function of its body and the answers of its oracle. It is asked only where there are two or more
+/// possibilities. Every `FnMut(Kind, usize) -> usize` is an oracle.
+///
+/// It is called under the simulator's lock: it must not call back into the simulator.
+pub trait Oracle {
+    /// One of the numbers below `n`, which is at least 2.
+    fn choose(&mut self, kind: Kind, n: usize) -> usize;
+}
+
+impl<F: FnMut(Kind, usize) -> usize> Oracle for F {
+    fn choose(&mut self, kind: Kind, n: usize) -> usize {
+        self(kind, n)
+    }
+}
+
+/// A small generator of random numbers, for tests; not for secrets.
+///
+/// SplitMix64: G. Steele, D. Lea and C. Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014), with
+/// D. Stafford's mixing constants ("Mix13").
+///
+/// # Examples
+/// ```
+/// use wakeful::sim::Rng;
+///
+/// let (mut a, mut b) = (Rng::new(7), Rng::new(7));
+/// assert_eq!(a.next_u64(), b.next_u64());
+/// assert!(a.below(10) < 10);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Rng {
+    /// The generator of `seed`.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    #[inline]
+    pub const fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(GAMMA);
+        mix(self.0)
+    }
+
+    /// A number below `n`, each as likely as the others up to a share of n/2⁶⁴; 0 if `n` is 0.
+    ///
+    /// By a multiplication instead of a division: D. Lemire, "Fast Random Integer Generation in an Interval" (2019).
+    #[inline]
+    pub const fn below(&mut self, n: usize) -> usize {
+        ((self.next_u64() as u128 * n as u128) >> 64) as usize
+    }
+}
+
+/// Spreads every bit of `x` over the result; a bijection.
+#[inline]
+pub(super) const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The hash of `into` and `x` after it: both halves of a long product, folded.
+#[inline]
+pub(super) const fn fold(into: u64, x: u64) -> u64 {
+    let product = (into ^ x ^ GAMMA) as u128 * 0xd6e8_feb8_6659_fd93_u128;
+    (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ into.rotate_left(29)
+}
+
+/// Chooses at random, by a seed.
+#[derive(Clone, Debug)]
+pub struct Random(Rng);
+
+impl Random {
+    /// The oracle of `seed`. Seeds that lie close together give unrelated runs.
+    pub const fn new(seed: u64) -> Self {
+        Self(Rng::new(mix(seed ^ 0x7363_6865_6475_6c65)))
+    }
+}
+
+impl Oracle for Random {
+    #[inline]
+    fn choose(&mut self, _: Kind, n: usize) -> usize {
+        self.0.below(n)
+    }
+}
+
+/// Reads its choices from bytes: the input of a fuzzer, or the record of an earlier run.
+///
+/// A choice among up to 256 takes one byte, among up to 65,536 two, and so on (little end first), modulo `n`. When the
+/// bytes are used up, the answer is always 0. So every run of any oracle is also a run of some bytes, and cutting them
+/// short or setting some to zero makes a simpler run.
+#[derive(Clone)]
+pub struct Bytes {
+    bytes: Arc<[u8]>,
+    at: usize,
+}
+
+/// How many bytes a choice among `n` takes.
+const fn width(n: usize) -> usize {
+    match (n as u64).saturating_sub(1) {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
+    }
+}
+
+impl Bytes {
+    /// An oracle that reads `bytes`.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: Arc::from(bytes.into()), at: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Adds to `bytes` what makes an oracle that reads them choose `chosen` among `n`.
+    pub(super) fn write(bytes: &mut Vec<u8>, n: usize, chosen: usize) {
+        bytes.extend_from_slice(&(chosen as u64).to_le_bytes()[..width(n)]);
+    }
+}
+
+impl Oracle for Bytes {
+    fn choose(&mut self, _: Kind, n: usize) -> usize {
+        let width = width(n);
+        let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+        let mut value = [0; 8];
+        let given = width.min(rest.len());
+        value[..given].copy_from_slice(&rest[..given]);
+        self.at += given;
+        (u64::from_le_bytes(value) % n as u64) as usize
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bytes").field("len", &self.bytes.len()).field("at", &self.at).finish()
+    }
+}
+
+/// The oracle of one run. The two of the kit are called directly; of others a record is kept.
+pub(super) enum Source {
+    Random(Random),
+    Bytes(Bytes),
+    Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
+}
+
+impl Source {
+    /// # Panics
+    /// If an oracle that is not the kit's answers with a number that is not below `n`.
+    #[inline]
+    pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
+        match self {
+            Self::Random(oracle) => oracle.choose(kind, n),
+            Self::Bytes(oracle) => oracle.choose(kind, n),
+            Self::Other { oracle, record } => {
+                let chosen = oracle.choose(kind, n);
+                assert!(chosen < n, "the oracle chose {chosen} among {n}");
+                Bytes::write(record, n, chosen);
+                chosen
+            }
+        }
+    }
+
+    /// The bytes that stand for the choices made, if the seed does not.
+    pub(super) fn record(&self) -> Option<&[u8]> {
+        match self {
+            Self::Random(_) => None,
+            Self::Bytes(oracle) => Some(oracle.bytes()),
+            Self::Other { record, .. } => Some(record),
+        }
+    }
+}

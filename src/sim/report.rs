@@ -1,0 +1,252 @@
+//! What comes of a run: a report, or a failure that says what was going on.
+
+use crate::sys::probe::Wait;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::panic::Location;
+
+/// What came of a run that did not fail. The same seed and body give the same report, to the last byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report<T> {
+    /// What the body returned.
+    pub output: T,
+    /// Stands for the whole course of the run: which task was polled when, who was ready, what the time was, and what was
+    /// drawn.
+    pub hash: u64,
+    /// How many polls were made.
+    pub steps: u64,
+    /// How many numbers were drawn: choices of the oracle, and numbers of the tasks' random streams.
+    pub draws: u64,
+    /// The virtual time at the end.
+    pub end: Instant,
+    /// The line that replays this run: `WAKEFUL_SIM=...`.
+    pub replay: String,
+}
+
+impl<T> fmt::Display for Report<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hash, steps, draws, end, replay, .. } = self;
+        write!(f, "done at {end} after {steps} polls and {draws} draws, trace {hash:016x}, {replay}")
+    }
+}
+
+/// What came of many runs that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How many runs were made, without those that only repeated one.
+    pub runs: u32,
+    /// How many different traces there were among them.
+    pub traces: usize,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// A task panicked.
+    Panic,
+    /// Nobody was ready, no timer was left, and the root was not done.
+    Deadlock,
+    /// The run took more polls than are allowed: a live-lock, perhaps.
+    StepLimit,
+    /// The root was done while tasks that are not in the background were still waiting.
+    Leak,
+    /// A run and its repetition took different courses: something is not under the simulator's control.
+    Nondeterminism,
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Panic => "panic",
+            Self::Deadlock => "deadlock",
+            Self::StepLimit => "step limit",
+            Self::Leak => "leak",
+            Self::Nondeterminism => "nondeterminism",
+        })
+    }
+}
+
+/// What went wrong in a run, and how to see it again.
+///
+/// Its `Display` is the full report, which ends with the line that replays the run.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    kind: FailureKind,
+    message: String,
+    time: Instant,
+    steps: u64,
+    hash: u64,
+    tasks: Vec<TaskInfo>,
+    replay: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
+        Self(Box::new(Inner { kind, message, time, steps: 0, hash: 0, tasks, replay: String::new() }))
+    }
+
+    pub(super) fn with_replay(mut self, replay: String) -> Self {
+        self.0.replay = replay;
+        self
+    }
+
+    pub(super) fn with_trace(mut self, hash: u64, steps: u64) -> Self {
+        (self.0.hash, self.0.steps) = (hash, steps);
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> FailureKind {
+        self.0.kind
+    }
+
+    /// What happened, in a sentence; of a panic, who panicked and what it said.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The virtual time at which it happened.
+    pub fn time(&self) -> Instant {
+        self.0.time
+    }
+
+    /// How many polls had been made.
+    pub fn steps(&self) -> u64 {
+        self.0.steps
+    }
+
+    /// Stands for the course of the run, as [`Report::hash`] does.
+    pub fn hash(&self) -> u64 {
+        self.0.hash
+    }
+
+    /// Who is concerned: the task that panicked, the tasks left over, or all, the root first.
+    pub fn tasks(&self) -> &[TaskInfo] {
+        &self.0.tasks
+    }
+
+    /// The line that replays the run: `WAKEFUL_SIM=...`.
+    pub fn replay(&self) -> &str {
+        &self.0.replay
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, time, steps, tasks, replay, .. } = &*self.0;
+        writeln!(f, "{kind} at {time} after {steps} polls: {message}")?;
+        for task in tasks {
+            writeln!(f, "  {task}")?;
+        }
+        write!(f, "replay with {replay}")
+    }
+}
+
+/// The same as `Display`, so that an `unwrap` prints the report.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for Failure {}
+
+/// Whether a task could go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It was woken, or has not been polled yet.
+    Ready,
+    /// It was polled, and nobody has woken it since.
+    Waiting,
+}
+
+/// A task at the time of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its name; empty if it has none.
+    pub name: String,
+    /// Which child of which child it is: `2.0` is the first that the root's third started. Empty for the root.
+    pub path: String,
+    /// The place where it was made; the root has none.
+    pub made: Option<&'static Location<'static>>,
+    /// Whether it is in the background.
+    pub background: bool,
+    /// Whether it could go on.
+    pub state: TaskState,
+    /// What its last poll waited for, as far as the kit's own futures say.
+    pub waits: Vec<WaitInfo>,
+}
+
+impl TaskInfo {
+    /// Its name, or for want of one the place where it was made.
+    pub fn label(&self) -> String {
+        match self.made {
+            Some(made) if self.name.is_empty() => format!("task made at {made}"),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label())?;
+        if !self.path.is_empty() {
+            write!(f, " [{}]", self.path)?;
+        }
+        f.write_str(if self.background { ", in the background: " } else { ": " })?;
+        if self.state == TaskState::Ready {
+            return f.write_str("ready");
+        }
+        if self.waits.is_empty() {
+            return f.write_str("waits for something that is not the kit's");
+        }
+        for (n, wait) in self.waits.iter().enumerate() {
+            write!(f, "{}{wait}", if n == 0 { "waits for " } else { "; for " })?;
+        }
+        Ok(())
+    }
+}
+
+/// What a task waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitInfo {
+    /// What it is: "sleep", "queue send".
+    pub what: &'static str,
+    /// Which one it is, counted in order of making within the run, and where it was made.
+    pub id: Option<(u32, &'static Location<'static>)>,
+    /// Until when it waits at the latest; [`Instant::NEVER`] if there is no end.
+    pub until: Instant,
+}
+
+impl WaitInfo {
+    pub(super) fn of(wait: &Wait) -> Self {
+        let Wait { what, id, until } = *wait;
+        Self { what, id: id.map(|id| (id.number, id.made)), until: Instant::from_nanos(until) }
+    }
+}
+
+impl fmt::Display for WaitInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        if let Some((number, made)) = self.id {
+            write!(f, " #{number} made at {made}")?;
+        }
+        match self.until.is_never() {
+            true => Ok(()),
+            false => write!(f, " until {}", self.until),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
+
+use super::oracle::{Kind, Rng, Source, fold, mix};
+use super::ready::Ready;
+use crate::spawn::Task;
+use crate::sys::stamp::Stamp;
+use crate::sys::waker::Wake;
+use crate::sys::{Arc, Lock};
+use crate::time::{Clock, Instant};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::task::Waker;
+use core::time::Duration;
+
+/// The root's number.
+pub(super) const ROOT: u32 = 0;
+
+/// The clock of a run: an instant that the executor sets.
+#[derive(Clone)]
+pub(super) struct SimClock(Arc<Stamp>);
+
+impl SimClock {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Stamp::new(Instant::EPOCH.as_nanos())))
+    }
+
+    pub(super) fn set(&self, at: Instant) {
+        self.0.set(at.as_nanos());
+    }
+}
+
+impl Clock for SimClock {
+    #[inline]
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.0.get())
+    }
+
+    /// Nothing: the executor asks the timer queue when nobody is ready.
+    #[inline]
+    fn arm(&self, _: Instant) {}
+}
+
+/// Which child of which child a task is, as reports print it: the last few steps of the way.
+#[derive(Clone, Copy)]
+pub(super) struct Path {
+    depth: usize,
+    steps: [u32; Self::KEPT],
+}
+
+impl Path {
+    const KEPT: usize = 5;
+    const ROOT: Self = Self { depth: 0, steps: [0; Self::KEPT] };
+
+    fn child(mut self, index: u32) -> Self {
+        if self.depth >= Self::KEPT {
+            self.steps.rotate_left(1);
+        }
+        self.steps[self.depth.min(Self::KEPT - 1)] = index;
+        self.depth += 1;
+        self
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.depth > Self::KEPT { "..." } else { "" })?;
+        for (n, step) in self.steps.iter().take(self.depth).enumerate() {
+            write!(f, "{}{step}", if n == 0 { "" } else { "." })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a task besides its future.
+pub(super) struct Meta {
+    /// Made of the spawn path alone (S3).
+    key: u64,
+    rng: Rng,
+    /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
+    tenant: u32,
+    children: u32,
+    pub(super) path: Path,
+    pub(super) background: bool,
+}
+
+impl Meta {
+    fn new(key: u64, seed: u64, tenant: u32, path: Path, background: bool) -> Self {
+        Self { key, rng: Rng::new(mix(key ^ mix(seed))), tenant, children: 0, path, background }
+    }
+}
+
+/// A task on its way to the executor.
+pub(super) struct Incoming {
+    pub(super) number: u32,
+    pub(super) tenant: u32,
+    pub(super) task: Task,
+}
+
+/// What the executor does next.
+pub(super) enum Next {
+    Poll(u32),
+    /// Nobody is ready; the earliest instant at which one waits for that, if one does.
+    Nobody(Option<Instant>),
+    /// The root is done, and so are all others that can go on without time.
+    Ended,
+    /// As many polls as are allowed have been made.
+    Limit,
+}
+
+pub(super) struct Core {
+    pub(super) ready: Ready,
+    pub(super) metas: Vec<Meta>,
+    pub(super) incoming: Vec<Incoming>,
+    pub(super) source: Source,
+    /// The task that is polled or was polled last; the root if that one is done.
+    pub(super) current: u32,
+    pub(super) steps: u64,
+    pub(super) draws: u64,
+    pub(super) hash: u64,
+    /// The calendar's reading at an instant.
+    pub(super) wall: (Duration, Instant),
+    pub(super) root_done: bool,
+    /// Nothing is polled any more, and nothing is started.
+    pub(super) closed: bool,
+    /// Those who wait until nobody is ready at an instant.
+    lulls: BTreeMap<(Instant, u64), Waker>,
+    lull: u64,
+    unused: Vec<u32>,
+    /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
+    /// that waits for lulls does not change what others do.
+    cursor: u32,
+    /// The keys of all ready tasks, by exclusive or, so that the order of wakes leaves no trace (S4).
+    keys: u64,
+    /// How many that are not in the background are ready.
+    foreground: usize,
+    seed: u64,
+    max_steps: u64,
+}
+
+impl Core {
+    pub(super) fn new(seed: u64, source: Source, max_steps: u64, wall: Duration) -> Self {
+        let mut core = Self {
+            ready: Ready::new(),
+            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, false)],
+            incoming: Vec::new(),
+            source,
+            current: ROOT,
+            steps: 0,
+            draws: 0,
+            hash: 0,
+            wall: (wall, Instant::EPOCH),
+            root_done: false,
+            closed: false,
+            lulls: BTreeMap::new(),
+            lull: 0,
+            unused: Vec::new(),
+            cursor: ROOT,
+            keys: 0,
+            foreground: 0,
+            seed,
+            max_steps,
+        };
+        core.wake(ROOT, 0);
+        core
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Adds `x`, an instant or a number drawn, to the trace.
+    #[inline]
+    pub(super) fn note(&mut self, x: u64) {
+        self.hash = fold(self.hash, x);
+    }
+
+    /// Chooses among `n`, which is not 0 (S2).
+    #[inline]
+    pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
+        if n < 2 {
+            return 0;
+        }
+        self.draws += 1;
+        self.source.choose(kind, n)
+    }
+
+    /// The next number of the current task's stream.
+    pub(super) fn random(&mut self) -> u64 {
+        let value = self.metas[self.current as usize].rng.next_u64();
+        self.draws += 1;
+        self.note(value);
+        value
+    }
+
+    /// Makes a task ready, if it is still the one that was meant (S4).
+    #[inline]
+    pub(super) fn wake(&mut self, number: u32, tenant: u32) {
+        let meta = &self.metas[number as usize];
+        if meta.tenant == tenant && self.ready.set(number) {
+            self.keys ^= meta.key;
+            self.foreground += usize::from(!meta.background);
+        }
+    }
+
+    /// What comes next; a task to poll is then the current one.
+    #[inline]
+    pub(super) fn next(&mut self) -> Next {
+        let n = self.ready.count();
+        if self.root_done && self.foreground == 0 {
+            return Next::Ended;
+        }
+        if n == 0 {
+            return Next::Nobody(self.lulls.first_key_value().map(|(&(at, _), _)| at));
+        }
+        if self.steps == self.max_steps {
+            return Next::Limit;
+        }
+        self.steps += 1;
+        let k = self.choose(Kind::Task, n);
+        let number = self.ready.take(self.cursor, k);
+        if n > 1 {
+            self.cursor = number;
+        }
+        let meta = &self.metas[number as usize];
+        self.hash = fold(fold(self.hash, self.keys), meta.key);
+        self.keys ^= meta.key;
+        self.foreground -= usize::from(!meta.background);
+        self.current = number;
+        Next::Poll(number)
+    }
+
+    /// Gives `task` a number and a place before the current task, whose child it is.
+    fn admit(&mut self, task: Task, background: bool) {
+        let parent = &mut self.metas[self.current as usize];
+        let key = mix(parent.key ^ fold(parent.key, u64::from(parent.children)));
+        let path = parent.path.child(parent.children);
+        let background = background || parent.background;
+        parent.children += 1;
+        let number = self.unused.pop().unwrap_or(self.metas.len() as u32);
+        let tenant = self.metas.get(number as usize).map_or(0, |old| old.tenant);
+        let meta = Meta::new(key, self.seed, tenant, path, background);
+        match self.metas.get_mut(number as usize) {
+            Some(unused) => *unused = meta,
+            None => self.metas.push(meta),
+        }
+        self.ready.insert(number, self.current);
+        self.wake(number, tenant);
+        self.incoming.push(Incoming { number, tenant, task });
+    }
+
+    /// Forgets a task that is done.
+    pub(super) fn finish(&mut self, number: u32) {
+        if number == ROOT {
+            self.root_done = true;
+            return;
+        }
+        let meta = &mut self.metas[number as usize];
+        meta.tenant = meta.tenant.wrapping_add(1);
+        if self.ready.is_set(number) {
+            self.keys ^= meta.key;
+            self.foreground -= usize::from(!meta.background);
+        }
+        let before = self.ready.remove(number);
+        if self.cursor == number {
+            self.cursor = before;
+        }
+        self.current = ROOT;
+        self.unused.push(number);
+    }
+
+    /// Waits for the lull at `at`, under a number that is given at the first call. What was there before is to be
+    /// dropped outside the lock. `None`: the lull has come.
+    pub(super) fn lull(&mut self, at: Instant, id: &mut Option<u64>, waker: Waker) -> Result<Option<Waker>, Waker> {
+        let number = match *id {
+            None => {
+                self.lull += 1;
+                *id.insert(self.lull)
+            }
+            Some(number) if self.lulls.contains_key(&(at, number)) => number,
+            Some(_) => return Err(waker),
+        };
+        Ok(self.lulls.insert((at, number), waker))
+    }
+
+    pub(super) fn forget_lull(&mut self, at: Instant, id: u64) -> Option<Waker> {
+        self.lulls.remove(&(at, id))
+    }
+
+    /// Takes out one who waits for the lull at `at` or an earlier one.
+    pub(super) fn pop_lull(&mut self, at: Instant) -> Option<Waker> {
+        let first = self.lulls.first_entry()?;
+        (first.key().0 <= at).then(|| first.remove())
+    }
+}
+
+/// What a run shares with its handles and wakers.
+pub(super) struct World {
+    pub(super) core: Lock<Core>,
+    pub(super) clock: SimClock,
+}
+
+impl World {
+    pub(super) fn spawn(&self, task: Task, background: bool) {
+        let refused = self.core.with(|core| {
+            if core.closed {
+                return Some(task);
+            }
+            core.admit(task, background);
+            None
+        });
+        drop(refused);
+    }
+
+    /// Sets the clock, and says so in the trace.
+    pub(super) fn moved(&self, at: Instant) {
+        self.clock.set(at);
+        self.core.with(|core| core.note(at.as_nanos()));
+    }
+}
+
+/// Who is woken: the tenant of a number, if it still lives there.
+pub(super) struct Target {
+    pub(super) world: Arc<World>,
+    pub(super) number: u32,
+    pub(super) tenant: u32,
+}
+
+impl Wake for Target {
+    #[inline]
+    fn wake(this: &Arc<Self>) {
+        this.world.core.with(|core| core.wake(this.number, this.tenant));
+    }
+}
