@@ -16,6 +16,8 @@
 pub(crate) mod arc;
 pub(crate) mod atomic;
 pub(crate) mod lock;
+#[cfg(test)]
+pub(crate) mod model;
 pub(crate) mod once;
 pub(crate) mod probe;
 pub(crate) mod slot;

@@ -252,30 +252,36 @@ impl<P: Place> Held<'_, P> {
         &mut self.lines[line]
     }
 
-    /// Checks the links of every line; for tests.
+    /// Checks the links of every line and counts who waits; for tests.
     #[cfg(test)]
     pub(crate) fn validate(&self) -> usize {
         let mut count = 0;
+        self.each(|_, _| count += 1);
+        count
+    }
+
+    /// Checks the links of every line, and calls `f` with each waiter's line and what it brought; for tests.
+    #[cfg(test)]
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, &P::Slot)) {
         for (number, line) in self.lines.iter().enumerate() {
             let Some(first) = line.first else { continue };
             let mut at = first;
             loop {
-                // SAFETY: in a line of this hall, whose lock is held; the borrow ends with the statement.
-                let Inner { prev, next, line, .. } = unsafe { Line::inner(at) };
+                // SAFETY: in a line of this hall, whose lock is held; the borrow ends before the next entry's begins.
+                let Inner { prev, next, line, slot, .. } = unsafe { Line::inner(at) };
+                f(number, slot);
                 let (prev, next) = (prev.expect("a ring"), next.expect("a ring"));
                 assert_eq!(usize::from(*line), number, "an entry knows its line");
                 // SAFETY: a neighbour in the same line; the borrow ends with the statement.
                 assert_eq!(unsafe { Line::inner(prev) }.next, Some(at));
                 // SAFETY: alive, being in a line.
                 assert_eq!(unsafe { at.as_ref() }.flag.load(Ordering::Relaxed), WAITING);
-                count += 1;
                 at = next;
                 if at == first {
                     break;
                 }
             }
         }
-        count
     }
 }
 
