@@ -258,9 +258,9 @@ impl<P: Place> Seat<'_, '_, P> {
             WAITING => Departure::Line(self.unlink()?),
             _ => return None,
         };
-        let mut entry = self.entry;
-        // SAFETY: the waiter is borrowed for as long as the seat.
-        let cell = unsafe { &entry.as_mut().inner };
+        let entry = self.entry;
+        // SAFETY: the waiter is borrowed for as long as the seat; shared, since others may look at the flag.
+        let cell = unsafe { &entry.as_ref().inner };
         // SAFETY: W1: the lock is held, and the entry is in no line, so `held` has no way to it.
         let inner = unsafe { &mut *cell.get() };
         P::left(self.held, departure, &mut inner.slot, batch);
