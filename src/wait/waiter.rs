@@ -63,6 +63,15 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
         Self { home, entry: Entry::new(slot), _pinned: PhantomPinned }
     }
 
+    /// The same waiter with a grant from the start. For kinds whose grants nobody else wants.
+    #[inline]
+    pub(crate) fn granted(self) -> Self {
+        debug_assert!(!P::PASSES_ON);
+        // Relaxed: nobody else refers to it.
+        self.entry.flag.store(GRANTED, Ordering::Relaxed);
+        self
+    }
+
     /// The way to the hall.
     #[inline]
     pub(crate) fn home(&self) -> &H {
