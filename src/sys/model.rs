@@ -3,17 +3,26 @@
 //! A test written against [`model`] and [`spawn`] explores every interleaving when the crate is built with
 //! `--cfg wakeful_loom`, and runs on real threads otherwise.
 
-#[cfg(wakeful_loom)]
-pub(crate) use loom::thread::spawn;
 #[cfg(not(wakeful_loom))]
 pub(crate) use std::thread::spawn;
+
+/// Starts a thread of the model, with more stack than loom gives by itself: a timer wheel is made there.
+#[cfg(wakeful_loom)]
+pub(crate) fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> loom::thread::JoinHandle<T> {
+    const WORDS: usize = 0x4000;
+    loom::thread::Builder::new().stack_size(WORDS).spawn(f).expect("loom has room for a thread")
+}
 
 /// Runs `f` in every interleaving of its threads with up to three preemptions.
 #[cfg(wakeful_loom)]
 pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
-    builder.check(f);
+    let f = super::Arc::new(f);
+    builder.check(move || {
+        let f = f.clone();
+        spawn(move || f()).join().expect("its panic has been reported");
+    });
 }
 
 /// Runs `f` on real threads, often enough to meet several interleavings.
