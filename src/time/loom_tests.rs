@@ -201,3 +201,19 @@ fn loom_a_sleep_that_is_dropped_while_the_driver_rings_takes_nobody_along() {
         driver.check(Some(15));
     });
 }
+
+#[test]
+fn loom_a_sleep_registered_while_a_past_one_is_fired_has_an_alarm() {
+    model(|| {
+        let (driver, time) = Driver::new();
+        driver.set(10);
+        let other = spawn({
+            let time = time.clone();
+            move || assert!(poll(&mut sleep(&time, 8), Waker::noop()))
+        });
+        let mut later = sleep(&time, 30);
+        assert!(!poll(&mut later, Waker::noop()));
+        other.join().unwrap();
+        driver.check(Some(30));
+    });
+}
