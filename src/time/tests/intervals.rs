@@ -77,6 +77,13 @@ fn a_late_tick_by_less_than_a_period_moves_nothing() {
 }
 
 #[test]
+fn a_tick_that_is_late_by_just_one_period_has_missed_the_next() {
+    assert_eq!(table(MissedTick::Burst, &[20, 30]), [row(20, &[10, 20]), row(30, &[30])]);
+    assert_eq!(table(MissedTick::Delay, &[20, 30]), [row(20, &[10]), row(30, &[30])]);
+    assert_eq!(table(MissedTick::Skip, &[20, 30]), [row(20, &[10]), row(30, &[30])]);
+}
+
+#[test]
 fn an_interval_may_begin_at_once_or_at_a_given_instant() {
     let clock = ManualClock::at(at(100));
     let time = clock.time();
