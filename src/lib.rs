@@ -1,7 +1,7 @@
 //! A runtime-agnostic concurrency kit.
 #![no_std]
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 pub mod cancel;

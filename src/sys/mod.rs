@@ -17,6 +17,8 @@
 pub(crate) mod arc;
 pub(crate) mod atomic;
 pub(crate) mod lock;
+#[cfg(test)]
+pub(crate) mod model;
 pub(crate) mod once;
 pub(crate) mod probe;
 pub(crate) mod slot;
@@ -29,11 +31,13 @@ pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
 
-/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce.
-#[cfg(target_pointer_width = "64")]
+/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce,
+/// as in loom's models.
+#[cfg(all(target_pointer_width = "64", not(wakeful_loom)))]
 pub(crate) const WHEEL_BITS: u32 = 6;
-/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce.
-#[cfg(not(target_pointer_width = "64"))]
+/// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce,
+/// as in loom's models.
+#[cfg(not(all(target_pointer_width = "64", not(wakeful_loom))))]
 pub(crate) const WHEEL_BITS: u32 = 4;
 
 /// Keeps its items where there is a standard library.

@@ -154,3 +154,34 @@ with_std! {
         std::thread::Builder::new().name(name.into()).spawn(body).is_ok()
     }
 }
+
+#[cfg(all(test, feature = "std", not(wakeful_loom)))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    #[test]
+    fn a_bell_rings_on_the_grid_of_its_slack_and_never_before() {
+        for (slack, at, rings) in [(0, 11, 11), (10, 11, 20), (10, 20, 20), (1, 7, 7)] {
+            let bell = Bell::new(slack);
+            assert!(bell.set(at), "the first call asks for a thread");
+            assert!(!bell.set(at + 100) && !bell.set(u64::MAX), "later ones change nothing");
+            let now = Cell::new(0);
+            assert!(bell.wait(|| now.replace(now.get() + 1)));
+            assert_eq!(now.get() - 1, rings, "slack {slack}, asked for {at}");
+        }
+    }
+
+    #[test]
+    fn a_bell_that_rang_has_forgotten_and_one_that_is_closed_does_not_ring() {
+        let bell = Bell::new(0);
+        bell.set(5);
+        assert!(bell.wait(|| 5));
+        assert!(!bell.set(9), "the thread is there");
+        bell.set(7);
+        assert!(bell.wait(|| 7), "the earlier of two");
+        bell.set(1);
+        bell.close();
+        assert!(!bell.wait(|| 9));
+    }
+}

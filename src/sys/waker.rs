@@ -59,3 +59,64 @@ impl<T: Wake> Table<T> {
         drop(unsafe { Arc::from_raw(ptr.cast::<T>()) });
     }
 }
+
+/// Wakers that tell what happens to them.
+#[cfg(test)]
+pub(crate) mod hooked {
+    use super::*;
+    use alloc::boxed::Box;
+
+    /// What a waker is told to do.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Act {
+        Clone,
+        Wake,
+        Drop,
+    }
+
+    type Hook = Box<dyn Fn(Act) + Send + Sync>;
+
+    /// A waker that calls `hook` whenever it, or a clone of it, is cloned, woken or dropped.
+    pub(crate) fn hooked(hook: impl Fn(Act) + Send + Sync + 'static) -> Waker {
+        let hook: Arc<Hook> = Arc::new(Box::new(hook));
+        // SAFETY: the table's functions keep the contract of `RawWaker`, as those of `Table` do.
+        unsafe { Waker::from_raw(hooked_raw(hook)) }
+    }
+
+    fn hooked_raw(hook: Arc<Hook>) -> RawWaker {
+        static TABLE: RawWakerVTable = RawWakerVTable::new(hooked_clone, hooked_wake, hooked_wake_by_ref, hooked_drop);
+        RawWaker::new(Arc::into_raw(hook).cast(), &TABLE)
+    }
+
+    /// # Safety
+    /// `ptr` is a live count made by `hooked_raw`.
+    unsafe fn borrow(ptr: *const ()) -> ManuallyDrop<Arc<Hook>> {
+        // SAFETY: by the contract above; `ManuallyDrop` leaves the count with the waker.
+        ManuallyDrop::new(unsafe { Arc::from_raw(ptr.cast::<Hook>()) })
+    }
+
+    unsafe fn hooked_clone(ptr: *const ()) -> RawWaker {
+        // SAFETY: called by the waker that owns `ptr`.
+        let hook = unsafe { borrow(ptr) };
+        hook(Act::Clone);
+        hooked_raw(Arc::clone(&hook))
+    }
+
+    unsafe fn hooked_wake(ptr: *const ()) {
+        // SAFETY: called by the waker that owns `ptr`, which gives its count away here.
+        let hook = unsafe { Arc::from_raw(ptr.cast::<Hook>()) };
+        hook(Act::Wake);
+    }
+
+    unsafe fn hooked_wake_by_ref(ptr: *const ()) {
+        // SAFETY: called by the waker that owns `ptr`.
+        let hook = unsafe { borrow(ptr) };
+        hook(Act::Wake);
+    }
+
+    unsafe fn hooked_drop(ptr: *const ()) {
+        // SAFETY: called by the waker that owns `ptr`, which gives its count away here.
+        let hook = unsafe { Arc::from_raw(ptr.cast::<Hook>()) };
+        hook(Act::Drop);
+    }
+}

@@ -36,16 +36,19 @@ impl Time {
         self.0.shared.now()
     }
 
-    /// Waits for `duration` from this call on. [`Duration::MAX`] waits for ever.
+    /// Waits for `duration` from this call on. [`Duration::MAX`] waits for ever, [`Duration::ZERO`] is ready at the first
+    /// poll.
     #[inline]
     pub fn sleep(&self, duration: Duration) -> Sleep {
         match nanos(duration) {
             u64::MAX => Sleep::new(self, Instant::NEVER),
+            0 => Sleep::reached(self, self.now()),
             _ => self.sleep_until(self.now() + duration),
         }
     }
 
-    /// Waits until `at`; ready at the first poll if that has been reached. [`Instant::NEVER`] waits for ever.
+    /// Waits until `at`; ready at the first poll if that has been reached, unless the clock's driver is late with an
+    /// earlier alarm, which then wakes this one too. [`Instant::NEVER`] waits for ever.
     #[inline]
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep::new(self, at)

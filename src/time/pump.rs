@@ -1,7 +1,7 @@
 //! Driving the timer queue with the sleep of some runtime.
 
 use super::{Clock, Instant, Time};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Lock, thread};
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
@@ -117,7 +117,8 @@ where
             let mut until = (*this.until).min(asked);
             let now = this.time.now();
             if until <= now {
-                until = this.time.turn();
+                // A waker that panics must not take everybody's alarm away: what is still due is fired in the next round.
+                until = thread::catch(|| this.time.turn()).unwrap_or(now);
             }
             if until != *this.until || this.sleeping.is_none() {
                 *this.until = until;

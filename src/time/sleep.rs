@@ -51,12 +51,18 @@ impl Sleep {
         Self { timer: Timer::new(time.wheel().clone(), at.as_nanos()), at, seen: Seen::NONE }
     }
 
+    /// One that was reached when it was made, at `now`.
+    pub(super) fn reached(time: &Time, now: Instant) -> Self {
+        Self { timer: Timer::new(time.wheel().clone(), now.as_nanos()).granted(), at: now, seen: Seen::NONE }
+    }
+
     /// The instant that is waited for.
     pub fn deadline(&self) -> Instant {
         self.at
     }
 
-    /// Whether the instant was reached while this was waiting. Answers at once, without reading the clock.
+    /// Whether the instant was reached while this was waiting, or when it was made with a duration of zero. Answers at
+    /// once, without reading the clock.
     pub fn is_elapsed(&self) -> bool {
         self.timer.is_granted()
     }

@@ -73,6 +73,28 @@ impl State {
         self.pending
     }
 
+    /// How many lines there are, the last being that of what is due; for tests.
+    #[cfg(test)]
+    pub(crate) fn lines(&self) -> usize {
+        DUE + 1
+    }
+
+    /// What the bits say of `line`; for tests.
+    #[cfg(test)]
+    pub(crate) fn is_marked(&self, line: usize) -> bool {
+        let (level, slot) = (line / SLOTS, line % SLOTS);
+        let marked = self.slots[level] & (1 << slot) != 0;
+        assert!(!marked || self.levels & (1 << level) != 0);
+        assert_eq!(self.slots[level] != 0, self.levels & (1 << level) != 0);
+        marked
+    }
+
+    /// The bound that is kept for `line`; for tests.
+    #[cfg(test)]
+    pub(crate) fn earliest(&self, line: usize) -> u64 {
+        self.earliest[line]
+    }
+
     /// Asks for a ringing at `at`, unless an earlier one is already due. True: the caller tells the clock, outside the lock.
     #[inline]
     fn claim(&mut self, at: u64) -> bool {

@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use super::waiter::Departure;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicU8, Ordering};
+use crate::sys::atomic::{AtomicU8, AtomicU16, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::task::Waker;
@@ -38,6 +38,8 @@ pub(crate) trait Place: Sized {
 /// The part of a waiter that lines link.
 pub(super) struct Entry<S> {
     pub(super) flag: AtomicU8,
+    /// Guarded by the hall's lock too (W1). Here, beside the flag, it takes no room.
+    line: AtomicU16,
     pub(super) inner: UnsafeCell<Inner<S>>,
 }
 
@@ -46,7 +48,6 @@ pub(super) struct Inner<S> {
     prev: Option<NonNull<Entry<S>>>,
     next: Option<NonNull<Entry<S>>>,
     pub(super) waker: Option<Waker>,
-    pub(super) line: u16,
     pub(super) slot: S,
 }
 
@@ -54,8 +55,24 @@ impl<S> Entry<S> {
     pub(super) fn new(slot: S) -> Self {
         Self {
             flag: AtomicU8::new(IDLE),
-            inner: UnsafeCell::new(Inner { prev: None, next: None, waker: None, line: 0, slot }),
+            line: AtomicU16::new(0),
+            inner: UnsafeCell::new(Inner { prev: None, next: None, waker: None, slot }),
         }
+    }
+
+    /// The line that it is in, or was in last.
+    #[inline]
+    pub(super) fn line(&self) -> usize {
+        // Relaxed: the hall's lock is held.
+        usize::from(self.line.load(Ordering::Relaxed))
+    }
+
+    /// Notes the line, one of 65,536 at the most.
+    #[inline]
+    pub(super) fn set_line(&self, line: usize) {
+        debug_assert!(line <= usize::from(u16::MAX));
+        // Relaxed: the hall's lock is held.
+        self.line.store(line as u16, Ordering::Relaxed);
     }
 }
 
@@ -228,8 +245,8 @@ impl<P: Place> Held<'_, P> {
         let Some(entry) = self.lines[from].first else { return };
         // SAFETY: the lock is held and `entry` is in this line.
         unsafe { self.lines[from].unlink(entry) };
-        // SAFETY: the borrow of the entry ends with the statement.
-        unsafe { Line::inner(entry) }.line = line_number(to);
+        // SAFETY: alive, being of a waiter that was in a line (W3), while the lock is held.
+        unsafe { entry.as_ref() }.set_line(to);
         // SAFETY: the entry is pinned, of this hall, and in no line since two statements.
         unsafe { self.lines[to].push_back(entry) };
     }
@@ -252,36 +269,36 @@ impl<P: Place> Held<'_, P> {
         &mut self.lines[line]
     }
 
-    /// Checks the links of every line; for tests.
+    /// Checks the links of every line and counts who waits; for tests.
     #[cfg(test)]
     pub(crate) fn validate(&self) -> usize {
         let mut count = 0;
+        self.each(|_, _| count += 1);
+        count
+    }
+
+    /// Checks the links of every line, and calls `f` with each waiter's line and what it brought; for tests.
+    #[cfg(test)]
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, &P::Slot)) {
         for (number, line) in self.lines.iter().enumerate() {
             let Some(first) = line.first else { continue };
             let mut at = first;
             loop {
-                // SAFETY: in a line of this hall, whose lock is held; the borrow ends with the statement.
-                let Inner { prev, next, line, .. } = unsafe { Line::inner(at) };
+                // SAFETY: in a line of this hall, whose lock is held; the borrow ends before the next entry's begins.
+                let Inner { prev, next, slot, .. } = unsafe { Line::inner(at) };
+                f(number, slot);
                 let (prev, next) = (prev.expect("a ring"), next.expect("a ring"));
-                assert_eq!(usize::from(*line), number, "an entry knows its line");
+                // SAFETY: alive, being in a line.
+                assert_eq!(unsafe { at.as_ref() }.line(), number, "an entry knows its line");
                 // SAFETY: a neighbour in the same line; the borrow ends with the statement.
                 assert_eq!(unsafe { Line::inner(prev) }.next, Some(at));
                 // SAFETY: alive, being in a line.
                 assert_eq!(unsafe { at.as_ref() }.flag.load(Ordering::Relaxed), WAITING);
-                count += 1;
                 at = next;
                 if at == first {
                     break;
                 }
             }
         }
-        count
     }
-}
-
-/// Lines are counted in 16 bits.
-#[inline]
-pub(super) fn line_number(line: usize) -> u16 {
-    debug_assert!(line <= usize::from(u16::MAX));
-    line as u16
 }

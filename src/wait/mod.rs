@@ -32,4 +32,6 @@ pub(crate) use hall::{Hall, Held, Line, Place};
 pub(crate) use waiter::{Departure, Home, Seat, Seen, Waiter};
 
 #[cfg(test)]
+mod loom_tests;
+#[cfg(all(test, not(wakeful_loom)))]
 mod tests;

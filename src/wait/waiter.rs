@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "an entry is linked while its future is pinned, and unlinked before it goes")]
 
 use super::batch::Batch;
-use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING, line_number};
+use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use core::marker::PhantomPinned;
@@ -61,6 +61,15 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     #[inline]
     pub(crate) fn new(home: H, slot: P::Slot) -> Self {
         Self { home, entry: Entry::new(slot), _pinned: PhantomPinned }
+    }
+
+    /// The same waiter with a grant from the start. For kinds whose grants nobody else wants.
+    #[inline]
+    pub(crate) fn granted(self) -> Self {
+        debug_assert!(!P::PASSES_ON);
+        // Relaxed: nobody else refers to it.
+        self.entry.flag.store(GRANTED, Ordering::Relaxed);
+        self
     }
 
     /// The way to the hall.
@@ -149,17 +158,21 @@ impl<P: Place> Seat<'_, '_, P> {
     }
 
     #[inline]
+    fn entry(&self) -> &Entry<P::Slot> {
+        // SAFETY: the waiter is borrowed for as long as the seat; what is exclusive in the entry is in its cell.
+        unsafe { self.entry.as_ref() }
+    }
+
+    #[inline]
     fn flag(&self) -> u8 {
-        // SAFETY: the waiter is borrowed for as long as the seat. Relaxed: flags are written under the lock.
-        unsafe { self.entry.as_ref() }.flag.load(Ordering::Relaxed)
+        // Relaxed: flags are written under the lock.
+        self.entry().flag.load(Ordering::Relaxed)
     }
 
     #[inline]
     fn set_flag(&mut self, flag: u8) {
-        // SAFETY: the waiter is borrowed for as long as the seat.
-        let entry = unsafe { self.entry.as_ref() };
         // Relaxed: the waiter's own side writes this one, and others read it under the lock.
-        entry.flag.store(flag, Ordering::Relaxed);
+        self.entry().flag.store(flag, Ordering::Relaxed);
     }
 
     /// Whether it is in a line.
@@ -176,8 +189,8 @@ impl<P: Place> Seat<'_, '_, P> {
 
     /// The line that it is in.
     #[inline]
-    pub(crate) fn line(&mut self) -> Option<usize> {
-        self.is_waiting().then(|| usize::from(self.inner().line))
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.is_waiting().then(|| self.entry().line())
     }
 
     /// Grants a waiter that is in no line: what it wants is there already.
@@ -199,10 +212,9 @@ impl<P: Place> Seat<'_, '_, P> {
     #[must_use = "the old waker is to be dropped outside the lock"]
     pub(crate) fn join(&mut self, line: usize, waker: Option<Waker>) -> Option<Waker> {
         self.unlink();
-        let inner = self.inner();
-        inner.line = line_number(line);
+        self.entry().set_line(line);
         let old = match waker {
-            Some(waker) => inner.waker.replace(waker),
+            Some(waker) => self.inner().waker.replace(waker),
             None => None,
         };
         let entry = self.entry;
@@ -234,7 +246,7 @@ impl<P: Place> Seat<'_, '_, P> {
         if self.flag() != WAITING {
             return None;
         }
-        let line = usize::from(self.inner().line);
+        let line = self.entry().line();
         let entry = self.entry;
         // SAFETY: the lock is held, and W2: the entry is in the line that it names.
         unsafe { self.held.line(line).unlink(entry) };
@@ -250,14 +262,14 @@ impl<P: Place> Seat<'_, '_, P> {
         let departure = match self.flag() {
             GRANTED => {
                 self.set_flag(IDLE);
-                Departure::Grant(usize::from(self.inner().line))
+                Departure::Grant(self.entry().line())
             }
             WAITING => Departure::Line(self.unlink()?),
             _ => return None,
         };
-        let mut entry = self.entry;
-        // SAFETY: the waiter is borrowed for as long as the seat.
-        let cell = unsafe { &entry.as_mut().inner };
+        let entry = self.entry;
+        // SAFETY: the waiter is borrowed for as long as the seat; shared, since others may look at the flag.
+        let cell = unsafe { &entry.as_ref().inner };
         // SAFETY: W1: the lock is held, and the entry is in no line, so `held` has no way to it.
         let inner = unsafe { &mut *cell.get() };
         P::left(self.held, departure, &mut inner.slot, batch);

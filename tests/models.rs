@@ -1,0 +1,47 @@
+//! The operations of the fuzz targets as ordinary tests: of seeded random bytes, and of the committed corpus.
+
+#[path = "../fuzz/models/mod.rs"]
+mod models;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Runs what `bytes` say. On a failure prints where they came from and the steps.
+fn run(bytes: &[u8], origin: &str) {
+    let ops = models::steps(bytes);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| models::run(&ops))) {
+        eprintln!("{origin}: {ops:#?}");
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Bytes that look random, the same for the same seed: Sebastiano Vigna's SplitMix64.
+fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ z >> 31).to_le_bytes()
+    };
+    std::iter::repeat_with(&mut next).flatten().take(len).collect()
+}
+
+#[test]
+fn timers_and_scopes_agree_with_their_models_for_random_steps() {
+    for seed in 0..1_000 {
+        run(&bytes(seed, 8_000), &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn timers_and_scopes_agree_with_their_models_for_the_corpus() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/timers_scopes");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(corpus).expect("the corpus is committed") {
+        let path = entry.expect("a readable folder").path();
+        run(&std::fs::read(&path).expect("a readable file"), &path.display().to_string());
+        seen += 1;
+    }
+    assert!(seen > 0, "the corpus is not empty");
+}
