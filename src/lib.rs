@@ -4,6 +4,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod limit;
 pub mod queue;
 pub mod spawn;
 mod sys;
