@@ -5,6 +5,7 @@ extern crate std;
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::model::Random;
 use crate::sys::waker::{Wake, waker};
 use crate::time::{Instant, ManualClock};
 use alloc::boxed::Box;
@@ -368,6 +369,10 @@ fn l7_time_that_goes_backwards_neither_adds_nor_takes() {
     assert_eq!(limiter.try_acquire_at(ms(0), 1), not_yet(ms(1100)));
     assert_eq!(limiter.try_acquire_at(ms(1100), 1), Ok(()));
     assert_eq!(limiter.try_acquire_at(ms(1050), 1), not_yet(ms(1200)));
+    let limiter = ten(&clock, 2);
+    assert_eq!(limiter.try_acquire_at(ms(1000), 2), Ok(()));
+    assert_eq!(limiter.try_acquire_at(ms(1100), 2), not_yet(ms(1200)));
+    assert_eq!(limiter.try_acquire_at(ms(1000), 1), Ok(()), "it was told of 1100 ms");
 }
 
 #[test]
@@ -410,19 +415,6 @@ fn a_waker_that_reenters_and_panics_leaves_nobody_asleep() {
     assert_eq!(all[49].poll(), Ready(Ok(())));
 }
 
-/// A simple random number generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % n
-    }
-}
-
 /// Polls those that were woken, who are the first in line.
 fn collect(clock: &ManualClock, line: &mut VecDeque<(u32, Task<'_>)>, grants: &mut Vec<(u64, u32)>) {
     while line.front().is_some_and(|(_, task)| task.wakes() > 0) {
@@ -438,9 +430,9 @@ fn collect(clock: &ManualClock, line: &mut VecDeque<(u32, Task<'_>)>, grants: &m
 fn l1_no_window_holds_more_than_its_share() {
     for seed in 0..300 {
         let mut random = Random(seed);
-        let (permits, period) = [(3, 10), (10, 7), (1, 13), (5, 1000)][random.below(4) as usize];
+        let (permits, period) = [(3, 10), (10, 7), (1, 13), (5, 1000)][random.below(4)];
         let burst = 1 + random.below(6) as u32;
-        let credit = [0, 5, 40][random.below(3) as usize];
+        let credit = [0, 5, 40][random.below(3)];
         let quota = quota(permits, period).burst(nz(burst)).credit(Duration::from_nanos(credit));
         let clock = ManualClock::new();
         let limiter = Limiter::new(&clock.time(), quota);
@@ -448,7 +440,7 @@ fn l1_no_window_holds_more_than_its_share() {
         let mut grants: Vec<(u64, u32)> = Vec::new();
         for _ in 0..200 {
             let now = clock.time().now().as_nanos();
-            let n = 1 + random.below(u64::from(burst)) as u32;
+            let n = 1 + random.below(burst as usize) as u32;
             match random.below(6) {
                 0 | 1 => {
                     let mut task = Task::new(limiter.acquire(n));
@@ -467,12 +459,12 @@ fn l1_no_window_holds_more_than_its_share() {
                     }
                 }
                 3 if !line.is_empty() => {
-                    let at = random.below(line.len() as u64) as usize;
+                    let at = random.below(line.len());
                     line.remove(at);
                 }
-                4 => clock.jump_to(at(now + random.below(3 * period))),
+                4 => clock.jump_to(at(now + random.below(3 * period as usize) as u64)),
                 _ => {
-                    let to = at(now + random.below(period));
+                    let to = at(now + random.below(period as usize) as u64);
                     while clock.time().next() <= to {
                         clock.jump_to(clock.time().next());
                         collect(&clock, &mut line, &mut grants);

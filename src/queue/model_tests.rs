@@ -3,6 +3,7 @@
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::model::Random;
 use crate::sys::waker::{Wake, waker};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -11,19 +12,6 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::Poll::{Pending, Ready};
 use core::task::{Context, Poll, Waker};
-
-/// A random number generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-}
 
 /// Counts its wake-ups.
 struct Count(AtomicUsize);

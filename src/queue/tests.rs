@@ -249,6 +249,29 @@ fn q5_waiters_are_served_first_come_first_served() {
     }
 }
 
+/// A waker that tries to overtake those who are still in line.
+struct Overtakes(Sender<u8>, AtomicUsize);
+
+impl Wake for Overtakes {
+    fn wake(this: &Arc<Self>) {
+        if this.0.try_send(9) == Err(TrySendError::Full(9)) {
+            this.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn q5_newcomers_do_not_overtake_a_long_line_that_is_being_let_in() {
+    let (tx, _rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let overtakes = Arc::new(Overtakes(tx.clone(), AtomicUsize::new(0)));
+    let mut first = Box::pin(tx.send(1));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker(overtakes.clone()))).is_pending());
+    let _rest: Vec<_> = (0..99).map(|_| Task::waiting(tx.send(2))).collect();
+    tx.set_capacity(NonZeroUsize::new(100).unwrap());
+    assert_eq!(overtakes.1.load(Ordering::Relaxed), 1);
+}
+
 #[test]
 fn q6_closing_gives_values_back_to_sends_that_wait_or_were_granted() {
     let (tx, rx) = queue(1);
