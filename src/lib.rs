@@ -5,9 +5,19 @@ extern crate alloc;
 extern crate std;
 
 pub mod cancel;
-pub mod spawn;
+pub mod limit;
+pub mod queue;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod spawn;
 mod sys;
 pub mod time;
 mod wait;
+
+pub use spawn::block_on_with;
+sys::with_std! {
+    pub use spawn::block_on;
+}
+sys::with_system_clock! {
+    pub use cancel::{effective_deadline, fail_after, fail_at, move_on_after, move_on_at, now, sleep, sleep_until};
+}

@@ -191,6 +191,30 @@ impl<P: Place> Hall<P> {
     pub(crate) fn wake_all(&self, mut f: impl FnMut(&mut Held<'_, P>, &mut Batch) -> bool) {
         while self.wake(&mut f) {}
     }
+
+    /// As [`wake_all`](Self::wake_all), also when a waker panics: `f` is then run to its end while that unwinds, for
+    /// work that nobody else would take up.
+    pub(crate) fn wake_to_end(&self, f: impl FnMut(&mut Held<'_, P>, &mut Batch) -> bool) {
+        struct Rest<'a, P: Place, F: FnMut(&mut Held<'_, P>, &mut Batch) -> bool> {
+            hall: &'a Hall<P>,
+            f: F,
+            more: bool,
+        }
+        impl<P: Place, F: FnMut(&mut Held<'_, P>, &mut Batch) -> bool> Rest<'_, P, F> {
+            fn run(&mut self) {
+                while self.more {
+                    let Self { hall, f, more } = self;
+                    hall.wake(|held, batch| *more = f(held, batch));
+                }
+            }
+        }
+        impl<P: Place, F: FnMut(&mut Held<'_, P>, &mut Batch) -> bool> Drop for Rest<'_, P, F> {
+            fn drop(&mut self) {
+                self.run();
+            }
+        }
+        Rest { hall: self, f, more: true }.run();
+    }
 }
 
 impl<P: Place> Held<'_, P> {

@@ -1,0 +1,124 @@
+//! The one timer, set by whoever changes the line, in every order of threads.
+
+use super::*;
+use crate::sys::Arc;
+use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::sys::model::{model, spawn};
+use crate::sys::waker::{Wake, waker};
+use crate::time::{Instant, ManualClock};
+use alloc::boxed::Box;
+use core::future::Future;
+use core::num::NonZeroU32;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+/// Whether it was woken.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(this: &Arc<Self>) {
+        // Release: partner of the load in `woken`.
+        this.0.store(true, Ordering::Release);
+    }
+}
+
+struct Task {
+    future: Pin<Box<dyn Future<Output = Result<(), AcquireError>> + Send>>,
+    flag: Arc<Flag>,
+}
+
+impl Task {
+    fn new(limiter: &Limiter) -> Self {
+        let limiter = limiter.clone();
+        let future = Box::pin(async move { limiter.acquire(1).await });
+        Self { future, flag: Arc::new(Flag(AtomicBool::new(false))) }
+    }
+
+    fn poll(&mut self) -> Poll<Result<(), AcquireError>> {
+        self.future.as_mut().poll(&mut Context::from_waker(&waker(self.flag.clone())))
+    }
+
+    fn waiting(mut self) -> Self {
+        assert!(self.poll().is_pending());
+        self
+    }
+
+    fn woken(&self) -> bool {
+        self.flag.0.load(Ordering::Acquire)
+    }
+}
+
+/// One permit each 100 ns, the first of which is gone.
+fn limiter() -> (ManualClock, Limiter) {
+    let clock = ManualClock::new();
+    let quota = Quota::new(NonZeroU32::MIN, Duration::from_nanos(100)).unwrap().credit(Duration::from_nanos(1000));
+    let limiter = Limiter::new(&clock.time(), quota);
+    limiter.try_acquire(1).unwrap();
+    (clock, limiter)
+}
+
+fn at(nanos: u64) -> Instant {
+    Instant::from_nanos(nanos)
+}
+
+#[test]
+fn loom_a_wait_that_races_with_the_clock_is_granted_or_has_the_timer_set() {
+    model(|| {
+        let (clock, limiter) = limiter();
+        let mut task = Task::new(&limiter);
+        let driver = spawn({
+            let clock = clock.clone();
+            move || clock.jump_to(at(100))
+        });
+        let first = task.poll();
+        driver.join().unwrap();
+        if first.is_pending() && !task.woken() {
+            // It read the clock in time, but the driver had looked at the queue before the timer was set.
+            assert_eq!(clock.time().next(), at(100));
+            clock.jump_to(at(100));
+            assert!(task.woken());
+        }
+        assert!(first.is_ready() || task.poll().is_ready());
+        assert_eq!((clock.time().pending(), Arc::strong_count(&limiter.gate)), (0, 2), "the task's and this one");
+    });
+}
+
+#[test]
+fn loom_a_first_one_that_leaves_as_the_timer_rings_leaves_the_next_its_turn() {
+    model(|| {
+        let (clock, limiter) = limiter();
+        let first = Task::new(&limiter).waiting();
+        let mut second = Task::new(&limiter).waiting();
+        let driver = spawn({
+            let clock = clock.clone();
+            move || clock.jump_to(at(100))
+        });
+        drop(first);
+        driver.join().unwrap();
+        if !second.woken() {
+            assert_eq!(clock.time().next(), at(100));
+            clock.jump_to(at(100));
+        }
+        assert!(second.woken() && second.poll().is_ready());
+        assert_eq!(clock.time().pending(), 0);
+    });
+}
+
+#[test]
+fn loom_two_that_leave_and_one_that_comes_agree_on_the_timer() {
+    model(|| {
+        let (clock, limiter) = limiter();
+        let first = Task::new(&limiter).waiting();
+        let second = Task::new(&limiter).waiting();
+        let mut third = Task::new(&limiter);
+        let leaver = spawn(move || drop(first));
+        let other = spawn(move || drop(second));
+        assert!(third.poll().is_pending());
+        leaver.join().unwrap();
+        other.join().unwrap();
+        assert_eq!((clock.time().next(), clock.time().pending()), (at(100), 1));
+        clock.jump_to(at(100));
+        assert!(third.woken() && third.poll().is_ready());
+    });
+}

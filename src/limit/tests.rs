@@ -1,0 +1,492 @@
+//! The promises of the room's front door, by number, with futures polled by hand in virtual time.
+
+extern crate std;
+
+use super::*;
+use crate::sys::Arc;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::model::Random;
+use crate::sys::waker::{Wake, waker};
+use crate::time::{Instant, ManualClock};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::future::Future;
+use core::num::NonZeroU32;
+use core::pin::Pin;
+use core::task::Poll::{Pending, Ready};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const SECOND: u64 = 1_000_000_000;
+const YEAR: u64 = 31_557_600 * SECOND;
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(this: &Arc<Self>) {
+        this.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Task<'a> {
+    future: Pin<Box<Acquire<'a>>>,
+    count: Arc<Count>,
+    waker: Waker,
+}
+
+impl<'a> Task<'a> {
+    fn new(future: Acquire<'a>) -> Self {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        Self { future: Box::pin(future), waker: waker(count.clone()), count }
+    }
+
+    fn waiting(future: Acquire<'a>) -> Self {
+        let mut task = Self::new(future);
+        assert_eq!(task.poll(), Pending);
+        task
+    }
+
+    fn poll(&mut self) -> Poll<Result<(), AcquireError>> {
+        self.future.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+
+    fn wakes(&self) -> usize {
+        self.count.0.load(Ordering::Relaxed)
+    }
+}
+
+fn nz(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+fn at(nanos: u64) -> Instant {
+    Instant::from_nanos(nanos)
+}
+
+fn ms(n: u64) -> Instant {
+    at(n * 1_000_000)
+}
+
+fn quota(permits: u32, nanos: u64) -> Quota {
+    Quota::new(nz(permits), Duration::from_nanos(nanos)).unwrap()
+}
+
+/// Ten a second.
+fn ten(clock: &ManualClock, burst: u32) -> Limiter {
+    Limiter::new(&clock.time(), Quota::per_second(nz(10)).burst(nz(burst)))
+}
+
+fn not_yet(earliest: Instant) -> Result<(), TryAcquireError> {
+    Err(TryAcquireError::NotYet { earliest })
+}
+
+#[test]
+fn a_period_that_is_zero_or_beyond_range_is_refused_with_it() {
+    for period in [Duration::ZERO, Duration::MAX] {
+        let error = Quota::new(nz(1), period).unwrap_err();
+        assert_eq!(error.period(), period);
+    }
+    assert_eq!(Quota::per_minute(nz(5)).period(), Duration::from_secs(60));
+    assert_eq!(Quota::per_hour(nz(5)).permits(), nz(5));
+    assert_eq!(Quota::per_second(nz(5)).max_credit(), Quota::CREDIT);
+}
+
+/// Permits and the period in nanoseconds of rates from one in ten years up to more than one a nanosecond.
+const RATES: [(u32, u64); 10] = [
+    (1, 10 * YEAR),
+    (1, u64::MAX / 4),
+    (3, 60 * SECOND),
+    (1, SECOND),
+    (333, SECOND),
+    (50_000, SECOND),
+    (700_000_000, SECOND),
+    (999_999_937, SECOND),
+    (1_000_000_000, SECOND),
+    (u32::MAX, 7),
+];
+
+/// The instant of the `k`th permit after the burst, in whole nanoseconds.
+fn ideal(k: u64, (permits, nanos): (u32, u64)) -> u64 {
+    u64::try_from((u128::from(k) * u128::from(nanos)).div_ceil(u128::from(permits))).unwrap()
+}
+
+#[test]
+fn l2_waiters_are_granted_at_the_exact_nanosecond_at_every_rate() {
+    for rate in RATES {
+        let clock = ManualClock::new();
+        let limiter = Limiter::new(&clock.time(), quota(rate.0, rate.1));
+        assert_eq!(limiter.try_acquire(1), Ok(()));
+        let count = if rate.1 > YEAR { 3 } else { 300 };
+        let mut waits = (0..count).map(|_| Task::new(limiter.acquire(1))).collect::<Vec<_>>();
+        for (k, task) in (1..).zip(&mut waits) {
+            if task.poll().is_ready() {
+                assert_eq!(ideal(k, rate), 0);
+            }
+        }
+        for (k, task) in (1..).zip(&mut waits) {
+            let due = ideal(k, rate);
+            if clock.time().now() < at(due) {
+                clock.advance_to(at(due - 1));
+                assert_eq!(task.poll(), Pending, "{rate:?}: permit {k} is not due before {due}");
+                clock.advance_to(at(due));
+            }
+            assert_eq!(task.poll(), Ready(Ok(())), "{rate:?}: permit {k} is due at {due}");
+        }
+    }
+}
+
+#[test]
+fn l2_nothing_drifts_over_a_million_permits() {
+    let rate = (333, SECOND);
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), quota(rate.0, rate.1).burst(nz(1000)));
+    assert_eq!(limiter.try_acquire(1000), Ok(()));
+    for k in 1..=1_000 {
+        // Less than the burst: the bucket is never full, so that not even the fraction of a nanosecond is lost.
+        let due = at(ideal(k * 999, rate));
+        assert_eq!(limiter.try_acquire(999), not_yet(due));
+        assert_eq!(limiter.try_acquire_at(at(due.as_nanos() - 1), 999), not_yet(due));
+        assert_eq!(limiter.try_acquire_at(due, 999), Ok(()));
+    }
+}
+
+#[test]
+fn l2_five_hundred_years_of_uptime_change_nothing() {
+    for rate in RATES {
+        let start = 500 * YEAR;
+        let limiter = Limiter::new(&ManualClock::at(at(start)).time(), quota(rate.0, rate.1).burst(nz(2)));
+        assert_eq!(limiter.try_acquire(2), Ok(()));
+        let wait = ideal(1, rate);
+        if wait < 10 * YEAR {
+            assert_eq!(limiter.try_acquire_at(at(start + wait - 1), 1), not_yet(at(start + wait)));
+            assert_eq!(limiter.try_acquire_at(at(start + wait), 1), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn l2_a_turn_beyond_all_time_is_never() {
+    let limiter = Limiter::new(&ManualClock::at(at(500 * YEAR)).time(), quota(1, u64::MAX));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert_eq!(limiter.try_acquire(1), not_yet(Instant::NEVER));
+}
+
+#[test]
+fn l1_after_idling_there_is_one_burst() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 10);
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(limiter.try_acquire(10), Ok(()));
+    assert_eq!(limiter.try_acquire(1), not_yet(clock.time().now() + Duration::from_millis(100)));
+}
+
+#[test]
+fn more_than_the_burst_is_an_error_and_none_at_all_is_granted() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 3);
+    assert_eq!(limiter.try_acquire(4), Err(TryAcquireError::ExceedsBurst { permits: 4, burst: 3 }));
+    let mut four = Task::new(limiter.acquire(4));
+    assert_eq!(four.poll(), Ready(Err(AcquireError::ExceedsBurst { permits: 4, burst: 3 })));
+    limiter.try_acquire(3).unwrap();
+    assert_eq!(limiter.try_acquire(0), Ok(()));
+    assert_eq!(Task::new(limiter.acquire(0)).poll(), Ready(Ok(())));
+}
+
+#[test]
+fn l3_waiters_are_served_in_order_with_one_timer_and_one_wake_up_each() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let mut all: Vec<_> = (0..100).map(|_| Task::waiting(limiter.acquire(1))).collect();
+    assert_eq!(clock.time().pending(), 1);
+    for n in 0..100_u64 {
+        clock.advance_to(ms(100 * (n + 1)));
+        let woken: Vec<_> = all.iter().map(Task::wakes).collect();
+        assert!(woken.iter().enumerate().all(|(m, &wakes)| wakes == usize::from(m as u64 <= n)));
+        assert_eq!(all[n as usize].poll(), Ready(Ok(())));
+    }
+    assert_eq!(clock.time().pending(), 0);
+    assert_eq!(Arc::strong_count(&limiter.gate), 1);
+}
+
+#[test]
+fn l3_newcomers_do_not_overtake_a_large_request() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 5);
+    limiter.try_acquire(3).unwrap();
+    let mut large = Task::waiting(limiter.acquire(5));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(400)), "five at 300 ms, one more at 400 ms");
+    let mut small = Task::waiting(limiter.acquire(2));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(600)));
+    clock.advance_to(ms(300));
+    assert_eq!((large.poll(), small.poll()), (Ready(Ok(())), Pending));
+    clock.advance_to(ms(500));
+    assert_eq!(small.poll(), Ready(Ok(())));
+}
+
+#[test]
+fn l3_who_is_due_goes_before_a_newcomer_even_if_the_timer_is_late() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let mut waits = Task::waiting(limiter.acquire(1));
+    assert_eq!(limiter.try_acquire_at(ms(110), 1), not_yet(ms(200)));
+    assert_eq!((waits.wakes(), waits.poll()), (1, Ready(Ok(()))));
+}
+
+#[test]
+fn l4_dropped_waiters_give_their_places_back() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 5);
+    limiter.try_acquire(5).unwrap();
+    let first = Task::waiting(limiter.acquire(1));
+    let middle = Task::waiting(limiter.acquire(4));
+    let mut last = Task::waiting(limiter.acquire(1));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(700)));
+    drop(middle);
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(300)));
+    drop(first);
+    assert_eq!(clock.time().next(), ms(100), "the timer is set for the one who is first");
+    clock.advance_to(ms(100));
+    assert_eq!((last.wakes(), last.poll()), (1, Ready(Ok(()))));
+}
+
+#[test]
+fn l4_a_large_request_that_is_dropped_lets_a_small_one_through_at_once() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 5);
+    limiter.try_acquire(5).unwrap();
+    let large = Task::waiting(limiter.acquire(5));
+    let mut small: Vec<_> = (0..2).map(|_| Task::waiting(limiter.acquire(1))).collect();
+    clock.advance_to(ms(250));
+    drop(large);
+    assert!(small.iter_mut().all(|task| task.wakes() == 1 && task.poll() == Ready(Ok(()))));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(300)));
+    assert_eq!(clock.time().pending(), 0);
+}
+
+#[test]
+fn l4_a_granted_waiter_that_is_dropped_gives_its_permits_back() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let first = Task::waiting(limiter.acquire(1));
+    let mut second = Task::waiting(limiter.acquire(1));
+    clock.advance_to(ms(100));
+    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    drop(first);
+    assert_eq!((second.wakes(), second.poll()), (1, Ready(Ok(()))));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(200)));
+}
+
+#[test]
+fn l4_with_all_waiters_gone_no_timer_is_left() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let all: Vec<_> = (0..40).map(|_| Task::waiting(limiter.acquire(1))).collect();
+    assert_eq!((clock.time().pending(), Arc::strong_count(&limiter.gate)), (1, 2));
+    drop(all);
+    assert_eq!((clock.time().pending(), Arc::strong_count(&limiter.gate)), (0, 1));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(100)));
+}
+
+#[test]
+fn l5_a_wait_that_would_outlast_its_deadline_is_refused_at_once() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 2);
+    limiter.try_acquire(2).unwrap();
+    let mut waits = Task::waiting(limiter.acquire(2));
+    let mut refused = Task::new(limiter.acquire_before(1, at(299_999_999)));
+    let error = AcquireError::TooLate { earliest: ms(300), deadline: at(299_999_999) };
+    assert_eq!(refused.poll(), Ready(Err(error)));
+    let mut exact = Task::waiting(limiter.acquire_before(1, ms(300)));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(400)), "the refused one left nothing behind");
+    clock.advance_to(ms(300));
+    assert_eq!((waits.poll(), exact.poll()), (Ready(Ok(())), Ready(Ok(()))));
+}
+
+#[test]
+fn l5_a_turn_that_slips_behind_its_deadline_is_given_up() {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), Quota::per_second(nz(10)).strict());
+    limiter.try_acquire(1).unwrap();
+    let mut first = Task::waiting(limiter.acquire(1));
+    let mut second = Task::waiting(limiter.acquire_before(1, ms(200)));
+    let mut third = Task::waiting(limiter.acquire(1));
+    // The first one is served 50 ms late, so the turn of the second would be at 250 ms.
+    clock.jump_to(ms(150));
+    assert_eq!(first.poll(), Ready(Ok(())));
+    let error = AcquireError::TooLate { earliest: ms(250), deadline: ms(200) };
+    assert_eq!((second.wakes(), second.poll()), (1, Ready(Err(error))));
+    clock.advance_to(ms(250));
+    assert_eq!(third.poll(), Ready(Ok(())));
+}
+
+/// How many of ten-a-second waiters are served within ten seconds by a timer that comes every `every` milliseconds.
+fn served(quota: Quota, every: u64) -> usize {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), quota);
+    let mut all: Vec<_> = (0..200).map(|_| Task::new(limiter.acquire(1))).collect();
+    all.retain_mut(|task| task.poll().is_pending());
+    (1..=10_000 / every).for_each(|n| clock.jump_to(ms(n * every)));
+    200 - all.iter().filter(|task| task.wakes() == 0).count()
+}
+
+#[test]
+fn l6_late_grants_are_charged_when_they_were_due_within_the_credit() {
+    let ten = Quota::per_second(nz(10));
+    assert_eq!(served(ten, 10), 101, "the first, and ten a second");
+    assert_eq!(served(ten, 16), 101, "each up to 16 ms late, within the credit of 20 ms");
+    assert_eq!(served(ten.strict(), 16), 90, "each lateness is a loss: one in 112 ms");
+    assert_eq!(served(ten, 1000), 11, "a second late, credited with 20 ms");
+    assert_eq!(served(ten.credit(Duration::from_secs(1)), 1000), 101);
+    assert_eq!(served(ten.burst(nz(10)).strict(), 16), 110, "within the burst no lateness is lost");
+}
+
+#[test]
+fn l6_the_credit_does_not_reach_back_before_the_arrival() {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), Quota::per_second(nz(10)).credit(Duration::from_secs(9)));
+    clock.advance_to(ms(5000));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(5100)));
+    let _large = Task::waiting(limiter.acquire(1));
+    let mut second = Task::waiting(limiter.acquire(1));
+    clock.jump_to(ms(5500));
+    assert_eq!(second.poll(), Ready(Ok(())), "due at 5200 ms, with the first one's lateness credited");
+    assert_eq!(limiter.try_acquire(1), Ok(()), "a newcomer is charged when it comes");
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(5600)));
+}
+
+#[test]
+fn l7_time_that_goes_backwards_neither_adds_nor_takes() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    assert_eq!(limiter.try_acquire_at(ms(1000), 1), Ok(()));
+    assert_eq!(limiter.try_acquire_at(ms(0), 1), not_yet(ms(1100)));
+    assert_eq!(limiter.try_acquire_at(ms(1100), 1), Ok(()));
+    assert_eq!(limiter.try_acquire_at(ms(1050), 1), not_yet(ms(1200)));
+    let limiter = ten(&clock, 2);
+    assert_eq!(limiter.try_acquire_at(ms(1000), 2), Ok(()));
+    assert_eq!(limiter.try_acquire_at(ms(1100), 2), not_yet(ms(1200)));
+    assert_eq!(limiter.try_acquire_at(ms(1000), 1), Ok(()), "it was told of 1100 ms");
+}
+
+#[test]
+fn a_wait_polled_with_another_waker_wakes_that_one() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let mut waits = Task::waiting(limiter.acquire(1));
+    let other = Task::new(limiter.acquire(1));
+    assert!(waits.future.as_mut().poll(&mut Context::from_waker(&other.waker)).is_pending());
+    clock.advance(Duration::from_secs(1));
+    assert_eq!((waits.wakes(), other.wakes()), (0, 1));
+}
+
+/// A waker that asks the limiter for a permit, and panics.
+struct Reenters(Limiter, AtomicUsize);
+
+impl Wake for Reenters {
+    fn wake(this: &Arc<Self>) {
+        this.1.fetch_add(1, Ordering::Relaxed);
+        let _ = this.0.try_acquire(1);
+        panic!("a waker that panics");
+    }
+}
+
+#[test]
+fn a_waker_that_reenters_and_panics_leaves_nobody_asleep() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 50);
+    limiter.try_acquire(50).unwrap();
+    let reenters = Arc::new(Reenters(limiter.clone(), AtomicUsize::new(0)));
+    let mut bad = Box::pin(limiter.acquire(1));
+    assert!(bad.as_mut().poll(&mut Context::from_waker(&waker(reenters.clone()))).is_pending());
+    let mut all: Vec<_> = (0..50).map(|_| Task::waiting(limiter.acquire(1))).collect();
+    catch_unwind(AssertUnwindSafe(|| clock.jump_to(ms(5000)))).unwrap_err();
+    assert_eq!(reenters.1.load(Ordering::Relaxed), 1);
+    assert!(all[..49].iter_mut().all(|task| task.wakes() == 1 && task.poll() == Ready(Ok(()))));
+    assert_eq!(clock.time().next(), ms(5100), "the timer is set for the last one");
+    clock.advance_to(ms(5100));
+    assert_eq!(all[49].poll(), Ready(Ok(())));
+}
+
+/// Polls those that were woken, who are the first in line.
+fn collect(clock: &ManualClock, line: &mut VecDeque<(u32, Task<'_>)>, grants: &mut Vec<(u64, u32)>) {
+    while line.front().is_some_and(|(_, task)| task.wakes() > 0) {
+        let (n, mut task) = line.pop_front().unwrap();
+        assert_eq!(task.poll(), Ready(Ok(())));
+        grants.push((clock.time().now().as_nanos(), n));
+    }
+}
+
+/// Random waits, drops, attempts and late timers: the bound of L1 holds in every window, order is kept, and nobody who
+/// stays waits for ever.
+#[test]
+fn l1_no_window_holds_more_than_its_share() {
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let (permits, period) = [(3, 10), (10, 7), (1, 13), (5, 1000)][random.below(4)];
+        let burst = 1 + random.below(6) as u32;
+        let credit = [0, 5, 40][random.below(3)];
+        let quota = quota(permits, period).burst(nz(burst)).credit(Duration::from_nanos(credit));
+        let clock = ManualClock::new();
+        let limiter = Limiter::new(&clock.time(), quota);
+        let mut line: VecDeque<(u32, Task<'_>)> = VecDeque::new();
+        let mut grants: Vec<(u64, u32)> = Vec::new();
+        for _ in 0..200 {
+            let now = clock.time().now().as_nanos();
+            let n = 1 + random.below(burst as usize) as u32;
+            match random.below(6) {
+                0 | 1 => {
+                    let mut task = Task::new(limiter.acquire(n));
+                    match task.poll() {
+                        Ready(result) => {
+                            assert!(result.is_ok() && line.is_empty(), "seed {seed}: overtaken");
+                            grants.push((now, n));
+                        }
+                        Pending => line.push_back((n, task)),
+                    }
+                }
+                2 => {
+                    if limiter.try_acquire(n).is_ok() {
+                        assert!(line.iter_mut().all(|(_, task)| task.wakes() == 1), "seed {seed}: overtaken");
+                        grants.push((now, n));
+                    }
+                }
+                3 if !line.is_empty() => {
+                    let at = random.below(line.len());
+                    line.remove(at);
+                }
+                4 => clock.jump_to(at(now + random.below(3 * period as usize) as u64)),
+                _ => {
+                    let to = at(now + random.below(period as usize) as u64);
+                    while clock.time().next() <= to {
+                        clock.jump_to(clock.time().next());
+                        collect(&clock, &mut line, &mut grants);
+                    }
+                    clock.jump_to(to);
+                }
+            }
+            collect(&clock, &mut line, &mut grants);
+            assert!(line.iter().all(|(_, task)| task.wakes() == 0), "seed {seed}: out of order");
+            assert_eq!(clock.time().pending(), usize::from(!line.is_empty()), "seed {seed}");
+        }
+        for (i, &(from, _)) in grants.iter().enumerate() {
+            let mut sum = 0;
+            for &(to, n) in &grants[i..] {
+                sum += u128::from(n);
+                let window = u128::from(to - from + credit);
+                let allowed = u128::from(burst) * u128::from(period) + u128::from(permits) * window;
+                assert!(sum * u128::from(period) <= allowed, "seed {seed}: {sum} from {from} to {to}");
+            }
+        }
+        let rest = line.len();
+        clock.advance(Duration::from_nanos(period * 6 * 200));
+        assert_eq!(line.iter_mut().filter_map(|(_, task)| task.poll().is_ready().then_some(())).count(), rest);
+    }
+}

@@ -1,0 +1,502 @@
+//! The promises of the room's front door, by number, with futures polled by hand.
+
+extern crate std;
+
+use super::*;
+use crate::sys::Arc;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::waker::{Wake, waker};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Poll::{Pending, Ready};
+use core::task::{Context, Poll, Waker};
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Counts its wake-ups.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(this: &Arc<Self>) {
+        this.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A future with a waker of its own.
+struct Task<F> {
+    future: Pin<Box<F>>,
+    count: Arc<Count>,
+    waker: Waker,
+}
+
+impl<F: Future> Task<F> {
+    fn new(future: F) -> Self {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        Self { future: Box::pin(future), waker: waker(count.clone()), count }
+    }
+
+    /// A future that waits already.
+    fn waiting(future: F) -> Self {
+        let mut task = Self::new(future);
+        assert!(task.poll().is_pending());
+        task
+    }
+
+    fn poll(&mut self) -> Poll<F::Output> {
+        self.future.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+
+    fn wakes(&self) -> usize {
+        self.count.0.load(Ordering::Relaxed)
+    }
+}
+
+fn queue<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    bounded(NonZeroUsize::new(capacity).unwrap())
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match Task::new(future).poll() {
+        Ready(output) => output,
+        Pending => panic!("has to wait"),
+    }
+}
+
+#[test]
+fn handles_and_futures_go_to_other_threads() {
+    fn is<T: Send + Sync>(_: &T) {}
+    let (tx, rx) = queue::<Cell<u8>>(1);
+    is(&tx);
+    is(&rx);
+    is(&tx.downgrade());
+    is(&tx.try_reserve().unwrap());
+    is(&tx.reserve());
+    is(&rx.recv());
+    is(&rx.clone().into_stream());
+    fn goes<T: Send>(_: &T) {}
+    goes(&tx.send(Cell::new(1)));
+}
+
+#[test]
+fn what_there_is_room_for_is_sent_at_once() {
+    let (tx, rx) = queue(2);
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(tx.try_send(1), Ok(()));
+    assert_eq!(now(tx.send(2)), Ok(()));
+    assert_eq!((tx.len(), rx.is_empty(), tx.capacity()), (2, false, 2));
+    assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)));
+    assert_eq!(tx.try_reserve().unwrap_err(), TrySendError::Full(()));
+    assert_eq!(now(rx.recv()), Ok(1));
+    assert_eq!(rx.try_recv(), Ok(2));
+    drop(tx);
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(now(rx.recv()), Err(RecvError));
+}
+
+#[test]
+fn q1_a_dropped_receiver_future_loses_no_item() {
+    let (tx, rx) = queue(1);
+    let waits = Task::waiting(rx.recv());
+    tx.try_send(1).unwrap();
+    assert_eq!(waits.wakes(), 1);
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "it was granted");
+    drop(waits);
+    assert_eq!(rx.try_recv(), Ok(1));
+}
+
+#[test]
+fn q2_items_of_a_producer_arrive_in_its_order() {
+    let (tx, rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let mut sends: Vec<_> = (1..50).map(|n| Task::waiting(tx.send(n))).collect();
+    for n in 0..50 {
+        assert_eq!(now(rx.recv()), Ok(n));
+        if let Some(send) = sends.get_mut(n) {
+            assert_eq!(send.poll(), Ready(Ok(())));
+        }
+    }
+}
+
+#[test]
+fn q3_capacity_counts_items_grants_and_permits() {
+    let (tx, rx) = queue(3);
+    tx.try_send(1).unwrap();
+    let permit = tx.try_reserve().unwrap();
+    tx.try_send(2).unwrap();
+    let mut send = Task::waiting(tx.send(3));
+    assert_eq!(rx.try_recv(), Ok(1));
+    assert_eq!(send.wakes(), 1);
+    assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)), "an item, a permit, a grant");
+    assert_eq!(send.poll(), Ready(Ok(())));
+    permit.send(4).unwrap();
+    assert_eq!(tx.try_send(9), Err(TrySendError::Full(9)));
+    assert_eq!(rx.shutdown(), [2, 3, 4]);
+}
+
+#[test]
+fn q3_shrinking_revokes_nothing_and_grants_nothing_until_below() {
+    let (tx, rx) = queue(3);
+    (0..3).for_each(|n| tx.try_send(n).unwrap());
+    let mut granted = Task::waiting(tx.send(3));
+    let mut waits = Task::waiting(tx.send(4));
+    rx.try_recv().unwrap();
+    tx.set_capacity(NonZeroUsize::MIN);
+    assert_eq!(granted.poll(), Ready(Ok(())), "what was granted stays");
+    rx.try_recv().unwrap();
+    rx.try_recv().unwrap();
+    assert_eq!((tx.len(), waits.wakes()), (1, 0));
+    assert_eq!(rx.try_recv(), Ok(3));
+    assert_eq!((waits.wakes(), waits.poll()), (1, Ready(Ok(()))));
+    assert_eq!(tx.capacity(), 1);
+}
+
+#[test]
+fn q3_growing_lets_in_all_that_fit() {
+    let (tx, rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let mut sends: Vec<_> = (1..=100).map(|n| Task::waiting(tx.send(n))).collect();
+    rx.set_capacity(NonZeroUsize::new(91).unwrap());
+    assert_eq!(sends.iter().map(Task::wakes).sum::<usize>(), 90);
+    assert!(sends.iter_mut().take(90).all(|send| send.poll() == Ready(Ok(()))));
+    assert!(sends[90].poll().is_pending());
+    assert_eq!(tx.len(), 91);
+}
+
+#[test]
+fn q4_dropped_granted_receiver_passes_its_item_on() {
+    let (tx, rx) = queue(2);
+    let first = Task::waiting(rx.recv());
+    let mut second = Task::waiting(rx.recv());
+    tx.try_send(1).unwrap();
+    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    drop(first);
+    assert_eq!((second.wakes(), second.poll()), (1, Ready(Ok(1))));
+}
+
+#[test]
+fn q4_dropped_granted_sender_passes_its_slot_on() {
+    let (tx, rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let first = Task::waiting(tx.send(1));
+    let second = Task::waiting(tx.reserve());
+    let mut third = Task::waiting(tx.send(3));
+    rx.try_recv().unwrap();
+    assert_eq!((first.wakes(), second.wakes(), third.wakes()), (1, 0, 0));
+    drop(first);
+    assert_eq!((second.wakes(), third.wakes()), (1, 0));
+    drop(second);
+    assert_eq!((third.wakes(), third.poll()), (1, Ready(Ok(()))));
+}
+
+#[test]
+fn q4_dropped_permit_passes_its_slot_on() {
+    let (tx, _rx) = queue(1);
+    let permit = now(tx.reserve()).unwrap();
+    let mut send = Task::waiting(tx.send(1));
+    drop(permit);
+    assert_eq!((send.wakes(), send.poll()), (1, Ready(Ok(()))));
+}
+
+#[test]
+fn q4_a_waiter_dropped_in_line_leaves_the_others_their_places() {
+    let (tx, rx) = queue(1);
+    let first = Task::waiting(rx.recv());
+    let second = Task::waiting(rx.recv());
+    let third = Task::waiting(rx.recv());
+    drop(second);
+    assert_eq!(rx.queue().with(|held| held.validate()), 2);
+    tx.try_send(1).unwrap();
+    assert_eq!((first.wakes(), third.wakes()), (1, 0));
+}
+
+#[test]
+fn q4_the_waker_of_the_last_poll_is_woken() {
+    let (tx, rx) = queue(1);
+    let mut recv = Task::waiting(rx.recv());
+    let other = Task::new(core::future::ready(()));
+    assert!(recv.future.as_mut().poll(&mut Context::from_waker(&other.waker)).is_pending());
+    tx.try_send(1).unwrap();
+    assert_eq!((recv.wakes(), other.wakes()), (0, 1));
+    assert_eq!(recv.poll(), Ready(Ok(1)));
+}
+
+#[test]
+fn q5_newcomers_cannot_take_what_was_granted() {
+    let (tx, rx) = queue(1);
+    let mut recv = Task::waiting(rx.recv());
+    tx.try_send(1).unwrap();
+    let mut late = Task::waiting(rx.recv());
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    let mut send = Task::waiting(tx.send(2));
+    assert_eq!(recv.poll(), Ready(Ok(1)));
+    assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)), "the slot is the waiting sender's");
+    assert_eq!((send.wakes(), send.poll()), (1, Ready(Ok(()))));
+    assert_eq!((late.wakes(), late.poll()), (1, Ready(Ok(2))));
+}
+
+#[test]
+fn q5_waiters_are_served_first_come_first_served() {
+    let (tx, rx) = queue(1);
+    let mut all: Vec<_> = (0..40).map(|_| Task::waiting(rx.recv())).collect();
+    for n in 0..40 {
+        now(tx.send(n)).unwrap();
+        assert_eq!(all[n].poll(), Ready(Ok(n)));
+        assert!(all.iter().skip(n + 1).all(|task| task.wakes() == 0));
+    }
+}
+
+/// A waker that tries to overtake those who are still in line.
+struct Overtakes(Sender<u8>, AtomicUsize);
+
+impl Wake for Overtakes {
+    fn wake(this: &Arc<Self>) {
+        if this.0.try_send(9) == Err(TrySendError::Full(9)) {
+            this.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn q5_newcomers_do_not_overtake_a_long_line_that_is_being_let_in() {
+    let (tx, _rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let overtakes = Arc::new(Overtakes(tx.clone(), AtomicUsize::new(0)));
+    let mut first = Box::pin(tx.send(1));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker(overtakes.clone()))).is_pending());
+    let _rest: Vec<_> = (0..99).map(|_| Task::waiting(tx.send(2))).collect();
+    tx.set_capacity(NonZeroUsize::new(100).unwrap());
+    assert_eq!(overtakes.1.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn q6_closing_gives_values_back_to_sends_that_wait_or_were_granted() {
+    let (tx, rx) = queue(1);
+    tx.try_send(0).unwrap();
+    let mut granted = Task::waiting(tx.send(1));
+    let mut many: Vec<_> = (2..100).map(|n| Task::waiting(tx.send(n))).collect();
+    let mut reserve = Task::waiting(tx.reserve());
+    assert_eq!(rx.try_recv(), Ok(0));
+    assert_eq!(granted.wakes(), 1);
+    rx.close();
+    assert!(tx.is_closed() && rx.is_closed());
+    assert_eq!(granted.poll(), Ready(Err(SendError(1))));
+    for (n, send) in (2..).zip(&mut many) {
+        assert_eq!((send.wakes(), send.poll()), (1, Ready(Err(SendError(n)))));
+    }
+    assert_eq!(reserve.poll().map(|r| r.map(drop)), Ready(Err(SendError(()))));
+    assert_eq!(tx.try_send(7), Err(TrySendError::Closed(7)));
+    assert_eq!(now(tx.send(8)), Err(SendError(8)));
+    assert_eq!(now(rx.recv()), Err(RecvError));
+}
+
+#[test]
+fn q6_a_permit_that_is_out_is_honoured() {
+    let (tx, rx) = queue(2);
+    let (used, dropped) = (tx.try_reserve().unwrap(), tx.try_reserve().unwrap());
+    tx.close();
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "its item may come yet");
+    let mut first = Task::waiting(rx.recv());
+    let mut rest: Vec<_> = (0..100).map(|_| Task::waiting(rx.recv())).collect();
+    used.send(1).unwrap();
+    assert_eq!((first.wakes(), first.poll()), (1, Ready(Ok(1))));
+    assert!(rest.iter_mut().all(|recv| recv.wakes() == 0 && recv.poll().is_pending()));
+    drop(dropped);
+    assert!(rest.iter_mut().all(|recv| recv.wakes() == 1 && recv.poll() == Ready(Err(RecvError))));
+}
+
+#[test]
+fn q6_whoever_takes_the_last_item_wakes_the_rest() {
+    let (tx, rx) = queue(1);
+    let mut first = Task::waiting(rx.recv());
+    let mut rest: Vec<_> = (0..100).map(|_| Task::waiting(rx.recv())).collect();
+    tx.try_send(1).unwrap();
+    tx.close();
+    assert!(rest.iter().all(|recv| recv.wakes() == 0), "the granted one may yet pass its item on");
+    assert_eq!(first.poll(), Ready(Ok(1)));
+    assert!(rest.iter_mut().all(|recv| recv.wakes() == 1 && recv.poll() == Ready(Err(RecvError))));
+}
+
+#[test]
+fn q6_an_item_passed_on_after_closing_is_received() {
+    let (tx, rx) = queue(1);
+    let first = Task::waiting(rx.recv());
+    let mut second = Task::waiting(rx.recv());
+    tx.try_send(1).unwrap();
+    drop(tx);
+    drop(first);
+    assert_eq!((second.wakes(), second.poll()), (1, Ready(Ok(1))));
+}
+
+#[test]
+fn q7_the_last_sender_gone_closes() {
+    let (tx, rx) = queue(1);
+    let weak = tx.downgrade();
+    let second = weak.upgrade().unwrap();
+    assert!(second.same(&tx));
+    tx.try_send(1).unwrap();
+    drop(tx);
+    assert!(!rx.is_closed());
+    let third = second.clone();
+    drop(second);
+    assert!(!rx.is_closed());
+    drop(third);
+    assert!(rx.is_closed() && weak.upgrade().is_none());
+    assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Err(TryRecvError::Closed)));
+}
+
+/// An item that looks into its queue when it is dropped.
+struct Looks(Sender<Looks>, Arc<AtomicUsize>);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let len = self.0.len();
+        assert_eq!(len, 0, "taken out before it is dropped");
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn q7_the_last_receiver_gone_hands_values_back_and_drops_the_rest_outside_the_lock() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = || dropped.load(Ordering::Relaxed);
+    let (tx, rx) = queue(2);
+    let looks = || Looks(tx.clone(), dropped.clone());
+    assert!(tx.try_send(looks()).is_ok());
+    let permit = tx.try_reserve().unwrap();
+    let mut send = Task::waiting(tx.send(looks()));
+    let other = rx.clone();
+    assert!(other.same(&rx));
+    drop(rx);
+    assert!(!tx.is_closed());
+    drop(other);
+    assert_eq!((count(), tx.len()), (1, 0));
+    let Ready(Err(SendError(value))) = send.poll() else { panic!("the value comes back") };
+    let SendError(unsent) = permit.send(value).unwrap_err();
+    assert_eq!(count(), 1);
+    drop(unsent);
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn q7_shutdown_hands_all_items_over() {
+    let (tx, rx) = queue(2);
+    let mut recv = Task::waiting(rx.recv());
+    let mut other = Task::waiting(rx.recv());
+    let permit = tx.try_reserve().unwrap();
+    tx.try_send(1).unwrap();
+    assert_eq!(recv.wakes(), 1);
+    assert_eq!(tx.shutdown(), [1]);
+    assert!(recv.poll().is_pending(), "the permit's item may come yet");
+    permit.send(2).unwrap();
+    assert_eq!((other.wakes(), other.poll()), (1, Ready(Ok(2))));
+    assert_eq!((recv.wakes(), recv.poll()), (2, Ready(Err(RecvError))));
+    assert_eq!(rx.shutdown(), []);
+}
+
+#[test]
+fn q7_claims_of_before_a_shutdown_lose_no_later_item() {
+    let (tx, rx) = queue(3);
+    let mut claims: Vec<_> = (0..2).map(|_| Task::waiting(rx.recv())).collect();
+    let permit = tx.try_reserve().unwrap();
+    tx.try_send(1).unwrap();
+    tx.try_send(2).unwrap();
+    assert_eq!(rx.shutdown(), [1, 2]);
+    let mut last = Task::waiting(rx.recv());
+    permit.send(3).unwrap();
+    drop(claims.pop());
+    drop(claims.pop());
+    assert_eq!((last.wakes(), last.poll()), (1, Ready(Ok(3))));
+}
+
+/// A waker that does something to the queue when it is woken, and again when it is dropped.
+struct Reenters(Receiver<u8>, Sender<u8>);
+
+impl Wake for Reenters {
+    fn wake(this: &Arc<Self>) {
+        let _ = this.1.try_send(7);
+        let _ = this.0.try_recv();
+    }
+}
+
+impl Drop for Reenters {
+    fn drop(&mut self) {
+        let _ = self.0.len();
+    }
+}
+
+#[test]
+fn q9_a_waker_may_reenter_the_queue_that_wakes_or_drops_it() {
+    let (tx, rx) = queue(1);
+    let reenters = || waker(Arc::new(Reenters(rx.clone(), tx.clone())));
+    let mut recv = Box::pin(rx.recv());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&reenters())).is_pending());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&reenters())).is_pending());
+    tx.try_send(1).unwrap();
+    assert!(recv.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    let mut recv = Box::pin(rx.recv());
+    while rx.try_recv().is_ok() {}
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&reenters())).is_pending());
+    drop(recv);
+}
+
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(_: &Arc<Self>) {
+        panic!("a waker that panics");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_leaves_nobody_asleep() {
+    let (tx, rx) = queue::<u8>(1);
+    let mut bad = Box::pin(rx.recv());
+    assert!(bad.as_mut().poll(&mut Context::from_waker(&waker(Arc::new(Panics)))).is_pending());
+    let mut rest: Vec<_> = (0..100).map(|_| Task::waiting(rx.recv())).collect();
+    catch_unwind(AssertUnwindSafe(|| tx.close())).unwrap_err();
+    assert!(rest.iter().all(|recv| recv.wakes() == 1));
+    assert!(rest.iter_mut().all(|recv| recv.poll() == Ready(Err(RecvError))));
+}
+
+#[test]
+fn a_stream_ends_when_the_queue_does() {
+    let (tx, rx) = queue(2);
+    let mut items = Box::pin(rx.into_stream());
+    let next =
+        |items: &mut Pin<Box<Items<i32>>>, waker: &Waker| items.as_mut().poll_next(&mut Context::from_waker(waker));
+    let task = Task::new(core::future::ready(()));
+    assert_eq!(next(&mut items, &task.waker), Pending);
+    tx.try_send(1).unwrap();
+    tx.try_send(2).unwrap();
+    assert_eq!(task.wakes(), 1);
+    assert_eq!(next(&mut items, &task.waker), Ready(Some(1)));
+    assert_eq!(next(&mut items, &task.waker), Ready(Some(2)));
+    assert_eq!(next(&mut items, &task.waker), Pending);
+    assert!(!items.is_terminated());
+    drop(tx);
+    assert_eq!(task.wakes(), 2);
+    assert_eq!(next(&mut items, &task.waker), Ready(None));
+    assert!(items.is_terminated());
+    assert!(items.receiver().is_closed());
+}
+
+#[test]
+fn a_queue_of_one_fits_160_bytes() {
+    let handle = 2 * size_of::<usize>();
+    if size_of::<crate::sys::probe::Id>() == 0 {
+        assert!(size_of::<state::Queue<u64>>() + handle + 8 <= 160);
+    }
+}
+
+#[test]
+#[should_panic(expected = "polled after completion")]
+fn a_send_polled_after_completion_panics() {
+    let (tx, _rx) = queue(2);
+    let mut send = Task::new(tx.send(1));
+    let _ = send.poll();
+    let _ = send.poll();
+}
