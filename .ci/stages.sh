@@ -1,0 +1,78 @@
+# What .ci/run and .ci/deep share; they read it with `.`. It moves to the root of the project.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+summary=()
+
+# Ends the stage as one that could not run.
+not_run() { echo "$*" > "$scratch/reason"; exit 77; }
+
+# Passes if the command fails and its output holds the text: a check is worth something only if it can fail.
+fails_with() {
+  local text=$1; shift
+  if "$@" > "$scratch/control" 2>&1; then
+    echo "negative control: this should have failed: $*"; return 1
+  fi
+  grep -qF -- "$text" "$scratch/control" && return
+  echo "negative control: failed without saying '$text': $*"; cat "$scratch/control"; return 1
+}
+
+# Installs a cargo subcommand. An unoptimised build of it is done sooner and fast enough.
+cargo_tool() { command -v "$1" >/dev/null || cargo install --quiet --debug --locked "$1" || not_run "cannot install $1"; }
+
+# Runs the tests that the arguments name, and fails if there were none.
+some_tests() {
+  "$@" 2>&1 | tee "$scratch/tests"
+  grep -qE '^test result: ok\. [1-9]' "$scratch/tests" || { echo "no test ran"; return 1; }
+}
+
+# Fuzzes every target for so many seconds, from the kept inputs if there are any.
+fuzz_for() {
+  local names name kept
+  cargo +nightly -V > /dev/null 2>&1 || not_run "no nightly toolchain"
+  cargo_tool cargo-fuzz
+  export CARGO_TARGET_DIR=$target/fuzz
+  names=$(cargo +nightly fuzz list)
+  [ -n "$names" ] || { echo "no fuzz target"; return 1; }
+  for name in $names; do
+    # New inputs go to the first folder.
+    mkdir -p "$scratch/$name"
+    kept=(); if [ -d "fuzz/corpus/$name" ]; then kept=("fuzz/corpus/$name"); fi
+    cargo +nightly fuzz run "$name" "$scratch/$name" "${kept[@]}" -- -max_total_time="$1" -timeout=10 -print_final_stats=1
+  done
+}
+
+# Runs the stages named before `--`, or only those named behind it, and prints how they went. Fails if one failed.
+stages() {
+  local all=() chosen stage start status line failed=0 began=$SECONDS
+  while [ "$1" != -- ]; do all+=("$1"); shift; done
+  shift
+  chosen=("${all[@]}")
+  if [ $# -gt 0 ]; then chosen=("$@"); fi
+  for stage in "${chosen[@]}"; do
+    case " ${all[*]} " in *" $stage "*) ;; *) echo "no such stage: $stage; there are: ${all[*]}"; exit 2 ;; esac
+  done
+  for stage in "${chosen[@]}"; do
+    echo "== $stage"
+    start=$SECONDS
+    # A subshell that is no part of a condition, so that `set -e` holds in the stage.
+    (set -e; "$stage") < /dev/null 2>&1
+    status=$?
+    case $status in
+      0) line="ok" ;;
+      77) line="not run: $(cat "$scratch/reason")" ;;
+      *) line="FAILED ($status)"; failed=$((failed + 1)) ;;
+    esac
+    line="$stage: $line, $((SECONDS - start)) s"
+    echo "-- $line"
+    summary+=("$line")
+  done
+  summary+=("${#chosen[@]} stages, $failed failed, $((SECONDS - began)) s")
+  echo
+  printf '%s\n' "${summary[@]}"
+  [ "$failed" = 0 ]
+}

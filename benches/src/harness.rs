@@ -1,0 +1,150 @@
+//! How a row is measured and printed.
+//!
+//! A contender is a function that does one round of the workload and returns the round's figure. The rounds of all
+//! contenders are interleaved, a different one first each time, so that a slow spell of the machine falls on all
+//! alike; the first round of each only warms up. The figure of a contender is the median of its rounds.
+//!
+//! Costs of one thread are CPU time of the whole process, which leaves out other programs and counts what a contender
+//! does on helper threads. Costs of several threads, and lateness, are wall time.
+
+/// What a row's figure is held against.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// Ours divided by the best rival's.
+    Ratio(f64),
+    /// Ours alone, in the row's unit.
+    AtMost(f64),
+}
+
+/// A name, and the function that does one round of the workload.
+pub type Contender<'a> = (&'a str, fn() -> f64);
+
+/// One workload and those who do it.
+pub struct Row<'a> {
+    pub name: &'a str,
+    /// The unit of the figures.
+    pub unit: &'a str,
+    pub rounds: usize,
+    pub target: Target,
+    pub ours: fn() -> f64,
+    pub rivals: &'a [Contender<'a>],
+}
+
+/// The rows asked for, and how they came out.
+pub struct Bench {
+    filters: Vec<String>,
+    ok: usize,
+    short: Vec<String>,
+}
+
+impl Bench {
+    /// Takes the texts that a row's name must hold, one of them, from the command line; without any, every row runs.
+    pub fn from_arguments() -> Self {
+        let filters = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+        Self { filters, ok: 0, short: Vec::new() }
+    }
+
+    /// Prints the versions of `rivals` that this binary was built with.
+    pub fn print_versions(&self, rivals: &[&str]) {
+        let versions: Vec<String> = rivals.iter().map(|name| format!("{name} {}", version(name))).collect();
+        println!("rivals: {}", versions.join(", "));
+    }
+
+    /// Measures `row` and prints its lines, if it was asked for.
+    pub fn row(&mut self, row: &Row<'_>) {
+        if !self.filters.is_empty() && !self.filters.iter().any(|filter| row.name.contains(filter)) {
+            return;
+        }
+        let contenders: Vec<Contender<'_>> =
+            std::iter::once(("ours", row.ours)).chain(row.rivals.iter().copied()).collect();
+        let mut rounds = vec![Vec::with_capacity(row.rounds); contenders.len()];
+        for (_, warm_up) in &contenders {
+            warm_up();
+        }
+        for round in 0..row.rounds {
+            for turn in 0..contenders.len() {
+                let contender = (round + turn) % contenders.len();
+                rounds[contender].push(contenders[contender].1());
+            }
+        }
+        for figures in &mut rounds {
+            figures.sort_by(f64::total_cmp);
+        }
+        let median = |contender: usize| quantile(&rounds[contender], 0.5);
+        let ours = median(0);
+        let best = (1..contenders.len()).min_by(|a, b| median(*a).total_cmp(&median(*b))).expect("a rival");
+        let ratio = ours / median(best);
+        let (target, reached) = match row.target {
+            Target::Ratio(limit) => (format!("{limit:.2}"), (ratio * 100.0).round() <= (limit * 100.0).round()),
+            Target::AtMost(limit) => (format!("{limit}{}", row.unit), ours <= limit),
+        };
+        println!(
+            "RATIO {} ours={ours:.1} best={}:{:.1} ratio={ratio:.2} target={target} {}",
+            row.name,
+            contenders[best].0,
+            median(best),
+            if reached { "ok" } else { "short" },
+        );
+        let details: Vec<String> = contenders
+            .iter()
+            .zip(&rounds)
+            .map(|((name, _), figures)| {
+                let [low, mid, high] = [0.25, 0.5, 0.75].map(|part| quantile(figures, part));
+                format!("{name} {mid:.1} ({low:.1}–{high:.1})")
+            })
+            .collect();
+        println!("      {}, {} rounds: {}", row.unit, row.rounds, details.join(", "));
+        if reached {
+            self.ok += 1;
+        } else {
+            self.short.push(row.name.to_owned());
+        }
+    }
+
+    /// Prints how many rows reached their targets, and names the others.
+    pub fn print_summary(&self) {
+        println!(
+            "{} ok, {} short{}",
+            self.ok,
+            self.short.len(),
+            match self.short.as_slice() {
+                [] => String::new(),
+                names => format!(": {}", names.join(", ")),
+            }
+        );
+    }
+}
+
+/// The version of the package `name` in this package's lock file.
+fn version(name: &str) -> &'static str {
+    let lock = include_str!("../Cargo.lock");
+    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
+    let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
+    version.expect("a locked rival")
+}
+
+/// The value below which `part` of the sorted `figures` lie.
+pub fn quantile(figures: &[f64], part: f64) -> f64 {
+    figures[((figures.len() - 1) as f64 * part).round() as usize]
+}
+
+/// CPU nanoseconds of the process that `work` takes, divided by `operations`.
+pub fn cpu_ns(operations: usize, work: impl FnOnce()) -> f64 {
+    let start = process_cpu_ns();
+    work();
+    (process_cpu_ns() - start) as f64 / operations as f64
+}
+
+fn process_cpu_ns() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for a write of one `timespec`.
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    assert_eq!(status, 0, "the process has a CPU clock");
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Bytes of the heap in use, the allocator's own headers included.
+pub fn heap_bytes() -> usize {
+    // SAFETY: `mallinfo2` takes no argument and only reads the allocator's counters.
+    unsafe { libc::mallinfo2() }.uordblks
+}

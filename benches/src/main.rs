@@ -1,0 +1,24 @@
+//! `wakeful` beside its rivals, all in one process.
+//!
+//! `cargo bench` in this folder prints, for each workload, one line of this form:
+//!
+//! ```text
+//! RATIO time.create_drop ours=46.6 best=tokio:72.2 ratio=0.65 target=0.70 ok
+//! ```
+//!
+//! and below it every contender's median and quartiles. `short` at a line's end says that the target was missed.
+//! `cargo bench -- time.` runs the rows whose name holds the given text.
+//!
+//! How it is measured is said in [`harness`], and what is measured in each group: [`time`]. A group has
+//! one file for each contender, with the same workload names in every one.
+
+mod harness;
+mod support;
+mod time;
+
+fn main() {
+    let mut bench = harness::Bench::from_arguments();
+    bench.print_versions(&["async-io", "futures-timer", "tokio"]);
+    time::run(&mut bench);
+    bench.print_summary();
+}
