@@ -11,14 +11,9 @@ mod none {
     pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         Ok(f())
     }
-
-    /// Whether this thread is unwinding.
-    pub(crate) fn panicking() -> bool {
-        false
-    }
 }
 #[cfg(not(feature = "std"))]
-pub(crate) use none::{catch, panicking};
+pub(crate) use none::catch;
 
 /// The environment's variable `name`, where there is an environment.
 #[cfg(feature = "sim")]
@@ -45,11 +40,6 @@ with_std! {
     /// The kit drops what `f` worked on or hands it back whole, so nothing half-changed is looked at afterwards.
     pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
-    }
-
-    /// Whether this thread is unwinding.
-    pub(crate) fn panicking() -> bool {
-        std::thread::panicking()
     }
 
     /// A handle to the calling thread, to be unparked from elsewhere.

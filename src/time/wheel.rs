@@ -65,10 +65,6 @@ pub(crate) fn wheel(clock: Box<dyn Clock>, now: u64) -> Arc<Wheel> {
 }
 
 impl State {
-    pub(crate) fn reached(&self) -> u64 {
-        self.reached
-    }
-
     pub(crate) fn pending(&self) -> usize {
         self.pending
     }

@@ -105,18 +105,6 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
         }
     }
 
-    /// What it brings, for its owner, as long as it never joined a line or has left it.
-    ///
-    /// None while it waits: then the hall may look at it.
-    pub(crate) fn slot_mut(self: Pin<&mut Self>) -> Option<&mut P::Slot> {
-        if self.is_waiting() {
-            return None;
-        }
-        // SAFETY: nothing is moved out of the waiter.
-        let this = unsafe { self.get_unchecked_mut() };
-        Some(&mut this.entry.inner.get_mut().slot)
-    }
-
     /// Locks the hall and runs `f` with it and this waiter's own seat in it.
     #[inline]
     pub(crate) fn with<R>(self: Pin<&Self>, f: impl FnOnce(&mut Seat<'_, '_, P>) -> R) -> R {
