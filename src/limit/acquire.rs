@@ -2,6 +2,7 @@
 
 use super::limiter::Limiter;
 use super::state::{self, Gate, LINE, Limit, Todo, Wish};
+use crate::cancel::Deadline;
 use crate::sys::probe;
 use crate::time::Instant;
 use crate::wait::{Batch, Seat, Seen, Waiter};
@@ -13,7 +14,7 @@ use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// Waits for permits; made by [`Limiter::acquire`] and [`Limiter::acquire_before`].
+    /// Waits for permits; made by [`Limiter::acquire`], [`Limiter::acquire_before`] and [`Limiter::acquire_in`].
     ///
     /// # Time
     /// Ready at the instant at which the quota allows it, to the nanosecond in virtual time, else as late as timers are.
@@ -31,7 +32,7 @@ pin_project! {
         seen: Seen,
         limiter: &'a Limiter,
         permits: u32,
-        deadline: Instant,
+        deadline: Deadline,
         due: Instant,
     }
 
@@ -48,7 +49,7 @@ pin_project! {
 
 impl<'a> Acquire<'a> {
     #[inline]
-    pub(super) fn new(limiter: &'a Limiter, permits: u32, deadline: Instant) -> Self {
+    pub(super) fn new(limiter: &'a Limiter, permits: u32, deadline: Deadline) -> Self {
         let waiter = Waiter::new(&*limiter.gate, Wish::new(permits, deadline));
         Self { waiter, seen: Seen::NONE, limiter, permits, deadline, due: Instant::NEVER }
     }
@@ -81,7 +82,7 @@ enum Round {
 /// Looks whether it is this one's turn, and joins the line if not.
 fn round(
     seat: &mut Seat<'_, '_, Limit>,
-    (permits, deadline): (u32, Instant),
+    (permits, deadline): (u32, Deadline),
     now: Instant,
     waker: &mut Option<Waker>,
     batch: &mut Batch,
@@ -101,11 +102,11 @@ fn round(
     }
     let now = seat.held.tell(now);
     let todo = seat.held.settle(now, batch);
-    if seat.held.take(permits, now) {
+    if deadline.allows(Instant::from_nanos(now)) && seat.held.take(permits, now) {
         return (Round::Granted, todo);
     }
-    let due = Instant::from_nanos(seat.held.due(permits));
-    if due > deadline {
+    let due = Instant::from_nanos(seat.held.due(permits).max(now));
+    if !deadline.allows(due) {
         return (Round::TooLate(due), todo);
     }
     let Some(waker) = waker.take() else { return (Round::NeedsWaker, todo) };
@@ -127,6 +128,9 @@ impl Future for Acquire<'_> {
         let shared = &this.limiter.gate.shared;
         let (permits, deadline) = (*this.permits, *this.deadline);
         if !(waiter.is_waiting() && this.seen.is(cx.waker())) {
+            if deadline == Deadline::Cancelled {
+                return Poll::Ready(Err(AcquireError::Cancelled));
+            }
             if permits == 0 {
                 return Poll::Ready(Ok(()));
             }
@@ -143,6 +147,7 @@ impl Future for Acquire<'_> {
                 match round {
                     Round::Granted => return Poll::Ready(Ok(())),
                     Round::TooLate(earliest) => {
+                        let deadline = if let Deadline::At(at) = deadline { at } else { Instant::NEVER };
                         return Poll::Ready(Err(AcquireError::TooLate { earliest, deadline }));
                     }
                     Round::Waits(due, old) => {
@@ -184,13 +189,15 @@ pub enum AcquireError {
         /// How many may be asked for.
         burst: u32,
     },
-    /// The turn would have come after the deadline.
+    /// The turn would not have come before the deadline.
     TooLate {
         /// When the turn would have come, those counted who waited already.
         earliest: Instant,
         /// The deadline.
         deadline: Instant,
     },
+    /// The scope was cancelled already.
+    Cancelled,
 }
 
 impl fmt::Display for AcquireError {
@@ -198,8 +205,9 @@ impl fmt::Display for AcquireError {
         match self {
             Self::ExceedsBurst { permits, burst } => write!(f, "{permits} permits are more than the burst of {burst}"),
             Self::TooLate { earliest, deadline } => {
-                write!(f, "not allowed before {earliest}, which is after the deadline {deadline}")
+                write!(f, "not allowed before {earliest}, which is not before the deadline {deadline}")
             }
+            Self::Cancelled => f.pad("the scope is cancelled"),
         }
     }
 }

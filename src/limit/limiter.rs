@@ -3,6 +3,7 @@
 use super::acquire::Acquire;
 use super::quota::Quota;
 use super::state::{self, Gate};
+use crate::cancel::{Deadline, Scope};
 use crate::sys::Arc;
 use crate::time::{Instant, Time};
 use crate::wait::Batch;
@@ -97,29 +98,26 @@ impl Limiter {
     /// use core::num::NonZeroU32;
     /// use core::time::Duration;
     /// use wakeful::limit::{Limiter, Quota};
-    /// use wakeful::spawn::block_on_with;
-    /// use wakeful::time::ManualClock;
     ///
-    /// let clock = ManualClock::new();
-    /// let limiter = Limiter::new(&clock.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
-    /// let eleven = async {
+    /// wakeful::sim::run(|sim| async move {
+    ///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+    ///     let start = sim.now();
     ///     for _ in 0..11 {
     ///         limiter.acquire(1).await.unwrap();
     ///     }
-    /// };
-    /// block_on_with(eleven, || clock.advance(Duration::from_millis(1)));
-    /// assert_eq!(clock.time().now().as_nanos(), 1_000_000_000);
+    ///     assert_eq!(sim.now() - start, Duration::from_secs(1));
+    /// });
     /// ```
     #[inline]
     pub fn acquire(&self, permits: u32) -> Acquire<'_> {
-        self.acquire_before(permits, Instant::NEVER)
+        Acquire::new(self, permits, Deadline::Never)
     }
 
-    /// Waits for its turn, unless that comes after `deadline`, and takes `permits`.
+    /// Waits for its turn, if that comes before `deadline`, and takes `permits`.
     ///
     /// The turn is reckoned at the first poll, with those who wait already. It comes earlier if one of them goes away. It
-    /// comes later only if grants are late by more than the credit; should it then fall behind the deadline, the wait is
-    /// given up when those ahead have been served.
+    /// comes later only if grants are late by more than the credit; should it then not come before the deadline, the wait
+    /// is given up when those ahead have been served. Nothing is granted at the deadline or after it.
     ///
     /// # Errors
     /// [`AcquireError::TooLate`](super::AcquireError::TooLate) at once, with the instant that it would have needed, and
@@ -130,21 +128,55 @@ impl Limiter {
     /// use core::num::NonZeroU32;
     /// use core::time::Duration;
     /// use wakeful::limit::{AcquireError, Limiter, Quota};
-    /// use wakeful::spawn::block_on;
-    /// use wakeful::time::ManualClock;
     ///
-    /// let clock = ManualClock::new();
-    /// let limiter = Limiter::new(&clock.time(), Quota::per_second(NonZeroU32::MIN));
-    /// limiter.try_acquire(1).unwrap();
-    ///
-    /// let deadline = clock.time().now() + Duration::from_millis(300);
-    /// let earliest = clock.time().now() + Duration::from_secs(1);
-    /// let refused = block_on(limiter.acquire_before(1, deadline));
-    /// assert_eq!(refused, Err(AcquireError::TooLate { earliest, deadline }));
+    /// wakeful::sim::run(|sim| async move {
+    ///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::MIN));
+    ///     limiter.acquire(1).await.unwrap();
+    ///     let earliest = sim.now() + Duration::from_secs(1);
+    ///     let deadline = sim.now() + Duration::from_millis(300);
+    ///     let refused = limiter.acquire_before(1, deadline).await;
+    ///     assert_eq!(refused, Err(AcquireError::TooLate { earliest, deadline }));
+    /// });
     /// ```
     #[inline]
     pub fn acquire_before(&self, permits: u32, deadline: Instant) -> Acquire<'_> {
-        Acquire::new(self, permits, deadline)
+        Acquire::new(self, permits, deadline.into())
+    }
+
+    /// As [`acquire_before`](Self::acquire_before), with the effective deadline that `scope` has at this call. The scope's
+    /// clock is the limiter's.
+    ///
+    /// It does not wait for the scope to be cancelled: that drops the body in which this is awaited.
+    ///
+    /// # Errors
+    /// As those of `acquire_before`, and [`AcquireError::Cancelled`](super::AcquireError::Cancelled) if the scope is
+    /// cancelled at this call.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::limit::{AcquireError, Limiter, Quota};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::MIN));
+    ///     let start = sim.now();
+    ///     let scope = Scope::new(sim.time());
+    ///     let done = scope.move_on_after(Duration::from_millis(2500), async |s| {
+    ///         let mut done = 0;
+    ///         while limiter.acquire_in(s, 1).await.is_ok() {
+    ///             done += 1;
+    ///         }
+    ///         done
+    ///     });
+    ///     // At 0 s, 1 s and 2 s; the fourth can't come in time, and need not wait to know.
+    ///     assert_eq!(done.await.done(), Some(3));
+    ///     assert_eq!(sim.now() - start, Duration::from_secs(2));
+    /// });
+    /// ```
+    pub fn acquire_in(&self, scope: &Scope, permits: u32) -> Acquire<'_> {
+        Acquire::new(self, permits, scope.effective_deadline())
     }
 
     /// Whether `self` and `other` are one limiter.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | say how much is allowed | [`Quota`] |
 //! | wait for your turn | [`Limiter::acquire`] |
-//! | wait, unless it would take too long | [`Limiter::acquire_before`] |
+//! | wait, unless it would take too long | [`Limiter::acquire_in`] a scope, [`Limiter::acquire_before`] an instant |
 //! | know at once, and when to come back | [`Limiter::try_acquire`] |
 //! | decide many at one reading of the clock | [`Limiter::try_acquire_at`] |
 //!
@@ -22,8 +22,8 @@
 //!   by smaller ones behind it.
 //! - **L4** A waiter that is dropped gives its place back, and its permits if it had been granted any: those behind it
 //!   move forward at once.
-//! - **L5** A wait that would outlast its deadline is refused when it is asked for, with the instant that it would have
-//!   needed, those ahead of it counted. A refusal leaves the limiter as it was.
+//! - **L5** A wait whose turn would not come before its deadline is refused when it is asked for, with the instant that it
+//!   would have needed, those ahead of it counted. A refusal leaves the limiter as it was.
 //! - **L6** A grant that comes late, because the timer or the executor was late, is charged at the instant at which it was
 //!   due, but no further back than the credit ([`Quota::credit`]): so the granted rate is the configured one, also
 //!   under load.

@@ -12,6 +12,7 @@
 
 use super::gcra::{Bucket, Rate};
 use super::quota::Quota;
+use crate::cancel::Deadline;
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, probe};
 use crate::time::{Instant, Sleep, Time};
@@ -63,15 +64,15 @@ pub(super) struct Wish {
     permits: u32,
     /// When it came.
     since: u64,
-    /// The last instant at which a grant is of use.
-    deadline: u64,
+    /// Before which a grant is of use.
+    deadline: Deadline,
     /// It was turned away: its turn would have come at this instant.
     refused: Option<u64>,
 }
 
 impl Wish {
-    pub(super) fn new(permits: u32, deadline: Instant) -> Self {
-        Self { permits, since: 0, deadline: deadline.as_nanos(), refused: None }
+    pub(super) fn new(permits: u32, deadline: Deadline) -> Self {
+        Self { permits, since: 0, deadline, refused: None }
     }
 }
 
@@ -165,7 +166,8 @@ impl Held<'_, Limit> {
             let Some(wish) = self.first(LINE) else { return false };
             let (permits, since) = (wish.permits, wish.since);
             let due = bucket.due(rate, u64::from(permits));
-            let late = due > wish.deadline;
+            let turn = due.max(now);
+            let late = !wish.deadline.allows(Instant::from_nanos(turn));
             if due > now && !late {
                 self.state.want = due;
                 return false;
@@ -175,7 +177,7 @@ impl Held<'_, Limit> {
                 return true;
             }
             if late {
-                wish.refused = Some(due);
+                wish.refused = Some(turn);
                 self.dismiss(LINE, batch);
             } else {
                 self.state.bucket.charge(rate, permits, since, now);

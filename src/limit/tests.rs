@@ -3,6 +3,7 @@
 extern crate std;
 
 use super::*;
+use crate::cancel::Scope;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::model::Random;
@@ -299,10 +300,10 @@ fn l5_a_wait_that_would_outlast_its_deadline_is_refused_at_once() {
     let limiter = ten(&clock, 2);
     limiter.try_acquire(2).unwrap();
     let mut waits = Task::waiting(limiter.acquire(2));
-    let mut refused = Task::new(limiter.acquire_before(1, at(299_999_999)));
-    let error = AcquireError::TooLate { earliest: ms(300), deadline: at(299_999_999) };
+    let mut refused = Task::new(limiter.acquire_before(1, ms(300)));
+    let error = AcquireError::TooLate { earliest: ms(300), deadline: ms(300) };
     assert_eq!(refused.poll(), Ready(Err(error)));
-    let mut exact = Task::waiting(limiter.acquire_before(1, ms(300)));
+    let mut exact = Task::waiting(limiter.acquire_before(1, at(300_000_001)));
     assert_eq!(limiter.try_acquire(1), not_yet(ms(400)), "the refused one left nothing behind");
     clock.advance_to(ms(300));
     assert_eq!((waits.poll(), exact.poll()), (Ready(Ok(())), Ready(Ok(()))));
@@ -314,15 +315,45 @@ fn l5_a_turn_that_slips_behind_its_deadline_is_given_up() {
     let limiter = Limiter::new(&clock.time(), Quota::per_second(nz(10)).strict());
     limiter.try_acquire(1).unwrap();
     let mut first = Task::waiting(limiter.acquire(1));
-    let mut second = Task::waiting(limiter.acquire_before(1, ms(200)));
+    let mut second = Task::waiting(limiter.acquire_before(1, ms(210)));
     let mut third = Task::waiting(limiter.acquire(1));
     // The first one is served 50 ms late, so the turn of the second would be at 250 ms.
     clock.jump_to(ms(150));
     assert_eq!(first.poll(), Ready(Ok(())));
-    let error = AcquireError::TooLate { earliest: ms(250), deadline: ms(200) };
+    let error = AcquireError::TooLate { earliest: ms(250), deadline: ms(210) };
     assert_eq!((second.wakes(), second.poll()), (1, Ready(Err(error))));
     clock.advance_to(ms(250));
     assert_eq!(third.poll(), Ready(Ok(())));
+}
+
+#[test]
+fn l5_nothing_is_granted_at_the_deadline_or_after_it() {
+    let clock = ManualClock::at(ms(50));
+    let limiter = ten(&clock, 2);
+    let error = |earliest, deadline| Ready(Err(AcquireError::TooLate { earliest: ms(earliest), deadline: ms(deadline) }));
+    assert_eq!(Task::new(limiter.acquire_before(1, ms(50))).poll(), error(50, 50));
+    limiter.try_acquire(2).unwrap();
+    let mut late = Task::waiting(limiter.acquire_before(1, ms(160)));
+    let mut next = Task::waiting(limiter.acquire(1));
+    clock.jump_to(ms(170));
+    assert_eq!(late.poll(), error(170, 160), "it was due at 150 ms, but the timer was late");
+    assert_eq!(next.poll(), Ready(Ok(())), "and took nothing");
+}
+
+#[test]
+fn l5_the_effective_deadline_of_a_scope_counts() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let scope = Scope::new(clock.time());
+    let inner = scope.child_at(ms(100)).child_at(ms(900));
+    let error = AcquireError::TooLate { earliest: ms(100), deadline: ms(100) };
+    assert_eq!(Task::new(limiter.acquire_in(&inner, 1)).poll(), Ready(Err(error)));
+    let mut waits = Task::waiting(limiter.acquire_in(&scope, 1));
+    clock.advance_to(ms(100));
+    assert_eq!(waits.poll(), Ready(Ok(())));
+    scope.cancel("enough");
+    assert_eq!(Task::new(limiter.acquire_in(&scope, 1)).poll(), Ready(Err(AcquireError::Cancelled)));
 }
 
 /// How many of ten-a-second waiters are served within ten seconds by a timer that comes every `every` milliseconds.
