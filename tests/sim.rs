@@ -495,6 +495,15 @@ fn what_a_global_decides_is_caught_by_repeating() {
     let failure = failure.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Nondeterminism);
     assert!(failure.message().contains("not the first"), "{failure}");
+
+    static ONCE: AtomicU64 = AtomicU64::new(0);
+    let failure = Builder::new().explore(async |_| assert!(ONCE.fetch_add(1, Ordering::Relaxed) != 0, "the first"));
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Nondeterminism);
+    assert!(
+        failure.message().contains("first panic after 1 polls (`root` panicked: the first), then 1 polls"),
+        "{failure}"
+    );
 }
 
 #[test]

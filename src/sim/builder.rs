@@ -94,13 +94,13 @@ impl Builder {
         Ok(self)
     }
 
-    /// How many runs [`explore`](Self::explore) and [`check`](Self::check) make.
+    /// How many runs [`explore`](Self::explore) and [`check`](Self::check) make; at least one is made.
     pub fn runs(mut self, runs: u32) -> Self {
-        self.runs = runs;
+        self.runs = runs.max(1);
         self
     }
 
-    /// Of many runs, each `n`-th is repeated, beginning with the first; 0 repeats none.
+    /// Of many runs, each `n`-th is repeated, beginning with the first, and so is one that fails; 0 repeats none.
     pub fn repeat_every(mut self, n: u32) -> Self {
         self.repeat_every = n;
         self
@@ -192,14 +192,16 @@ impl Builder {
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let runs = if self.bytes.is_some() { self.runs.min(1) } else { self.runs };
+        let runs = if self.bytes.is_some() { 1 } else { self.runs };
         let mut traces = BTreeSet::new();
         for n in 0..runs {
             let this = self.clone().seed(self.seed.wrapping_add(n.into()));
-            let report = this.run(&body)?;
-            if self.repeat_every != 0 && n % self.repeat_every == 0 {
-                same(&report, &this.run(&body))?;
+            let first = this.run(&body);
+            // A failure is repeated in any case: a line that does not replay it would be of no use.
+            if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
+                same(&first, &this.run(&body))?;
             }
+            let report = first?;
             traces.insert(report.hash);
         }
         Ok(Summary { runs, traces: traces.len() })
@@ -230,11 +232,11 @@ impl Builder {
     /// As the variables say that `variable` finds.
     fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         if let Some(runs) = variable(RUNS_VARIABLE) {
-            let runs = runs.trim().parse();
-            self.runs = runs.map_err(|_| format!("{RUNS_VARIABLE} should be a number of runs"))?;
+            let runs = runs.trim().parse().map_err(|_| format!("{RUNS_VARIABLE} should be a number of runs"))?;
+            self = self.runs(runs);
         }
         if let Some(line) = variable(replay::VARIABLE) {
-            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1);
+            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0);
         }
         Ok(self)
     }
@@ -249,21 +251,29 @@ impl Default for Builder {
 }
 
 /// Whether a run and its repetition took the same course.
-fn same(first: &Report<()>, again: &Result<Report<()>, Failure>) -> Result<(), Failure> {
-    let course = |report: &Report<()>| format!("{} polls, {} draws, end {}", report.steps, report.draws, report.end);
-    let second = match again {
-        Ok(again) if again == first => return Ok(()),
-        Ok(again) => course(again),
-        Err(failure) => format!("{} ({})", failure.kind(), failure.message()),
+fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
+    if first == again {
+        return Ok(());
+    }
+    let course = |outcome: &Outcome| match outcome {
+        Ok(Report { steps, draws, end, .. }) => format!("{steps} polls, {draws} draws, end {end}"),
+        Err(failure) => format!("{} after {} polls ({})", failure.kind(), failure.steps(), failure.message()),
     };
-    let first_course = course(first);
+    let (time, hash, steps, replay) = match first {
+        Ok(report) => (report.end, report.hash, report.steps, &*report.replay),
+        Err(failure) => (failure.time(), failure.hash(), failure.steps(), failure.replay()),
+    };
     let message = format!(
-        "a run took another course when it was repeated: first {first_course}, then {second}; \
-         something besides the simulator decides, such as a global, a hash map's order, a real clock or a thread"
+        "a run took another course when it was repeated: first {}, then {}; something besides the \
+         simulator decides, such as a global, a hash map's order, a real clock or a thread",
+        course(first),
+        course(again)
     );
-    let failure = Failure::new(FailureKind::Nondeterminism, message, first.end, Vec::new());
-    Err(failure.with_replay(first.replay.clone()).with_trace(first.hash, first.steps))
+    let failure = Failure::new(FailureKind::Nondeterminism, message, time, Vec::new());
+    Err(failure.with_replay(replay.to_string()).with_trace(hash, steps))
 }
+
+type Outcome = Result<Report<()>, Failure>;
 
 /// Makes one run of `body` with seed 0, and gives what it returns.
 ///

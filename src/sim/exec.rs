@@ -225,6 +225,10 @@ impl Exec<'_> {
                 failure = failure.or_else(|| Some(self.panicked(panic.as_ref())));
             }
         }
+        // Of lulls that were leaked, the wakers would keep the world for ever.
+        while let Some(waker) = self.world.core.with(|core| core.pop_lull(Instant::NEVER)) {
+            drop(waker);
+        }
         failure
     }
 

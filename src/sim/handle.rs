@@ -115,7 +115,7 @@ impl Sim {
         Lull::new(self.clone(), self.now(), "idle")
     }
 
-    /// Lets `duration` pass, all timers ring in order and everybody run in between: it is over when the time is reached
+    /// Lets `duration` pass from this call on, all timers ring in order and everybody run in between: it is over when the time is reached
     /// and nobody else is ready. Two advances equal their sum.
     ///
     /// Time moves by itself when nobody is ready; this is for a test that wants to look at a world that has come to rest.

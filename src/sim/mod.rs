@@ -61,7 +61,8 @@
 //! [`Builder::replay`]. `WAKEFUL_SIM_RUNS=10000` makes more runs. The line holds for the same test and the same program: it
 //! names choices, not places in the code.
 //!
-//! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs and compares their traces: a
+//! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
+//! compares their traces: a
 //! global counter, the order of a `HashMap`, a real clock or a thread that has a say is reported as
 //! [`FailureKind::Nondeterminism`].
 //!
