@@ -23,6 +23,11 @@ impl Distance {
     fn nanos(self) -> u64 {
         self.value >> (self.shift % 64)
     }
+
+    /// Twenty minutes at the most, so that the clock does not come to its end at once.
+    fn step(self) -> u64 {
+        self.nanos() >> 24
+    }
 }
 
 /// An instant.
@@ -312,8 +317,8 @@ impl World {
                 self.forget(place);
                 self.states[place] = None;
             }
-            Op::Late(distance) => self.set(self.now().saturating_add(distance.nanos())),
-            Op::Run(distance) => self.run(self.now().saturating_add(distance.nanos())),
+            Op::Late(distance) => self.set(self.now().saturating_add(distance.step())),
+            Op::Run(distance) => self.run(self.now().saturating_add(distance.step())),
             Op::Ring => self.ring(),
             Op::Turn => self.turn(),
         }

@@ -88,7 +88,7 @@ fn the_wheel_agrees_with_a_sorted_map() {
                 kind => {
                     let to = match (kind, waits.first_key_value()) {
                         (6 | 7, Some((&(first, _), _))) => first - random.below(2) as u64,
-                        _ => now.saturating_add(random.next() >> random.below(64)).min(u64::MAX - 1),
+                        _ => now.saturating_add(random.next() >> (8 + random.below(56))).min(u64::MAX - 1),
                     };
                     let jump = random.below(3) == 0;
                     if jump {
