@@ -330,7 +330,8 @@ fn l5_a_turn_that_slips_behind_its_deadline_is_given_up() {
 fn l5_nothing_is_granted_at_the_deadline_or_after_it() {
     let clock = ManualClock::at(ms(50));
     let limiter = ten(&clock, 2);
-    let error = |earliest, deadline| Ready(Err(AcquireError::TooLate { earliest: ms(earliest), deadline: ms(deadline) }));
+    let error =
+        |earliest, deadline| Ready(Err(AcquireError::TooLate { earliest: ms(earliest), deadline: ms(deadline) }));
     assert_eq!(Task::new(limiter.acquire_before(1, ms(50))).poll(), error(50, 50));
     limiter.try_acquire(2).unwrap();
     let mut late = Task::waiting(limiter.acquire_before(1, ms(160)));
