@@ -64,7 +64,7 @@ fn leave(waiter: Pin<&Waiter<Limit, &Gate>>, limiter: &Limiter) {
         let now = seat.held.tell(now);
         (old, seat.held.settle(now, &mut batch))
     });
-    state::follow(&limiter.gate, batch, todo);
+    state::follow(&limiter.gate, &mut batch, todo);
     drop(old);
 }
 
@@ -143,7 +143,7 @@ impl Future for Acquire<'_> {
             loop {
                 let mut batch = Batch::new();
                 let (round, todo) = waiter.with(|seat| round(seat, (permits, deadline), now, &mut waker, &mut batch));
-                state::follow(&this.limiter.gate, batch, todo);
+                state::follow(&this.limiter.gate, &mut batch, todo);
                 match round {
                     Round::Granted => return Poll::Ready(Ok(())),
                     Round::TooLate(earliest) => {

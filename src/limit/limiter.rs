@@ -81,7 +81,7 @@ impl Limiter {
             let todo = held.settle(now, &mut batch);
             (if held.take(permits, now) { None } else { Some(held.due(permits)) }, todo)
         });
-        state::follow(&self.gate, batch, todo);
+        state::follow(&self.gate, &mut batch, todo);
         match earliest {
             None => Ok(()),
             Some(earliest) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) }),

@@ -203,18 +203,18 @@ impl Wake for Gate {
             let now = held.tell(now);
             held.settle(now, &mut batch)
         });
-        follow(gate, batch, todo);
+        follow(gate, &mut batch, todo);
     }
 }
 
 /// Does outside the lock what a call left to do: wakes those in `batch`, and sets the timer.
 #[inline]
-pub(super) fn follow(gate: &Arc<Gate>, batch: Batch, todo: Todo) {
+pub(super) fn follow(gate: &Arc<Gate>, batch: &mut Batch, todo: Todo) {
     if todo.more || todo.set { follow_up(gate, batch, todo.more) } else { batch.fire() }
 }
 
 #[cold]
-fn follow_up(gate: &Arc<Gate>, batch: Batch, more: bool) {
+fn follow_up(gate: &Arc<Gate>, batch: &mut Batch, more: bool) {
     /// Does the rest, also while the panic of a waker unwinds.
     struct Rest<'a> {
         gate: &'a Arc<Gate>,

@@ -227,18 +227,18 @@ impl<T> Hall<Fifo<T>> {
     fn change<R>(&self, f: impl FnOnce(&mut Held<'_, Fifo<T>>) -> R) -> R {
         let mut batch = Batch::new();
         let (r, more) = self.with(|held| (f(held), held.settle(&mut batch)));
-        self.fire(batch, more);
+        self.fire(&mut batch, more);
         r
     }
 
     /// Wakes those in `batch`, and if there are more to come, those too.
     #[inline]
-    fn fire(&self, batch: Batch, more: bool) {
+    fn fire(&self, batch: &mut Batch, more: bool) {
         if more { self.fire_all(batch) } else { batch.fire() }
     }
 
     #[cold]
-    fn fire_all(&self, batch: Batch) {
+    fn fire_all(&self, batch: &mut Batch) {
         /// Settles the rest, also while the panic of a waker unwinds.
         struct Rest<'a, T>(&'a Queue<T>);
         impl<T> Drop for Rest<'_, T> {
@@ -437,7 +437,7 @@ fn poll<T, H: Home<Fifo<T>>, R>(
             }
             let mut batch = Batch::new();
             let (round, more) = waiter.with(|seat| round(seat, aim, &mut waker, &mut batch, &mut take));
-            queue.fire(batch, more);
+            queue.fire(&mut batch, more);
             match round {
                 Round::Ready(r) => return Poll::Ready(r),
                 Round::Waits(old) => {

@@ -49,21 +49,27 @@ impl Batch {
 
     /// Wakes all in the order in which they came. Should one panic, the rest are woken while it unwinds.
     #[inline]
-    pub(crate) fn fire(mut self) {
+    pub(crate) fn fire(&mut self) {
         if self.len != 0 {
-            self.wakers[..self.len].reverse();
-            while let Some(waker) = self.pop() {
-                waker.wake();
-            }
+            self.fire_all();
+        }
+    }
+
+    #[inline(never)]
+    fn fire_all(&mut self) {
+        self.wakers[..self.len].reverse();
+        while let Some(waker) = self.pop() {
+            waker.wake();
         }
     }
 }
 
 impl Drop for Batch {
+    /// Wakes what is left: something if a waker has panicked.
     #[inline]
     fn drop(&mut self) {
-        while let Some(waker) = self.pop() {
-            waker.wake();
+        if self.len != 0 {
+            self.fire_all();
         }
     }
 }
