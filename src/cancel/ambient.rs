@@ -1,7 +1,7 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
-use super::outcome::{Deadline, FailError, Outcome};
-use super::run::{Engine, too_late};
+use super::outcome::{Cancelled, Deadline, FailError, Outcome};
+use super::run::Engine;
 use super::scope::Scope;
 use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
@@ -129,27 +129,28 @@ pin_project! {
 
 impl<F: Future> MoveOn<F> {
     fn new(when: When, body: F) -> Self {
-        Self { when, scope: None, engine: Engine::new(body, false) }
+        Self { when, scope: None, engine: Engine::new(body, true) }
     }
 }
 
-/// The scope of a body that is polled for the first time; past its deadline already, if it has no time at all.
-fn open(when: &When) -> Scope {
-    let parent = match current() {
-        Some(scope) => Ok(scope.branch()),
-        None => Err(Time::system()),
-    };
-    match *when {
-        When::At(at) => Scope::below(parent, at),
-        When::After(duration) => {
-            let at = now() + duration;
-            let scope = Scope::below(parent, at);
-            if duration.is_zero() {
-                too_late(&scope);
-            }
-            scope
+/// The scope of a body that is polled for the first time, with one reading of the clock; the error says why the body is
+/// not begun.
+fn open(when: &When) -> (Scope, Result<(), Cancelled>) {
+    let (parent, now) = slot::current(|scope: Option<&Scope>| match scope {
+        Some(scope) => (Ok(scope.branch()), scope.now()),
+        None => {
+            let time = Time::system();
+            let now = time.now();
+            (Err(time), now)
         }
-    }
+    });
+    let at = match *when {
+        When::At(at) => at,
+        When::After(duration) => now + duration,
+    };
+    let scope = Scope::below(parent, at);
+    let may_begin = scope.check_at(now);
+    (scope, may_begin)
 }
 
 impl<F: Future> Future for MoveOn<F> {
@@ -159,7 +160,12 @@ impl<F: Future> Future for MoveOn<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.scope.is_none() {
-            *this.scope = Some(open(this.when));
+            let (scope, may_begin) = open(this.when);
+            let scope = this.scope.insert(scope);
+            if let Err(cancelled) = may_begin {
+                this.engine.abandon(scope);
+                return Poll::Ready(Outcome::Cancelled(cancelled));
+            }
         }
         match this.scope {
             Some(scope) => this.engine.poll(scope, cx),

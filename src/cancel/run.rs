@@ -1,7 +1,7 @@
 //! Running a body in a scope: the one engine behind every timeout and run.
 
 use super::outcome::{Cancelled, Outcome};
-use super::scope::{Scope, expire};
+use super::scope::Scope;
 use super::tree;
 use super::watch::Watch;
 use crate::sys::slot;
@@ -196,10 +196,4 @@ impl<F: Future> fmt::Debug for Run<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("scope", &self.scope).finish_non_exhaustive()
     }
-}
-
-/// Marks a scope as past its deadline, and says so: for a body that is not begun.
-pub(super) fn too_late(scope: &Scope) -> Cancelled {
-    expire(scope.view());
-    scope.outermost().expect("it has just expired")
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "the inner scope refers to the outer one, which its future borrows")]
 
 use super::outcome::{FailError, Outcome};
-use super::run::{Run, too_late};
+use super::run::Run;
 use super::scope::Scope;
 use crate::time::Instant;
 use core::time::Duration;
@@ -44,13 +44,9 @@ impl Scope {
     /// Dropping the future drops the body.
     pub async fn move_on_after<T>(&self, duration: Duration, body: impl AsyncFnOnce(&Scope) -> T) -> Outcome<T> {
         let now = self.now();
-        let at = now + duration;
         // SAFETY: as in `move_on_at`.
-        let inner = unsafe { Scope::inside(self, at) };
-        if at <= now {
-            return Outcome::Cancelled(too_late(&inner));
-        }
-        if let Err(cancelled) = self.check_at(now) {
+        let inner = unsafe { Scope::inside(self, now + duration) };
+        if let Err(cancelled) = inner.check_at(now) {
             return Outcome::Cancelled(cancelled);
         }
         Run::checked(&inner, body(&inner)).await
