@@ -259,8 +259,13 @@ pub(crate) fn kick(wheel: &Wheel, at: Instant) {
 pub(crate) fn turn(wheel: &Wheel, now: Instant) -> (Instant, usize) {
     let mut next = u64::MAX;
     let mut fired = 0;
-    wheel.with(|held| held.state.armed = u64::MAX);
+    let mut begun = false;
     wheel.wake_all(|held, batch| {
+        if !begun {
+            // The driver has forgotten what it was given, so whoever registers between two batches tells it anew.
+            held.state.armed = u64::MAX;
+            begun = true;
+        }
         let before = held.state.pending;
         let more = held.fire(now.as_nanos(), batch);
         fired += before - held.state.pending;
