@@ -7,6 +7,8 @@
 //! Costs of one thread are CPU time of the whole process, which leaves out other programs and counts what a contender
 //! does on helper threads. Costs of several threads, and lateness, are wall time.
 
+use std::time::Instant;
+
 /// What a row's figure is held against.
 #[derive(Clone, Copy)]
 pub enum Target {
@@ -133,6 +135,13 @@ pub fn cpu_ns(operations: usize, work: impl FnOnce()) -> f64 {
     let start = process_cpu_ns();
     work();
     (process_cpu_ns() - start) as f64 / operations as f64
+}
+
+/// Wall nanoseconds that `work` takes, divided by `operations`.
+pub fn wall_ns(operations: usize, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_nanos() as f64 / operations as f64
 }
 
 fn process_cpu_ns() -> i64 {

@@ -9,16 +9,18 @@
 //! and below it every contender's median and quartiles. `short` at a line's end says that the target was missed.
 //! `cargo bench -- time.` runs the rows whose name holds the given text.
 //!
-//! How it is measured is said in [`harness`], and what is measured in each group: [`time`]. A group has
+//! How it is measured is said in [`harness`], and what is measured in each group: [`time`] and [`cancel`]. A group has
 //! one file for each contender, with the same workload names in every one.
 
+mod cancel;
 mod harness;
 mod support;
 mod time;
 
 fn main() {
     let mut bench = harness::Bench::from_arguments();
-    bench.print_versions(&["async-io", "futures-timer", "tokio"]);
+    bench.print_versions(&["async-io", "futures-timer", "tokio", "tokio-util"]);
     time::run(&mut bench);
+    cancel::run(&mut bench);
     bench.print_summary();
 }

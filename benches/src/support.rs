@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crate::harness::heap_bytes;
+use crate::harness::{heap_bytes, wall_ns};
 
 /// Polls `future` once with a waker that does nothing.
 pub fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
@@ -127,4 +127,20 @@ pub fn bytes_each<S: Future>(create: impl Fn() -> S) -> f64 {
 fn pinned<S>(sleeps: &mut [S]) -> impl Iterator<Item = Pin<&mut S>> {
     // SAFETY: both callers own the vector of them, don't touch it after the first call but through here, and drop it whole.
     sleeps.iter_mut().map(|sleep| unsafe { Pin::new_unchecked(sleep) })
+}
+
+/// Wall nanoseconds that each of `operations` takes on a thread, while two threads do them.
+pub fn two_threads_ns(operations: usize, work: impl Fn() + Sync) -> f64 {
+    let start = Barrier::new(3);
+    std::thread::scope(|scope| {
+        let run = || {
+            start.wait();
+            for _ in 0..operations {
+                work();
+            }
+        };
+        let threads = [scope.spawn(run), scope.spawn(run)];
+        start.wait();
+        wall_ns(operations, || threads.into_iter().for_each(|thread| thread.join().expect("no panic")))
+    })
 }

@@ -1,7 +1,5 @@
 //! The promises of the room's front door, by number, with futures polled by hand.
 
-extern crate std;
-
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};

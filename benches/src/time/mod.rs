@@ -5,6 +5,8 @@
 //! waker that does nothing, unless something else is said.
 //!
 //! - `create_drop`: create a sleep of 60 s, pin it on the stack, poll it once, drop it.
+//! - `timeout_ready`: put a timeout of 60 s around a future that is ready, and poll it once. Ours once as a method of a
+//!   scope that is at hand, and once (`timeout_ready_free`) as the free function, which looks for the current scope.
 //! - `reset_later`: one pending sleep, moved again and again to an instant later than its last.
 //! - `reset_random`: one pending sleep, moved again and again to an instant 1–100 s ahead, in random order.
 //! - `fire`: create 100,000 (or 1,000,000) sleeps that are due over half a second (a second) in random order, poll each
@@ -43,6 +45,22 @@ pub fn run(bench: &mut Bench) {
             ("async-io", async_io::create_drop),
             ("futures-timer", futures_timer::create_drop),
         ],
+    });
+    bench.row(&Row {
+        name: "time.timeout_ready",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.00),
+        ours: ours::timeout_ready,
+        rivals: &[("tokio", tokio::timeout_ready)],
+    });
+    bench.row(&Row {
+        name: "time.timeout_ready_free",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.00),
+        ours: ours::timeout_ready_free,
+        rivals: &[("tokio", tokio::timeout_ready)],
     });
     bench.row(&Row {
         name: "time.reset_later",
@@ -114,9 +132,9 @@ pub fn run(bench: &mut Bench) {
     });
 }
 
-/// The deadlines of `fire`, from now: over half a second after 0.1 s, or over one second after 0.8 s.
+/// The deadlines of `fire`, from now: over half a second after 0.1 s, or over one second after 2 s.
 fn deadlines(count: usize) -> Vec<Duration> {
-    let (first, last) = if count <= 100_000 { (100, 600) } else { (800, 1_800) };
+    let (first, last) = if count <= 100_000 { (100, 600) } else { (2_000, 3_000) };
     crate::support::durations(count, Duration::from_millis(first), Duration::from_millis(last))
 }
 

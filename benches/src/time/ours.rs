@@ -1,8 +1,11 @@
 //! wakeful: the clock of the operating system, whose alarm is a thread of its own.
 
+use std::future::ready;
+use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
+use wakeful::cancel::{Scope, fail_after};
 use wakeful::spawn::block_on;
 use wakeful::time::{Instant, SystemClock, Time};
 
@@ -23,6 +26,29 @@ pub fn create_drop() -> f64 {
             for _ in 0..OPERATIONS {
                 let sleep = pin!(time.sleep(AHEAD));
                 assert!(poll_once(sleep).is_pending());
+            }
+        })
+    })
+}
+
+pub fn timeout_ready() -> f64 {
+    standing(|time| {
+        let scope = Scope::new(time.clone());
+        cpu_ns(OPERATIONS, || {
+            for _ in 0..OPERATIONS {
+                let timeout = pin!(scope.fail_after(AHEAD, async |_| ready(black_box(1)).await));
+                assert!(poll_once(timeout).is_ready());
+            }
+        })
+    })
+}
+
+pub fn timeout_ready_free() -> f64 {
+    standing(|_| {
+        cpu_ns(OPERATIONS, || {
+            for _ in 0..OPERATIONS {
+                let timeout = pin!(fail_after(AHEAD, ready(black_box(1))));
+                assert!(poll_once(timeout).is_ready());
             }
         })
     })

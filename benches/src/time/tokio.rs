@@ -1,12 +1,13 @@
 //! tokio: a current-thread runtime, the workload outside the cooperative budget, which would stop it half-way.
 
-use std::future::Future;
+use std::future::{Future, ready};
+use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
 use ::tokio::runtime::Builder;
 use ::tokio::task::{unconstrained, yield_now};
-use ::tokio::time::{Instant, sleep, sleep_until};
+use ::tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{AHEAD, OPERATIONS, STANDING};
 use crate::harness::cpu_ns;
@@ -31,6 +32,17 @@ pub fn create_drop() -> f64 {
             for _ in 0..OPERATIONS {
                 let sleep = pin!(sleep(AHEAD));
                 assert!(poll_once(sleep).is_pending());
+            }
+        })
+    })
+}
+
+pub fn timeout_ready() -> f64 {
+    in_runtime(async {
+        cpu_ns(OPERATIONS, || {
+            for _ in 0..OPERATIONS {
+                let timeout = pin!(timeout(AHEAD, ready(black_box(1))));
+                assert!(poll_once(timeout).is_ready());
             }
         })
     })
