@@ -3,19 +3,22 @@
 //! The fuzzer makes the operations of its bytes; `tests/models.rs` makes the same ones of seeded random bytes and of the
 //! committed corpus.
 
+mod scopes;
 mod timers;
 
 use arbitrary::{Arbitrary, Unstructured};
 
 /// One step.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// A step of the timers.
     Timers(timers::Op),
+    /// A step of the scopes.
+    Scopes(scopes::Op),
 }
 
 /// The steps that `bytes` stand for, one after another until they are used up.
-pub fn steps(bytes: &[u8]) -> Vec<Op> {
+pub(crate) fn steps(bytes: &[u8]) -> Vec<Op> {
     let mut bytes = Unstructured::new(bytes);
     let next = || if bytes.is_empty() { None } else { Op::arbitrary(&mut bytes).ok() };
     std::iter::from_fn(next).collect()
@@ -25,12 +28,15 @@ pub fn steps(bytes: &[u8]) -> Vec<Op> {
 ///
 /// # Panics
 /// When the kit and a model disagree.
-pub fn run(ops: &[Op]) {
+pub(crate) fn run(ops: &[Op]) {
     let mut timers = timers::World::new();
+    let mut scopes = scopes::World::new();
     for &op in ops {
         match op {
             Op::Timers(op) => timers.step(op),
+            Op::Scopes(op) => scopes.step(op),
         }
     }
     timers.end();
+    scopes.end();
 }

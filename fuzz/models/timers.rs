@@ -14,7 +14,7 @@ const SLEEPS: usize = 24;
 
 /// A distance of any size, small and large alike.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub struct Distance {
+pub(crate) struct Distance {
     value: u64,
     shift: u8,
 }
@@ -25,14 +25,14 @@ impl Distance {
     }
 
     /// Twenty minutes at the most, so that the clock does not come to its end at once.
-    fn step(self) -> u64 {
+    pub(crate) fn step(self) -> u64 {
         self.nanos() >> 24
     }
 }
 
 /// An instant.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum At {
+pub(crate) enum At {
     /// Ahead of the clock.
     Ahead(Distance),
     /// Behind it.
@@ -47,9 +47,23 @@ pub enum At {
     Never,
 }
 
+impl At {
+    /// The instant, seen from `now`; `shared` knows that of a place.
+    pub(crate) fn resolve(self, now: u64, shared: impl Fn(u8) -> u64) -> u64 {
+        match self {
+            Self::Ahead(distance) => now.saturating_add(distance.nanos()),
+            Self::Behind(distance) => now.saturating_sub(distance.nanos()),
+            Self::Shared(place) => shared(place),
+            Self::Near(distance) => now.saturating_add(u64::from(distance % 8)),
+            Self::Last => u64::MAX - 1,
+            Self::Never => u64::MAX,
+        }
+    }
+}
+
 /// A step of the timers.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     /// Puts a new sleep in a place.
     Make { place: u8, at: At },
     /// Puts a new sleep for a duration in a place; zero often.
@@ -135,7 +149,7 @@ enum State {
 }
 
 /// The kit's side and the model's.
-pub struct World {
+pub(crate) struct World {
     clock: HandClock,
     time: Time,
     places: Places,
@@ -149,7 +163,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = HandClock(Arc::new(Mutex::new(Hand { now: 0, least: u64::MAX })));
         Self {
             time: Time::new(clock.clone()),
@@ -174,18 +188,10 @@ impl World {
     }
 
     fn at(&self, at: At) -> u64 {
-        let now = self.now();
-        match at {
-            At::Ahead(distance) => now.saturating_add(distance.nanos()),
-            At::Behind(distance) => now.saturating_sub(distance.nanos()),
-            At::Shared(place) => match self.states[usize::from(place) % SLEEPS] {
-                Some(State::Idle(at) | State::Waits(at, _) | State::Done(at)) => at,
-                None => now,
-            },
-            At::Near(distance) => now.saturating_add(u64::from(distance % 8)),
-            At::Last => u64::MAX - 1,
-            At::Never => u64::MAX,
-        }
+        at.resolve(self.now(), |place| match self.states[usize::from(place) % SLEEPS] {
+            Some(State::Idle(at) | State::Waits(at, _) | State::Done(at)) => at,
+            None => 0,
+        })
     }
 
     fn take(&self, place: usize) -> Option<Pin<Box<Sleep>>> {
@@ -292,7 +298,7 @@ impl World {
     }
 
     /// Takes one step on both sides.
-    pub fn step(&mut self, op: Op) {
+    pub(crate) fn step(&mut self, op: Op) {
         let index = |place: u8| usize::from(place) % SLEEPS;
         match op {
             Op::Make { place, at } => {
@@ -354,7 +360,7 @@ impl World {
     }
 
     /// Lets all that wait be woken, and drops the rest.
-    pub fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.run(u64::MAX - 1);
         self.ring();
         assert_eq!(self.time.pending(), 0);
