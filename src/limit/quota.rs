@@ -56,12 +56,12 @@ impl Quota {
 
     /// `permits` a minute.
     pub const fn per_minute(permits: NonZeroU32) -> Self {
-        Self::of(permits, SECOND.checked_mul(NonZeroU64::new(60).unwrap()).unwrap())
+        Self::of(permits, MINUTE)
     }
 
     /// `permits` an hour.
     pub const fn per_hour(permits: NonZeroU32) -> Self {
-        Self::of(permits, SECOND.checked_mul(NonZeroU64::new(3600).unwrap()).unwrap())
+        Self::of(permits, HOUR)
     }
 
     const fn of(permits: NonZeroU32, period: NonZeroU64) -> Self {
@@ -119,6 +119,8 @@ impl Quota {
 }
 
 const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
+const MINUTE: NonZeroU64 = NonZeroU64::new(60_000_000_000).unwrap();
+const HOUR: NonZeroU64 = NonZeroU64::new(3_600_000_000_000).unwrap();
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -62,10 +62,9 @@ use core::num::NonZeroUsize;
 /// ```
 /// use core::num::NonZeroUsize;
 /// use wakeful::queue;
-/// use wakeful::spawn::block_on;
 ///
-/// let (tx, rx) = queue::bounded(NonZeroUsize::new(2).unwrap());
-/// block_on(async {
+/// wakeful::sim::run(|_| async move {
+///     let (tx, rx) = queue::bounded(NonZeroUsize::new(2).unwrap());
 ///     tx.send("first").await.unwrap();
 ///     tx.send("second").await.unwrap();
 ///     drop(tx);

@@ -35,10 +35,9 @@ impl<T> Receiver<T> {
     /// ```
     /// use core::num::NonZeroUsize;
     /// use wakeful::queue::{self, RecvError};
-    /// use wakeful::spawn::block_on;
     ///
-    /// let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-    /// block_on(async {
+    /// wakeful::sim::run(|_| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
     ///     tx.send(1).await.unwrap();
     ///     tx.close();
     ///     assert_eq!(rx.recv().await, Ok(1));
@@ -72,14 +71,13 @@ impl<T> Receiver<T> {
     /// use core::pin::pin;
     /// use futures_core::Stream;
     /// use wakeful::queue;
-    /// use wakeful::spawn::block_on;
     ///
-    /// let (tx, rx) = queue::bounded(NonZeroUsize::new(2).unwrap());
-    /// tx.try_send('a').unwrap();
-    /// tx.try_send('b').unwrap();
-    /// drop(tx);
-    /// let mut all = pin!(rx.into_stream());
-    /// block_on(async {
+    /// wakeful::sim::run(|_| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::new(2).unwrap());
+    ///     tx.try_send('a').unwrap();
+    ///     tx.try_send('b').unwrap();
+    ///     drop(tx);
+    ///     let mut all = pin!(rx.into_stream());
     ///     let mut text = String::new();
     ///     while let Some(c) = core::future::poll_fn(|cx| all.as_mut().poll_next(cx)).await {
     ///         text.push(c);

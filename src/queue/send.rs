@@ -36,10 +36,9 @@ impl<T> Sender<T> {
     /// ```
     /// use core::num::NonZeroUsize;
     /// use wakeful::queue::{self, SendError};
-    /// use wakeful::spawn::block_on;
     ///
-    /// let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-    /// block_on(async {
+    /// wakeful::sim::run(|_| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
     ///     assert_eq!(tx.send(1).await, Ok(()));
     ///     drop(rx);
     ///     assert_eq!(tx.send(2).await, Err(SendError(2)));
@@ -77,10 +76,9 @@ impl<T> Sender<T> {
     /// ```
     /// use core::num::NonZeroUsize;
     /// use wakeful::queue::{self, TrySendError};
-    /// use wakeful::spawn::block_on;
     ///
-    /// let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-    /// block_on(async {
+    /// wakeful::sim::run(|_| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
     ///     let permit = tx.reserve().await.unwrap();
     ///     assert_eq!(tx.try_send(1), Err(TrySendError::Full(1)));
     ///     tx.close();

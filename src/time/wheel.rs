@@ -33,7 +33,7 @@ pub(crate) type Timer = Waiter<Timers, Arc<Wheel>>;
 pub(crate) struct Timers;
 
 pub(crate) struct State {
-    reached: u64,
+    pub(super) reached: u64,
     armed: u64,
     levels: u16,
     slots: [u64; LEVELS],

@@ -51,13 +51,13 @@ impl Batch {
     #[inline]
     pub(crate) fn fire(&mut self) {
         if self.len != 0 {
-            self.fire_all();
+            self.wakers[..self.len].reverse();
+            self.wake_rest();
         }
     }
 
     #[inline(never)]
-    fn fire_all(&mut self) {
-        self.wakers[..self.len].reverse();
+    fn wake_rest(&mut self) {
         while let Some(waker) = self.pop() {
             waker.wake();
         }
@@ -69,7 +69,7 @@ impl Drop for Batch {
     #[inline]
     fn drop(&mut self) {
         if self.len != 0 {
-            self.fire_all();
+            self.wake_rest();
         }
     }
 }

@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 fn check(wheel: &Wheel) -> usize {
     let slots = 1 << WHEEL_BITS;
     wheel.with(|held| {
-        let reached = held.state.reached();
+        let reached = held.state.reached;
         let mut firsts = BTreeMap::<usize, u64>::new();
         let mut count = 0;
         held.each(|line, &at| {
