@@ -16,11 +16,12 @@ if command -v rustup >/dev/null && rustup run "$version" rustc -V >/dev/null 2>&
 fi
 if [ ! -x "$prefix/rustc" ]; then
   command -v apt-get >/dev/null || { echo "no rustup toolchain $version and no apt-get" >&2; exit 77; }
-  packaged() { apt-cache madison rustc-web 2>/dev/null | awk '{print $3}' | grep -m 1 "^$version\." || true; }
+  # Every reader below reads to the end: one that stops early kills its writer, which `pipefail` takes for a failure.
+  packaged() { apt-cache madison rustc-web | awk -v want="$version." 'index($3, want) == 1 && !n++ { print $3 }'; }
   deb=$(packaged)
   [ -n "$deb" ] || { apt-get update -qq >&2 || true; deb=$(packaged); }
   [ -n "$deb" ] || { echo "no rustup toolchain $version and no package rustc-web $version" >&2; exit 77; }
-  llvm=$(apt-cache show "rustc-web=$deb" "libstd-rust-web-$version=$deb" | grep -om 1 'libllvm[0-9]*')
+  llvm=$(apt-cache show "rustc-web=$deb" "libstd-rust-web-$version=$deb" | grep -o 'libllvm[0-9]*' | sort -u | tail -n 1)
   rm -rf "$prefix/debs" "$prefix/root"
   mkdir -p "$prefix/debs"
   (cd "$prefix/debs" && apt-get download -qq "rustc-web=$deb" "libstd-rust-web-dev=$deb" "libstd-rust-web-$version=$deb" "$llvm" >&2)
