@@ -69,12 +69,6 @@ impl State {
         self.pending
     }
 
-    /// How far the wheel has come; for tests.
-    #[cfg(test)]
-    pub(crate) fn reached(&self) -> u64 {
-        self.reached
-    }
-
     /// How many lines there are, the last being that of what is due; for tests.
     #[cfg(test)]
     pub(crate) fn lines(&self) -> usize {
