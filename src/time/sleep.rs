@@ -100,7 +100,8 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         let at = *this.at;
-        if !at.is_never() && !(timer.is_waiting() && this.seen.is(cx.waker())) {
+        let registered = timer.is_waiting() && this.seen.is(cx.waker());
+        if !at.is_never() && !registered {
             let waker = cx.waker().clone();
             *this.seen = Seen::of(&waker);
             let done = timer.with(|seat| wheel::register(seat, at.as_nanos(), waker));

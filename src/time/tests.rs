@@ -3,15 +3,16 @@ mod intervals;
 mod model;
 
 use super::*;
-use crate::sys::thread::catch;
 use crate::sys::waker::hooked::{Act, hooked};
 use crate::sys::{Arc, Lock};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::task::{Context, Waker};
 use core::time::Duration;
+use std::panic::catch_unwind;
 
 type Pinned = Pin<Box<Sleep>>;
 
@@ -249,7 +250,7 @@ fn a_waker_that_panics_loses_nobody_elses_wake_up() {
         let waker = if n == 3 { on_wake(|| panic!("a waker that panics")) } else { log.waker(n) };
         assert!(!poll_with(sleep, &waker));
     }
-    assert!(catch(|| clock.advance_to(at(100))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| clock.advance_to(at(100)))).is_err());
     assert_eq!(log.take().len(), 31, "the rest of its batch was woken");
     assert_eq!(time.next(), at(10), "what was due and not fired stays due");
     clock.advance_to(at(100));
