@@ -30,8 +30,12 @@ struct Task {
 
 impl Task {
     fn new(limiter: &Limiter) -> Self {
+        Self::of(limiter, 1)
+    }
+
+    fn of(limiter: &Limiter, permits: u32) -> Self {
         let limiter = limiter.clone();
-        let future = Box::pin(async move { limiter.acquire(1).await });
+        let future = Box::pin(async move { limiter.acquire(permits).await });
         Self { future, flag: Arc::new(Flag(AtomicBool::new(false))) }
     }
 
@@ -120,5 +124,24 @@ fn loom_two_that_leave_and_one_that_comes_agree_on_the_timer() {
         assert_eq!((clock.time().next(), clock.time().pending()), (at(100), 1));
         clock.jump_to(at(100));
         assert!(third.woken() && third.poll().is_ready());
+    });
+}
+
+#[test]
+fn loom_a_large_one_that_leaves_lets_the_timer_ring_earlier_for_a_small_one() {
+    model(|| {
+        let clock = ManualClock::new();
+        let quota = Quota::new(NonZeroU32::MIN, Duration::from_nanos(100)).unwrap();
+        let limiter = Limiter::new(&clock.time(), quota.burst(NonZeroU32::new(2).unwrap()));
+        limiter.try_acquire(2).unwrap();
+        let large = Task::of(&limiter, 2).waiting();
+        assert_eq!(clock.time().next(), at(200));
+        let mut small = Task::of(&limiter, 1);
+        let leaver = spawn(move || drop(large));
+        assert!(small.poll().is_pending());
+        leaver.join().unwrap();
+        assert_eq!((clock.time().next(), clock.time().pending()), (at(100), 1));
+        clock.jump_to(at(100));
+        assert!(small.woken() && small.poll().is_ready());
     });
 }

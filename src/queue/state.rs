@@ -138,13 +138,18 @@ impl<T> Held<'_, Fifo<T>> {
     }
 
     /// Grants and dismisses whoever need not wait any more (S3), until `batch` is full. True: more is left to do.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, batch: &mut Batch) -> bool {
-        let more = !(self.is_empty(RECEIVERS) && self.is_empty(SENDERS)) && self.serve(batch);
-        self.tell();
+        if self.is_empty(RECEIVERS) && self.is_empty(SENDERS) {
+            self.tell(self.state.has_slot(), self.state.has_item());
+            return false;
+        }
+        let more = self.serve(batch);
+        self.tell(self.may_send(), self.may_recv());
         more
     }
 
+    #[inline(never)]
     fn serve(&mut self, batch: &mut Batch) -> bool {
         while self.state.has_item() && !self.is_empty(RECEIVERS) {
             if batch.is_full() {
@@ -175,16 +180,16 @@ impl<T> Held<'_, Fifo<T>> {
         false
     }
 
-    /// Brings the hint up to date (S4).
-    #[inline]
-    fn tell(&mut self) {
+    /// Brings the hint up to date (S4) with whether a newcomer finds a slot, and whether it finds an item.
+    #[inline(always)]
+    fn tell(&mut self, slot: bool, item: bool) {
         let mut hint = 0;
         if self.state.closed {
             hint |= CLOSED;
-        } else if !self.may_send() {
+        } else if !slot {
             hint |= NO_SLOT;
         }
-        if !self.may_recv() && !self.state.is_done() {
+        if !item && !self.state.is_done() {
             hint |= NO_ITEM;
         }
         if hint != self.state.hint {
