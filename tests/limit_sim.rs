@@ -47,7 +47,7 @@ fn twenty_tasks_at_ten_a_second_are_granted_a_tenth_apart() {
 #[test]
 fn no_window_holds_more_than_its_share() {
     const BURST: u32 = 3;
-    Builder::new().runs(2_000).check(|sim| async move {
+    Builder::new().runs(5_000).check(|sim| async move {
         let grants = Grants::default();
         let limiter = Limiter::new(&sim.time(), Quota::per_second(nz(100)).burst(nz(BURST)).strict());
         let start = sim.now();

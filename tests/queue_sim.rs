@@ -114,7 +114,7 @@ async fn consume(sim: Sim, books: Books, rx: Receiver<Item>, faithful: bool) {
 
 #[test]
 fn whatever_happens_when_the_books_balance() {
-    Builder::new().runs(2_000).check(|sim| async move {
+    Builder::new().runs(10_000).check(|sim| async move {
         let books = Books::default();
         let capacity = 1 + sim.choose(3);
         let (tx, rx) = queue::bounded(nz(capacity));

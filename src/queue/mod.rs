@@ -40,6 +40,7 @@
 //! do without the lock.
 
 mod error;
+mod poll;
 mod recv;
 mod send;
 mod state;

@@ -1,6 +1,7 @@
 //! The receiving side.
 
 use super::error::{RecvError, TryRecvError};
+use super::poll;
 use super::state::{self, Found, InLine, Queue};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
@@ -197,7 +198,7 @@ impl<T> Future for Recv<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        state::poll_recv(this.waiter.as_ref(), this.seen, cx).map_err(|()| RecvError)
+        poll::poll_recv(this.waiter.as_ref(), this.seen, cx).map_err(|()| RecvError)
     }
 }
 
@@ -240,7 +241,7 @@ impl<T> Stream for Items<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.project();
-        let item = ready!(state::poll_recv(this.waiter.as_ref(), this.seen, cx)).ok();
+        let item = ready!(poll::poll_recv(this.waiter.as_ref(), this.seen, cx)).ok();
         *this.ended = item.is_none();
         Poll::Ready(item)
     }

@@ -1,6 +1,7 @@
 //! The sending side.
 
 use super::error::{SendError, TrySendError};
+use super::poll;
 use super::state::{self, Found, InLine, Queue};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
@@ -232,7 +233,7 @@ impl<T> Future for SendItem<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         assert!(this.value.is_some(), "a send is polled after completion");
-        let sent = ready!(state::poll_send(this.waiter.as_ref(), this.seen, this.value, cx));
+        let sent = ready!(poll::poll_send(this.waiter.as_ref(), this.seen, this.value, cx));
         Poll::Ready(match (sent, this.value.take()) {
             (Err(()), Some(value)) => Err(SendError(value)),
             _ => Ok(()),
@@ -267,7 +268,7 @@ impl<'a, T> Future for Reserve<'a, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let reserved = ready!(state::poll_reserve(this.waiter.as_ref(), this.seen, cx));
+        let reserved = ready!(poll::poll_reserve(this.waiter.as_ref(), this.seen, cx));
         let queue: &'a Queue<T> = this.waiter.as_ref().get_ref().home();
         Poll::Ready(reserved.map(|()| Permit { queue }).map_err(SendError))
     }

@@ -1,4 +1,4 @@
-//! What the lock guards, who is granted what, and how a future waits for its grant.
+//! What the lock guards, and who is granted what.
 //!
 //! # Invariants
 //!
@@ -10,23 +10,21 @@
 
 use crate::sys::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sys::{Arc, probe};
-use crate::wait::{Batch, Departure, Hall, Held, Home, Line, Place, Seat, Seen, Waiter};
+use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroUsize;
-use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
 
 /// The line of those who wait for a slot.
-const SENDERS: usize = 0;
+pub(super) const SENDERS: usize = 0;
 /// The line of those who wait for an item.
-const RECEIVERS: usize = 1;
+pub(super) const RECEIVERS: usize = 1;
 
 /// Hint: the queue is open, and a newcomer finds no slot.
-const NO_SLOT: u8 = 1;
+pub(super) const NO_SLOT: u8 = 1;
 /// Hint: more may come, and a newcomer finds no item.
-const NO_ITEM: u8 = 2;
+pub(super) const NO_ITEM: u8 = 2;
 /// Hint: the queue is closed.
 const CLOSED: u8 = 4;
 
@@ -46,7 +44,7 @@ pub(super) struct Shared {
     pub(super) senders: AtomicUsize,
     pub(super) receivers: AtomicUsize,
     hint: AtomicU8,
-    id: probe::Id,
+    pub(super) id: probe::Id,
 }
 
 /// What the lock guards.
@@ -56,7 +54,7 @@ pub(super) struct State<T> {
     /// Slots granted to senders that have not been polled since.
     slots: usize,
     /// Slots held by permits.
-    permits: usize,
+    pub(super) permits: usize,
     /// Items granted to receivers that have not been polled since.
     claims: usize,
     closed: bool,
@@ -139,7 +137,7 @@ impl<T> Held<'_, Fifo<T>> {
 
     /// Grants and dismisses whoever need not wait any more (S3), until `batch` is full. True: more is left to do.
     #[inline(always)]
-    fn settle(&mut self, batch: &mut Batch) -> bool {
+    pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
         if self.is_empty(RECEIVERS) && self.is_empty(SENDERS) {
             self.tell(self.state.has_slot(), self.state.has_item());
             return false;
@@ -202,7 +200,7 @@ impl<T> Held<'_, Fifo<T>> {
 
     /// Fills a slot that is the caller's (S1).
     #[inline]
-    fn push(&mut self, value: T) {
+    pub(super) fn push(&mut self, value: T) {
         self.state.items.push_back(value);
     }
 }
@@ -218,12 +216,12 @@ pub(super) enum Found<R> {
 }
 
 /// Whoever asks to send has the value at hand.
-const BROUGHT: &str = "a value to send";
+pub(super) const BROUGHT: &str = "a value to send";
 
 impl<T> Hall<Fifo<T>> {
     /// Whether `hint` is set: what a newcomer looks for is not there.
     #[inline]
-    fn hints(&self, hint: u8) -> bool {
+    pub(super) fn hints(&self, hint: u8) -> bool {
         self.shared.hint.load(Ordering::Relaxed) & hint != 0
     }
 
@@ -238,7 +236,7 @@ impl<T> Hall<Fifo<T>> {
 
     /// Wakes those in `batch`, and if there are more to come, those too.
     #[inline]
-    fn fire(&self, batch: &mut Batch, more: bool) {
+    pub(super) fn fire(&self, batch: &mut Batch, more: bool) {
         if more { self.fire_all(batch) } else { batch.fire() }
     }
 
@@ -336,41 +334,9 @@ impl<T> Hall<Fifo<T>> {
     }
 }
 
-/// Polls for a slot, and sends what is in `value` with it. `Err`: the queue is closed.
+/// Takes an item, if one was granted or a newcomer finds one.
 #[inline]
-pub(super) fn poll_send<T, H: Home<Fifo<T>>>(
-    waiter: Pin<&InLine<T, H>>,
-    seen: &mut Seen,
-    value: &mut Option<T>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), ()>> {
-    poll(waiter, seen, cx, &SEND, |held, granted| {
-        take_slot(held, granted, |held| held.push(value.take().expect(BROUGHT)))
-    })
-}
-
-/// Polls for a slot, and sets it aside. `Err`: the queue is closed.
-#[inline]
-pub(super) fn poll_reserve<T, H: Home<Fifo<T>>>(
-    waiter: Pin<&InLine<T, H>>,
-    seen: &mut Seen,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), ()>> {
-    poll(waiter, seen, cx, &RESERVE, |held, granted| take_slot(held, granted, |held| held.state.permits += 1))
-}
-
-/// Polls for an item. `Err`: nothing can come any more.
-#[inline]
-pub(super) fn poll_recv<T, H: Home<Fifo<T>>>(
-    waiter: Pin<&InLine<T, H>>,
-    seen: &mut Seen,
-    cx: &mut Context<'_>,
-) -> Poll<Result<T, ()>> {
-    poll(waiter, seen, cx, &RECV, take_item)
-}
-
-#[inline]
-fn take_item<T>(held: &mut Held<'_, Fifo<T>>, granted: bool) -> Found<T> {
+pub(super) fn take_item<T>(held: &mut Held<'_, Fifo<T>>, granted: bool) -> Found<T> {
     if granted {
         held.state.claims -= 1;
     }
@@ -383,8 +349,13 @@ fn take_item<T>(held: &mut Held<'_, Fifo<T>>, granted: bool) -> Found<T> {
     if held.state.is_done() { Found::Closed } else { Found::Nothing }
 }
 
+/// Has `fill` use a slot, if one was granted or a newcomer finds one.
 #[inline]
-fn take_slot<T>(held: &mut Held<'_, Fifo<T>>, granted: bool, fill: impl FnOnce(&mut Held<'_, Fifo<T>>)) -> Found<()> {
+pub(super) fn take_slot<T>(
+    held: &mut Held<'_, Fifo<T>>,
+    granted: bool,
+    fill: impl FnOnce(&mut Held<'_, Fifo<T>>),
+) -> Found<()> {
     if granted {
         held.state.slots -= 1;
     }
@@ -396,92 +367,6 @@ fn take_slot<T>(held: &mut Held<'_, Fifo<T>>, granted: bool, fill: impl FnOnce(&
         return Found::Done(());
     }
     Found::Nothing
-}
-
-/// What a future waits for.
-struct Aim {
-    line: usize,
-    /// The hint which says that it will have to wait.
-    hint: u8,
-    what: &'static str,
-}
-
-static SEND: Aim = Aim { line: SENDERS, hint: NO_SLOT, what: "queue send" };
-static RESERVE: Aim = Aim { line: SENDERS, hint: NO_SLOT, what: "queue reserve" };
-static RECV: Aim = Aim { line: RECEIVERS, hint: NO_ITEM, what: "queue recv" };
-
-/// What a round under the lock came to.
-enum Round<R> {
-    Ready(Result<R, ()>),
-    /// It waits with the new waker; the old one is to be dropped.
-    Waits(Option<Waker>),
-    /// It has to wait, and has no waker for that yet.
-    NeedsWaker,
-}
-
-/// The one way to wait: looks with `take` (which is told whether the waiter had been granted), and joins the line if there
-/// is nothing.
-///
-/// A waker is cloned outside the lock (Q9), and only to wait: before the lock is taken if the hint says so, else before
-/// it is taken again.
-#[inline]
-fn poll<T, H: Home<Fifo<T>>, R>(
-    waiter: Pin<&InLine<T, H>>,
-    seen: &mut Seen,
-    cx: &mut Context<'_>,
-    aim: &'static Aim,
-    mut take: impl FnMut(&mut Held<'_, Fifo<T>>, bool) -> Found<R>,
-) -> Poll<Result<R, ()>> {
-    let queue = waiter.home().hall();
-    if !(waiter.is_waiting() && seen.is(cx.waker())) {
-        let hopeless = queue.hints(aim.hint) && !waiter.is_granted();
-        let mut waker = if hopeless { Some(cx.waker().clone()) } else { None };
-        loop {
-            if let Some(waker) = &waker {
-                *seen = Seen::of(waker);
-            }
-            let mut batch = Batch::new();
-            let (round, more) = waiter.with(|seat| round(seat, aim, &mut waker, &mut batch, &mut take));
-            queue.fire(&mut batch, more);
-            match round {
-                Round::Ready(r) => return Poll::Ready(r),
-                Round::Waits(old) => {
-                    drop(old);
-                    break;
-                }
-                Round::NeedsWaker => waker = Some(cx.waker().clone()),
-            }
-        }
-    }
-    probe::waiting(aim.what, Some(queue.shared.id), u64::MAX);
-    Poll::Pending
-}
-
-#[inline]
-fn round<T, R>(
-    seat: &mut Seat<'_, '_, Fifo<T>>,
-    aim: &'static Aim,
-    waker: &mut Option<Waker>,
-    batch: &mut Batch,
-    take: &mut impl FnMut(&mut Held<'_, Fifo<T>>, bool) -> Found<R>,
-) -> (Round<R>, bool) {
-    if seat.is_waiting() {
-        // By S3 there is nothing for it yet, unless somebody is still busy telling a long line.
-        return match waker.take() {
-            Some(waker) => (Round::Waits(seat.set_waker(waker)), false),
-            None => (Round::NeedsWaker, false),
-        };
-    }
-    let granted = seat.accept();
-    let found = match take(seat.held, granted) {
-        Found::Done(r) => Round::Ready(Ok(r)),
-        Found::Closed => Round::Ready(Err(())),
-        Found::Nothing => match waker.take() {
-            Some(waker) => Round::Waits(seat.join(aim.line, Some(waker))),
-            None => Round::NeedsWaker,
-        },
-    };
-    (found, seat.held.settle(batch))
 }
 
 /// What the handles print.
