@@ -1,7 +1,7 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Cancelled, Deadline, FailError, Outcome};
-use super::run::Engine;
+use super::run::{Engine, cut};
 use super::scope::Scope;
 use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
@@ -131,6 +131,26 @@ impl<F: Future> MoveOn<F> {
     fn new(when: When, body: F) -> Self {
         Self { when, scope: None, engine: Engine::new(body, true) }
     }
+
+    /// Enters the scope at the first poll, and gives it. False: the body must not begin.
+    #[inline(never)]
+    fn open(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        if this.scope.is_some() {
+            return true;
+        }
+        let (scope, may_begin) = open(this.when);
+        let scope = this.scope.insert(scope);
+        if may_begin.is_err() {
+            this.engine.abandon(scope);
+        }
+        may_begin.is_ok()
+    }
+
+    fn parts(self: Pin<&mut Self>) -> (Pin<&mut Engine<F>>, &Scope) {
+        let this = self.project();
+        (this.engine, this.scope.as_ref().expect("opened at the first poll"))
+    }
 }
 
 /// The scope of a body that is polled for the first time, with one reading of the clock; the error says why the body is
@@ -157,20 +177,10 @@ impl<F: Future> Future for MoveOn<F> {
     type Output = Outcome<F::Output>;
 
     #[inline(always)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if this.scope.is_none() {
-            let (scope, may_begin) = open(this.when);
-            let scope = this.scope.insert(scope);
-            if let Err(cancelled) = may_begin {
-                this.engine.abandon(scope);
-                return Poll::Ready(Outcome::Cancelled(cancelled));
-            }
-        }
-        match this.scope {
-            Some(scope) => this.engine.poll(scope, cx),
-            None => unreachable!("opened above"),
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let may_begin = self.as_mut().open();
+        let (engine, scope) = self.parts();
+        if may_begin { engine.poll(scope, cx) } else { cut(scope) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Running a body in a scope: the one engine behind every timeout and run.
 
-use super::outcome::{Cancelled, Outcome};
+use super::outcome::Outcome;
 use super::scope::Scope;
 use super::tree;
 use super::watch::Watch;
@@ -35,40 +35,76 @@ impl<F: Future> Engine<F> {
     }
 
     /// Polls the body in `scope`, which is the same at each call.
+    ///
+    /// What is on the stack while the body is polled is this frame and the body's own: the rest is in calls of its own,
+    /// so that scopes nest thousands deep also where nothing is optimised.
     #[inline(always)]
-    pub(super) fn poll(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        let mut this = self.project();
-        if !*this.started {
-            *this.started = true;
-            // Rule b.
-            if let Err(cancelled) = scope.check() {
-                drop_body(scope, this.body);
-                return Poll::Ready(Outcome::Cancelled(cancelled));
-            }
+    pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        if !self.started && self.as_mut().refused(scope) {
+            return cut(scope);
         }
-        let polled = {
-            let body = this.body.as_mut().as_pin_mut().expect("polled after it was done");
-            let _polling = Polling::begin(scope);
-            slot::enter(scope, || body.poll(cx))
-        };
-        if let Poll::Ready(value) = polled {
+        match poll_body(scope, self.as_mut().body(), cx) {
+            Poll::Ready(value) => self.finished(scope, value),
+            Poll::Pending => self.waited(scope, cx),
+        }
+    }
+
+    fn body(self: Pin<&mut Self>) -> Pin<&mut F> {
+        self.project().body.as_pin_mut().expect("polled after it was done")
+    }
+
+    #[inline(never)]
+    fn waited(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        if self.must_end(scope, cx) { cut(scope) } else { Poll::Pending }
+    }
+
+    /// Rule b: whether the body must not begin; then it is dropped.
+    #[inline(never)]
+    fn refused(self: Pin<&mut Self>, scope: &Scope) -> bool {
+        let this = self.project();
+        *this.started = true;
+        let refused = scope.check().is_err();
+        if refused {
             drop_body(scope, this.body);
-            this.watch.clear();
-            ended(scope);
-            return Poll::Ready(Outcome::Done(value));
         }
-        match watch(scope, this.watch.as_mut(), this.stays, cx) {
-            None => Poll::Pending,
-            Some(cancelled) => {
+        refused
+    }
+
+    #[inline(never)]
+    fn finished(self: Pin<&mut Self>, scope: &Scope, value: F::Output) -> Poll<Outcome<F::Output>> {
+        let this = self.project();
+        drop_body(scope, this.body);
+        this.watch.clear();
+        ended(scope);
+        Poll::Ready(Outcome::Done(value))
+    }
+
+    /// What follows a `Pending` of the body: whether it is cut short; if not, the waker is registered.
+    #[inline(never)]
+    fn must_end(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        loop {
+            if scope.is_cancelled() {
+                // Rule e.
+                if *this.stays < STAYS && is_polled_by_cancelled(scope) {
+                    *this.stays += 1;
+                    // Should the ancestor's run not drop this one, whoever polls it next must come again.
+                    cx.waker().wake_by_ref();
+                    return false;
+                }
                 drop_body(scope, this.body);
                 this.watch.clear();
                 ended(scope);
-                Poll::Ready(Outcome::Cancelled(cancelled))
+                return true;
+            }
+            if this.watch.as_mut().poll(scope, false, cx).is_pending() {
+                return false;
             }
         }
     }
 
     /// Ends a run that is dropped before it is done, so that the body's drop sees its scope.
+    #[inline(always)]
     pub(super) fn abandon(self: Pin<&mut Self>, scope: &Scope) {
         let this = self.project();
         if this.body.is_some() {
@@ -79,27 +115,22 @@ impl<F: Future> Engine<F> {
 }
 
 /// Drops the body where it would have been polled.
+#[inline(always)]
 fn drop_body<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
     slot::enter(scope, || body.set(None));
 }
 
-/// What follows a `Pending` of the body: a reason to cut it short, or the waker is registered.
-fn watch(scope: &Scope, mut watch: Pin<&mut Watch>, stays: &mut u8, cx: &mut Context<'_>) -> Option<Cancelled> {
-    loop {
-        if scope.is_cancelled() {
-            // Rule e.
-            if *stays < STAYS && is_polled_by_cancelled(scope) {
-                *stays += 1;
-                // Should the ancestor's run not drop this one, whoever polls it next must come again.
-                cx.waker().wake_by_ref();
-                return None;
-            }
-            return scope.outermost();
-        }
-        if watch.as_mut().poll(scope, false, cx).is_pending() {
-            return None;
-        }
-    }
+/// Polls the body of `scope`.
+#[inline(always)]
+fn poll_body<F: Future>(scope: &Scope, body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let _polling = Polling { scope, before: begin(scope) };
+    slot::enter(scope, || body.poll(cx))
+}
+
+/// Says why a scope is cancelled.
+#[inline(never)]
+pub(super) fn cut<T>(scope: &Scope) -> Poll<Outcome<T>> {
+    Poll::Ready(Outcome::Cancelled(scope.outermost().expect("the scope is cancelled")))
 }
 
 /// Whether the run of a cancelled ancestor is polling on this stack.
@@ -122,18 +153,15 @@ struct Polling<'a> {
     before: usize,
 }
 
-impl<'a> Polling<'a> {
-    #[inline(always)]
-    fn begin(scope: &'a Scope) -> Self {
-        let mark = scope.view().mark();
-        let before = mark.stack();
-        mark.set(slot::stack());
-        Self { scope, before }
-    }
+/// Marks the scope as being polled on this stack, and gives the mark that it had.
+fn begin(scope: &Scope) -> usize {
+    let mark = scope.view().mark();
+    let before = mark.stack();
+    mark.set(slot::stack());
+    before
 }
 
 impl Drop for Polling<'_> {
-    #[inline(always)]
     fn drop(&mut self) {
         self.scope.view().mark().set(self.before);
         if let Some(inline) = self.scope.inline() {

@@ -40,11 +40,16 @@ mod imp {
     /// Runs `f` with `value` current on this thread.
     #[inline(always)]
     pub(crate) fn enter<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
-        let entry = Entry { kind: TypeId::of::<T>(), value: core::ptr::from_ref(value).cast() };
-        // A thread whose locals are gone has no slot any more: `f` runs all the same.
-        let before = LOCAL.try_with(|local| local.current.replace(Some(entry))).unwrap_or(None);
-        let _restore = Restore(before);
+        let _restore = put(value);
         f()
+    }
+
+    /// Makes `value` current until what this gives is dropped.
+    #[inline]
+    fn put<T: 'static>(value: &T) -> Restore {
+        let entry = Entry { kind: TypeId::of::<T>(), value: core::ptr::from_ref(value).cast() };
+        // A thread whose locals are gone has no slot any more.
+        Restore(LOCAL.try_with(|local| local.current.replace(Some(entry))).unwrap_or(None))
     }
 
     /// Runs `f` with the current value, if it is a `T`.
