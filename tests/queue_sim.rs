@@ -1,8 +1,11 @@
 //! Queues in the simulator: whatever the schedule, nothing is lost, nothing comes twice, order and capacity are kept.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use wakeful::cancel::{Outcome, Scope};
 use wakeful::queue::{self, Receiver, RecvError, Sender, TrySendError};
@@ -58,14 +61,25 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// Looks at the clock before it looks at the future: so the future may be dropped with a grant that it never saw.
+async fn within<T>(sim: &Sim, patience: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut sleep, mut future) = (pin!(sim.time().sleep(patience)), pin!(future));
+    poll_fn(|cx| match sleep.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(cx).map(Some),
+    })
+    .await
+}
+
 /// Sends some items, in any of the ways there are, and gives up on some of them.
 async fn produce(sim: Sim, books: Books, tx: Sender<Item>, id: usize) {
     let scope = Scope::new(sim.time());
     for n in 0..1 + sim.choose(4) as u32 {
         let item = (id, n);
         let patience = ms(sim.choose(4) as u64);
-        let sent = match sim.choose(4) {
+        let sent = match sim.choose(5) {
             0 => tx.send(item).await.is_ok(),
+            4 => within(&sim, patience, tx.send(item)).await == Some(Ok(())),
             1 => {
                 let sent = scope.move_on_after(patience, async |_| tx.send(item).await).await;
                 matches!(sent, Outcome::Done(Ok(())))
@@ -96,15 +110,16 @@ async fn produce(sim: Sim, books: Books, tx: Sender<Item>, id: usize) {
 async fn consume(sim: Sim, books: Books, rx: Receiver<Item>, faithful: bool) {
     let scope = Scope::new(sim.time());
     while faithful || sim.choose(4) > 0 {
-        let got = if sim.choose(2) == 0 {
-            scope.move_on_after(ms(sim.choose(3) as u64 + 1), async |_| rx.recv().await).await
-        } else {
-            Outcome::Done(rx.recv().await)
+        let patience = ms(sim.choose(3) as u64 + 1);
+        let got = match sim.choose(3) {
+            0 => scope.move_on_after(patience, async |_| rx.recv().await).await.done(),
+            1 => within(&sim, patience, rx.recv()).await,
+            _ => Some(rx.recv().await),
         };
         match got {
-            Outcome::Done(Ok(item)) => books.received(item),
-            Outcome::Done(Err(RecvError)) => break,
-            Outcome::Cancelled(_) => {}
+            Some(Ok(item)) => books.received(item),
+            Some(Err(RecvError)) => break,
+            None => {}
         }
         if sim.choose(3) == 0 {
             sim.time().sleep(ms(1)).await;
