@@ -1,9 +1,9 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Cancelled, Deadline, FailError, Outcome};
-use super::run::{Engine, cut};
-use super::scope::Scope;
+use super::run::{CURRENT, Engine, Polling, cut, drop_body, ended, with_current};
 use crate::sys::slot;
+use super::scope::Scope;
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
@@ -25,7 +25,7 @@ use pin_project_lite::pin_project;
 /// });
 /// ```
 pub fn current() -> Option<Scope> {
-    slot::current(|scope: Option<&Scope>| scope.cloned())
+    with_current(|scope| scope.cloned())
 }
 
 /// The present instant, of the current scope or, outside any, of [`Time::system`].
@@ -45,11 +45,11 @@ pub fn sleep_until(at: Instant) -> Sleep {
 
 /// How much time the current scope has; never ending, outside any.
 pub fn effective_deadline() -> Deadline {
-    slot::current(|scope: Option<&Scope>| scope.map_or(Deadline::Never, Scope::effective_deadline))
+    with_current(|scope| scope.map_or(Deadline::Never, Scope::effective_deadline))
 }
 
 fn with_time<R>(f: impl FnOnce(&Time) -> R) -> R {
-    slot::current(|scope: Option<&Scope>| match scope {
+    with_current(|scope| match scope {
         Some(scope) => f(scope.time()),
         None => f(&Time::system()),
     })
@@ -119,9 +119,9 @@ pin_project! {
         F: Future,
     {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(scope) = this.scope {
-                this.engine.abandon(scope);
+            if let (body, Some(scope)) = this.left() {
+                slot::clear_in(&CURRENT, scope, body);
+                ended(scope);
             }
         }
     }
@@ -142,21 +142,40 @@ impl<F: Future> MoveOn<F> {
         let (scope, may_begin) = open(this.when);
         let scope = this.scope.insert(scope);
         if may_begin.is_err() {
-            this.engine.abandon(scope);
+            drop_body(scope, this.engine.left());
         }
         may_begin.is_ok()
+    }
+
+    fn refused(self: Pin<&mut Self>) -> Poll<Outcome<F::Output>> {
+        cut(self.parts().1)
+    }
+
+    fn inside(self: Pin<&mut Self>) -> (Pin<&mut F>, &Scope) {
+        let (engine, scope) = self.parts();
+        (engine.body(), scope)
+    }
+
+    fn polled(self: Pin<&mut Self>, polled: Poll<F::Output>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        let (engine, scope) = self.parts();
+        engine.polled(scope, polled, cx)
     }
 
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Engine<F>>, &Scope) {
         let this = self.project();
         (this.engine, this.scope.as_ref().expect("opened at the first poll"))
     }
+
+    fn left(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, Option<&Scope>) {
+        let this = self.project();
+        (this.engine.left(), this.scope.as_ref())
+    }
 }
 
 /// The scope of a body that is polled for the first time, with one reading of the clock; the error says why the body is
 /// not begun.
 fn open(when: &When) -> (Scope, Result<(), Cancelled>) {
-    let (parent, now) = slot::current(|scope: Option<&Scope>| match scope {
+    let (parent, now) = with_current(|scope| match scope {
         Some(scope) => (Ok(scope.branch()), scope.now()),
         None => {
             let time = Time::system();
@@ -178,9 +197,14 @@ impl<F: Future> Future for MoveOn<F> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let may_begin = self.as_mut().open();
-        let (engine, scope) = self.parts();
-        if may_begin { engine.poll(scope, cx) } else { cut(scope) }
+        if !self.as_mut().open() {
+            return self.refused();
+        }
+        let (body, scope) = self.as_mut().inside();
+        let polling = Polling::begin(scope);
+        let polled = slot::poll_in(&CURRENT, scope, body, cx);
+        drop(polling);
+        self.polled(polled, cx)
     }
 }
 

@@ -11,6 +11,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
+slot::ambient!(pub(super) CURRENT: Scope);
+
+/// Calls `f` with the current scope.
+pub(super) fn with_current<R>(f: impl FnOnce(Option<&Scope>) -> R) -> R {
+    slot::current(&CURRENT, f)
+}
+
 /// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
 /// has not after so many polls is blocked by an executor that polls this run from inside it.
 const STAYS: u8 = 64;
@@ -43,19 +50,28 @@ impl<F: Future> Engine<F> {
         if !self.started && self.as_mut().refused(scope) {
             return cut(scope);
         }
-        match poll_body(scope, self.as_mut().body(), cx) {
-            Poll::Ready(value) => self.finished(scope, value),
-            Poll::Pending => self.waited(scope, cx),
-        }
-    }
-
-    fn body(self: Pin<&mut Self>) -> Pin<&mut F> {
-        self.project().body.as_pin_mut().expect("polled after it was done")
+        let polling = Polling::begin(scope);
+        let polled = slot::poll_in(&CURRENT, scope, self.as_mut().body(), cx);
+        drop(polling);
+        self.polled(scope, polled, cx)
     }
 
     #[inline(never)]
-    fn waited(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        if self.must_end(scope, cx) { cut(scope) } else { Poll::Pending }
+    pub(super) fn polled(
+        self: Pin<&mut Self>,
+        scope: &Scope,
+        polled: Poll<F::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Outcome<F::Output>> {
+        match polled {
+            Poll::Ready(value) => self.finished(scope, value),
+            Poll::Pending if self.must_end(scope, cx) => cut(scope),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut F> {
+        self.project().body.as_pin_mut().expect("polled after it was done")
     }
 
     /// Rule b: whether the body must not begin; then it is dropped.
@@ -103,28 +119,16 @@ impl<F: Future> Engine<F> {
         }
     }
 
-    /// Ends a run that is dropped before it is done, so that the body's drop sees its scope.
-    #[inline(always)]
-    pub(super) fn abandon(self: Pin<&mut Self>, scope: &Scope) {
-        let this = self.project();
-        if this.body.is_some() {
-            drop_body(scope, this.body);
-            ended(scope);
-        }
+    /// The body, if it is not done.
+    pub(super) fn left(self: Pin<&mut Self>) -> Pin<&mut Option<F>> {
+        self.project().body
     }
 }
 
 /// Drops the body where it would have been polled.
 #[inline(always)]
-fn drop_body<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
-    slot::enter(scope, || body.set(None));
-}
-
-/// Polls the body of `scope`.
-#[inline(always)]
-fn poll_body<F: Future>(scope: &Scope, body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-    let _polling = Polling { scope, before: begin(scope) };
-    slot::enter(scope, || body.poll(cx))
+pub(super) fn drop_body<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
+    slot::clear_in(&CURRENT, scope, body);
 }
 
 /// Says why a scope is cancelled.
@@ -141,24 +145,26 @@ fn is_polled_by_cancelled(scope: &Scope) -> bool {
 
 /// Wakes those that relied on this run to watch the clock.
 #[inline]
-fn ended(scope: &Scope) {
+pub(super) fn ended(scope: &Scope) {
     if scope.view().mark().take_relied() {
         tree::sweep(&scope.branch());
     }
 }
 
 /// The time during which a run polls its body.
-struct Polling<'a> {
+pub(super) struct Polling<'a> {
     scope: &'a Scope,
     before: usize,
 }
 
-/// Marks the scope as being polled on this stack, and gives the mark that it had.
-fn begin(scope: &Scope) -> usize {
-    let mark = scope.view().mark();
-    let before = mark.stack();
-    mark.set(slot::stack());
-    before
+impl<'a> Polling<'a> {
+    /// Marks the scope as being polled on this stack.
+    pub(super) fn begin(scope: &'a Scope) -> Self {
+        let mark = scope.view().mark();
+        let before = mark.stack();
+        mark.set(slot::stack());
+        Self { scope, before }
+    }
 }
 
 impl Drop for Polling<'_> {
@@ -192,7 +198,8 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.engine.abandon(this.scope);
+            drop_body(this.scope, this.engine.left());
+            ended(this.scope);
         }
     }
 }

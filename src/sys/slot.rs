@@ -1,77 +1,104 @@
-//! The ambient slot of a thread, and the token of a poll stack.
+//! The ambient slots of a thread, and the token of a poll stack.
 //!
-//! [`enter`] makes a value current for the length of a call, [`current`] reads it. Without `std` there is no slot:
-//! nothing is ever current. [`stack`] names the poll stack that this call runs on: two calls with the same token are on
-//! one stack, unless they are on different cores of a target without `std`, where all share one token.
+//! [`ambient`] declares a slot for values of one type. [`poll_in`] and [`clear_in`] make a value current for the length
+//! of a poll or a drop, in one frame, so that they nest deep; [`current`] reads it. Without `std` there are no slots: nothing is ever current. [`stack`] names the poll stack that
+//! this call runs on: two calls with the same token are on one stack, unless they are on different cores of a target
+//! without `std`, where all share one token.
 
-pub(crate) use imp::{barrier, current, enter, stack};
+#[cfg(not(feature = "std"))]
+pub(crate) use imp::Key;
+pub(crate) use imp::{Slot, barrier, clear_in, current, poll_in, stack};
+
+/// Declares a slot: `ambient!(CURRENT: Scope)`.
+#[cfg(feature = "std")]
+macro_rules! ambient {
+    ($vis:vis $name:ident: $kind:ty) => {
+        std::thread_local! {
+            $vis static $name: $crate::sys::slot::Slot<$kind> = const { $crate::sys::slot::Slot::new() };
+        }
+    };
+}
+/// Declares a slot: `ambient!(CURRENT: Scope)`.
+#[cfg(not(feature = "std"))]
+macro_rules! ambient {
+    ($vis:vis $name:ident: $kind:ty) => {
+        $vis static $name: $crate::sys::slot::Key<$kind> = $crate::sys::slot::Slot::new();
+    };
+}
+pub(crate) use ambient;
 
 #[cfg(feature = "std")]
 mod imp {
-    #![expect(unsafe_code, reason = "the slot holds a reference whose lifetime ends with the call that set it")]
+    #![expect(unsafe_code, reason = "a slot holds a reference whose lifetime ends with the call that set it")]
 
-    use core::any::TypeId;
     use core::cell::Cell;
+    use core::pin::Pin;
+    use core::ptr;
+    use core::task::{Context, Poll};
 
-    #[derive(Clone, Copy)]
-    struct Entry {
-        kind: TypeId,
-        value: *const (),
+    /// What a slot holds: a pointer to the current value, or null.
+    pub(crate) struct Slot<T>(Cell<*const T>);
+
+    impl<T> Slot<T> {
+        pub(crate) const fn new() -> Self {
+            Self(Cell::new(ptr::null()))
+        }
     }
 
-    struct Local {
-        current: Cell<Option<Entry>>,
-        stack: Cell<usize>,
+    /// A slot of each thread.
+    pub(crate) type Key<T> = std::thread::LocalKey<Slot<T>>;
+
+    /// Puts back what was current before, on return and on unwinding alike.
+    struct Restore<T: 'static>(&'static Key<T>, *const T);
+
+    impl<T> Drop for Restore<T> {
+        fn drop(&mut self) {
+            put(self.0, self.1);
+        }
+    }
+
+    /// Replaces what is current. A thread whose locals are gone has no slot any more.
+    fn put<T>(key: &'static Key<T>, value: *const T) -> *const T {
+        key.try_with(|slot| slot.0.replace(value)).unwrap_or(ptr::null())
+    }
+
+    /// Polls `future` with `value` current on this thread.
+    #[inline(always)]
+    pub(crate) fn poll_in<T, F: Future>(
+        key: &'static Key<T>,
+        value: &T,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        let _restore = Restore(key, put(key, value));
+        future.poll(cx)
+    }
+
+    /// Drops what is in `place` with `value` current on this thread.
+    #[inline(always)]
+    pub(crate) fn clear_in<T, F>(key: &'static Key<T>, value: &T, mut place: Pin<&mut Option<F>>) {
+        let _restore = Restore(key, put(key, value));
+        place.set(None);
+    }
+
+    /// Runs `f` with the current value.
+    pub(crate) fn current<T, R>(key: &'static Key<T>, f: impl FnOnce(Option<&T>) -> R) -> R {
+        let value = key.try_with(|slot| slot.0.get()).unwrap_or(ptr::null());
+        // SAFETY: `enter` wrote the pointer from a `&T`, and takes it away before that borrow ends. `f` runs on this
+        // thread inside that call, so the borrow is alive for all of `f`.
+        f(unsafe { value.as_ref() })
     }
 
     std::thread_local! {
-        static LOCAL: Local = const { Local { current: Cell::new(None), stack: Cell::new(0) } };
-    }
-
-    /// Puts back what was current before, on return and on unwinding alike.
-    struct Restore(Option<Entry>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let _ = LOCAL.try_with(|local| local.current.set(self.0));
-        }
-    }
-
-    /// Runs `f` with `value` current on this thread.
-    #[inline(always)]
-    pub(crate) fn enter<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
-        let _restore = put(value);
-        f()
-    }
-
-    /// Makes `value` current until what this gives is dropped.
-    #[inline]
-    fn put<T: 'static>(value: &T) -> Restore {
-        let entry = Entry { kind: TypeId::of::<T>(), value: core::ptr::from_ref(value).cast() };
-        // A thread whose locals are gone has no slot any more.
-        Restore(LOCAL.try_with(|local| local.current.replace(Some(entry))).unwrap_or(None))
-    }
-
-    /// Runs `f` with the current value, if it is a `T`.
-    pub(crate) fn current<T: 'static, R>(f: impl FnOnce(Option<&T>) -> R) -> R {
-        let entry = LOCAL.try_with(|local| local.current.get()).unwrap_or(None);
-        match entry {
-            Some(entry) if entry.kind == TypeId::of::<T>() => {
-                // SAFETY: `enter` wrote the pointer from a `&T` of this very type, and clears it before that borrow
-                // ends. `f` runs on this thread inside that call, so the borrow is alive for all of `f`.
-                let value = unsafe { &*entry.value.cast::<T>() };
-                f(Some(value))
-            }
-            _ => f(None),
-        }
+        static STACK: Cell<usize> = const { Cell::new(0) };
     }
 
     /// The token of this poll stack; never 0.
     #[inline]
     pub(crate) fn stack() -> usize {
-        LOCAL
-            .try_with(|local| match local.stack.get() {
-                0 => core::ptr::from_ref(local).addr(),
+        STACK
+            .try_with(|stack| match stack.get() {
+                0 => ptr::from_ref(stack).addr(),
                 level => level,
             })
             .unwrap_or(usize::MAX)
@@ -82,13 +109,13 @@ mod imp {
         struct Back(usize);
         impl Drop for Back {
             fn drop(&mut self) {
-                let _ = LOCAL.try_with(|local| local.stack.set(self.0));
+                let _ = STACK.try_with(|stack| stack.set(self.0));
             }
         }
         // The address of a local of this call is taken by nobody else while the call lasts.
         let level = 0u8;
-        let level = core::ptr::from_ref(&level).addr();
-        let before = LOCAL.try_with(|local| local.stack.replace(level)).unwrap_or(0);
+        let level = ptr::from_ref(&level).addr();
+        let before = STACK.try_with(|stack| stack.replace(level)).unwrap_or(0);
         let _back = Back(before);
         f()
     }
@@ -96,12 +123,38 @@ mod imp {
 
 #[cfg(not(feature = "std"))]
 mod imp {
-    #[inline(always)]
-    pub(crate) fn enter<T: 'static, R>(_: &T, f: impl FnOnce() -> R) -> R {
-        f()
+    use core::marker::PhantomData;
+    use core::pin::Pin;
+    use core::task::{Context, Poll};
+
+    /// Nothing.
+    pub(crate) struct Slot<T>(PhantomData<fn() -> T>);
+
+    impl<T> Slot<T> {
+        pub(crate) const fn new() -> Self {
+            Self(PhantomData)
+        }
     }
 
-    pub(crate) fn current<T: 'static, R>(f: impl FnOnce(Option<&T>) -> R) -> R {
+    /// The same nothing for all.
+    pub(crate) type Key<T> = Slot<T>;
+
+    #[inline(always)]
+    pub(crate) fn poll_in<T, F: Future>(
+        _: &'static Key<T>,
+        _: &T,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        future.poll(cx)
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear_in<T, F>(_: &'static Key<T>, _: &T, mut place: Pin<&mut Option<F>>) {
+        place.set(None);
+    }
+
+    pub(crate) fn current<T, R>(_: &'static Key<T>, f: impl FnOnce(Option<&T>) -> R) -> R {
         f(None)
     }
 
@@ -118,16 +171,48 @@ mod imp {
 #[cfg(all(test, feature = "std", not(wakeful_loom)))]
 mod tests {
     use super::*;
+    use core::task::{Context, Poll};
+
+    ambient!(CURRENT: u8);
+
+    fn with<R>(value: u8, f: impl FnOnce() -> R) -> R {
+        let mut f = Some(f);
+        let future = core::pin::pin!(core::future::poll_fn(|_| match f.take() {
+            Some(f) => Poll::Ready(f()),
+            None => Poll::Pending,
+        }));
+        match poll_in(&CURRENT, &value, future, &mut Context::from_waker(core::task::Waker::noop())) {
+            Poll::Ready(r) => r,
+            Poll::Pending => unreachable!("it is ready at once"),
+        }
+    }
+
+    fn seen() -> Option<u8> {
+        current(&CURRENT, |value| value.copied())
+    }
 
     #[test]
     fn nested_values_are_put_back_also_on_panic() {
-        enter(&1u8, || {
-            let inner = std::panic::catch_unwind(|| enter(&2u8, || panic!("inside")));
+        with(1, || {
+            let inner = std::panic::catch_unwind(|| with(2, || panic!("inside")));
             assert!(inner.is_err());
-            assert_eq!(current::<u8, _>(|v| v.copied()), Some(1));
-            assert_eq!(current::<u16, _>(|v| v.copied()), None, "another type is not current");
+            assert_eq!(seen(), Some(1));
+            let elsewhere = std::thread::scope(|s| s.spawn(seen).join());
+            assert_eq!(elsewhere.unwrap(), None, "another thread has a slot of its own");
         });
-        assert_eq!(current::<u8, _>(|v| v.copied()), None);
+        assert_eq!(seen(), None);
+    }
+
+    #[test]
+    fn a_value_is_current_while_something_is_dropped() {
+        struct Look;
+        impl Drop for Look {
+            fn drop(&mut self) {
+                assert_eq!(seen(), Some(7));
+            }
+        }
+        clear_in(&CURRENT, &7, core::pin::pin!(Some(Look)));
+        assert_eq!(seen(), None);
     }
 
     #[test]
