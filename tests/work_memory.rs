@@ -1,4 +1,5 @@
 //! The memory of a run does not grow with its items. A test binary of its own, since it counts what is allocated.
+#![expect(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::NonZeroUsize;

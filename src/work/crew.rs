@@ -38,6 +38,9 @@ pub(super) struct Crew<T, Fut> {
     pub(super) soonest: Instant,
 }
 
+/// The place of an item whose body was cut short.
+pub(super) type Place<T, O, E> = fn(Option<T>) -> ItemOutcome<T, O, E>;
+
 /// What became of a body, of which item.
 pub(super) type Fate<T, O, E> = Option<(u64, ItemOutcome<T, O, E>)>;
 
@@ -134,7 +137,7 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Crew<T, Fut> {
     }
 
     /// Drops a worker's body, if it has one.
-    pub(super) fn cut(&mut self, worker: usize, outcome: fn(Option<T>) -> ItemOutcome<T, O, E>) -> Fate<T, O, E> {
+    pub(super) fn cut(&mut self, worker: usize, place: Place<T, O, E>) -> Fate<T, O, E> {
         let w = &mut self.workers[worker];
         if w.body.is_none() {
             return None;
@@ -144,7 +147,7 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Crew<T, Fut> {
         let dropped = self.scope.dropping(|| catch(|| w.body.set(None)));
         let item = w.home.back();
         let outcome = match dropped {
-            Ok(()) => outcome(item),
+            Ok(()) => place(item),
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item },
         };
         Some((w.index, outcome))

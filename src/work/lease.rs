@@ -38,7 +38,8 @@ pub struct Lease<T> {
 impl<T> Lease<T> {
     /// Keeps the item: it does not go back to the run, whatever becomes of the body.
     pub fn take(mut self) -> T {
-        self.item.take().expect("a lease holds its item")
+        let Some(item) = self.item.take() else { unreachable!("a lease holds its item") };
+        item
     }
 }
 

@@ -10,7 +10,7 @@
 //! - **D2** A body is polled once more before it is cut short, so that one that is ready counts.
 //! - **D3** No item is started with a reading of the clock, made after it was pulled, at which it may not be.
 
-use super::crew::Crew;
+use super::crew::{Crew, Place};
 use super::lease::Lease;
 use super::outcome::{Count, Ended, ItemOutcome, Sink};
 use super::ready::Ready;
@@ -382,10 +382,10 @@ where
         }
     }
 
-    fn cut(&mut self, worker: usize, outcome: fn(Option<S::Item>) -> ItemOutcome<S::Item, O, E>) {
+    fn cut(&mut self, worker: usize, place: Place<S::Item, O, E>) {
         // D2.
         self.poll_worker(worker);
-        if let Some((index, outcome)) = self.crew.cut(worker, outcome) {
+        if let Some((index, outcome)) = self.crew.cut(worker, place) {
             self.end(index, Some(worker), outcome);
         }
     }
