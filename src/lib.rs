@@ -13,6 +13,7 @@ pub mod spawn;
 mod sys;
 pub mod time;
 mod wait;
+pub mod work;
 
 pub use spawn::block_on_with;
 sys::with_std! {

@@ -151,6 +151,26 @@ pub(super) fn ended(scope: &Scope) {
     }
 }
 
+impl Scope {
+    /// Calls `f`, which polls bodies of this scope, for one who drops them himself once the scope is cancelled: what runs
+    /// inside them then stays pending (rule e).
+    #[inline]
+    pub(crate) fn polling<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _polling = Polling::begin(self);
+        slot::enter(self, f)
+    }
+
+    /// Calls `f`, which drops bodies of this scope.
+    pub(crate) fn dropping<R>(&self, f: impl FnOnce() -> R) -> R {
+        slot::enter(self, f)
+    }
+
+    /// To be called when [`polling`](Self::polling) has been called for the last time.
+    pub(crate) fn polled(&self) {
+        ended(self);
+    }
+}
+
 /// The time during which a run polls its body.
 pub(super) struct Polling<'a> {
     scope: &'a Scope,

@@ -119,6 +119,11 @@ impl<T> Receiver<T> {
         self.queue.is_closed()
     }
 
+    /// Whether nothing will be received any more: the queue is closed, and neither an item nor a permit is left.
+    pub fn is_drained(&self) -> bool {
+        self.queue.is_drained()
+    }
+
     /// How many items are in the queue, those granted to receivers included.
     pub fn len(&self) -> usize {
         self.queue.len()

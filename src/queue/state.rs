@@ -325,6 +325,10 @@ impl<T> Hall<Fifo<T>> {
         self.with(|held| held.state.items.len())
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_closed() && self.with(|held| held.state.is_done())
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.with(|held| held.state.capacity)
     }

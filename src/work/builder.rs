@@ -1,0 +1,143 @@
+//! Settings of a run.
+
+use super::lease::Lease;
+use super::outcome::Sink;
+use super::report::Report;
+use super::run::{self, Options};
+use super::source::{IntoSource, Source};
+use crate::cancel::Scope;
+use crate::limit::Limiter;
+use crate::time::Instant;
+use core::future::Future;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+/// Work on the items of `source`, to be set up and [run](Work::run).
+///
+/// A source is something to iterate over, a stream that is `Unpin` (`Box::pin` makes it so), a queue's
+/// [`Receiver`](crate::queue::Receiver), or a [`Source`] of your own.
+///
+/// # Examples
+/// ```
+/// use core::num::NonZeroUsize;
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Count, Lease, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let report = work(1..=50)
+///         .workers(NonZeroUsize::new(4).unwrap())
+///         .deadline_after(Duration::from_millis(250))
+///         .run(&scope, |item: Lease<i32>| async move {
+///             wakeful::sleep(Duration::from_millis(50)).await;
+///             if *item == 13 { Err("unlucky") } else { Ok(()) }
+///         }, Count::new())
+///         .await;
+///     assert_eq!(
+///         report.to_string(),
+///         "19 done, 1 failed, 0 panicked, 0 timed out, 0 cancelled, 0 skipped, \
+///          30 not started in 0.250000000s (out of time)",
+///     );
+///     assert_eq!(report.rest, 21..=50);
+/// });
+/// ```
+pub fn work<M, S: IntoSource<M>>(source: S) -> Work<S::Source> {
+    Work {
+        source: source.into_source(),
+        workers: NonZeroUsize::MIN,
+        limit: Limit::None,
+        min_time: Duration::ZERO,
+        item_timeout: Duration::MAX,
+        limiter: None,
+    }
+}
+
+/// Work that is being set up; made by [`work()`].
+#[derive(Clone, Debug)]
+#[must_use = "no work is done unless it is run"]
+pub struct Work<S> {
+    source: S,
+    workers: NonZeroUsize,
+    limit: Limit,
+    min_time: Duration,
+    item_timeout: Duration,
+    limiter: Option<Limiter>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    None,
+    At(Instant),
+    After(Duration),
+}
+
+impl<S: Source> Work<S> {
+    /// How many items are worked on at once at most; one, unless set. Workers are made when they are first needed.
+    pub fn workers(mut self, workers: NonZeroUsize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Ends the run at `at`. The scope's effective deadline holds in any case; whichever comes first counts.
+    pub fn deadline_at(mut self, at: Instant) -> Self {
+        self.limit = Limit::At(at);
+        self
+    }
+
+    /// Ends the run when `duration` has passed since its first poll. See [`deadline_at`](Self::deadline_at).
+    pub fn deadline_after(mut self, duration: Duration) -> Self {
+        self.limit = Limit::After(duration);
+        self
+    }
+
+    /// Starts no item when less than `duration` is left until the deadline; none, unless set.
+    pub fn min_time(mut self, duration: Duration) -> Self {
+        self.min_time = duration;
+        self
+    }
+
+    /// Cuts a body short when it has run for `duration`; never, unless set.
+    pub fn item_timeout(mut self, duration: Duration) -> Self {
+        self.item_timeout = duration;
+        self
+    }
+
+    /// Takes a permit of `limiter` before each item is pulled. When the next one would come too late for the deadline, no
+    /// more items are started.
+    pub fn rate(mut self, limiter: &Limiter) -> Self {
+        self.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Does the work: calls `body` with each item, and tells `sink` what became of it.
+    ///
+    /// Everything happens inside the returned future: nothing is spawned, so source, body and sink may borrow, and the
+    /// future is `Send` if they are.
+    ///
+    /// # Time
+    /// The clock of `scope`. It is read once a poll and once an item; not at all between the run's beginning and its end,
+    /// if there is neither a deadline nor a timeout.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the bodies that run, each in a panic guard of its own, and with them their items; nobody is
+    /// told, and the source is dropped too. To end a run and keep its report, cancel the scope.
+    ///
+    /// # Panics
+    /// Passes on the panics of the source and the sink. Those of bodies are outcomes, with `std`.
+    pub async fn run<F, Fut, O, E, K>(self, scope: &Scope, body: F, sink: K) -> Report<S::Rest>
+    where
+        F: Fn(Lease<S::Item>) -> Fut,
+        Fut: Future<Output = Result<O, E>>,
+        K: Sink<S::Item, O, E>,
+    {
+        let Self { source, workers, limit, min_time, item_timeout, limiter } = self;
+        let deadline = match limit {
+            Limit::None => Instant::NEVER,
+            Limit::At(at) => at,
+            Limit::After(duration) => scope.now() + duration,
+        };
+        let options = Options { workers: workers.get(), deadline, min_time, item_timeout, limiter };
+        run::run(source, options, scope, body, sink).await
+    }
+}

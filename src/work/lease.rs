@@ -1,0 +1,102 @@
+//! Items on loan to bodies.
+
+use crate::sys::{Arc, Lock};
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+/// An item that a body works on.
+///
+/// It can be read and changed in place. When the lease is dropped, with the body or before, the item goes back to the run,
+/// which hands it to the [sink](super::Sink) if the body did not succeed. [`take`](Lease::take) keeps it instead.
+///
+/// A lease that outlives its body, in a task of its own say, is no longer waited for: its item counts as taken.
+///
+/// # Examples
+/// ```
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Collect, ItemOutcome, Lease, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let mut all = Collect::new();
+///     let body = |mut text: Lease<String>| async move {
+///         text.push('!');
+///         if text.len() > 3 { Err("too long") } else { Ok(text.take()) }
+///     };
+///     work(["hi".to_owned(), "hello".to_owned()]).run(&scope, body, &mut all).await;
+///     let outcomes = all.into_outcomes();
+///     assert_eq!(outcomes[0], ItemOutcome::Done("hi!".to_owned()));
+///     assert_eq!(outcomes[1], ItemOutcome::Failed { error: "too long", item: Some("hello!".to_owned()) });
+/// });
+/// ```
+pub struct Lease<T> {
+    /// There until it is taken or goes back.
+    item: Option<T>,
+    home: Arc<Lock<Option<T>>>,
+}
+
+impl<T> Lease<T> {
+    /// Keeps the item: it does not go back to the run, whatever becomes of the body.
+    pub fn take(mut self) -> T {
+        let Some(item) = self.item.take() else { unreachable!("a lease holds its item") };
+        item
+    }
+}
+
+impl<T> Deref for Lease<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.item.as_ref().expect("a lease holds its item")
+    }
+}
+
+impl<T> DerefMut for Lease<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.item.as_mut().expect("a lease holds its item")
+    }
+}
+
+impl<T> Drop for Lease<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            let none = self.home.with(|back| back.replace(item));
+            debug_assert!(none.is_none());
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Lease<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&self.item).finish()
+    }
+}
+
+/// A worker's end of its leases: the slot that items come back to, one after another.
+pub(super) struct Home<T>(Arc<Lock<Option<T>>>);
+
+impl<T> Home<T> {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Lock::new(None)))
+    }
+
+    /// Lends `item` out. The lease before this one has been asked [`back`](Self::back).
+    #[inline]
+    pub(super) fn lend(&self, item: T) -> Lease<T> {
+        Lease { item: Some(item), home: self.0.clone() }
+    }
+
+    /// The item, if it came back.
+    #[inline]
+    pub(super) fn back(&mut self) -> Option<T> {
+        if Arc::strong_count(&self.0) > 1 {
+            // The lease is still out: what it brings must not be taken for the next one's.
+            *self = Self::new();
+            return None;
+        }
+        self.0.with(Option::take)
+    }
+}

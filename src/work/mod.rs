@@ -1,0 +1,119 @@
+//! Work on many items, against a deadline, with every item accounted for.
+//!
+//! [`work(source)`](work()) sets a run up; [`run`](Work::run) does it, inside the caller's own task: workers pull items,
+//! call a body with each, and tell a sink what became of it. Nothing is spawned and nothing is allocated for an item, so
+//! everything may borrow, and it runs on any executor.
+//!
+//! ```
+//! use core::num::NonZeroUsize;
+//! use core::time::Duration;
+//! use wakeful::cancel::Scope;
+//! use wakeful::work::{Collect, work};
+//!
+//! wakeful::sim::run(|sim| async move {
+//!     let scope = Scope::new(sim.time());
+//!     let pages = ["index", "about", "missing", "huge"];
+//!     let mut all = Collect::new();
+//!     let report = work(pages)
+//!         .workers(NonZeroUsize::new(2).unwrap())
+//!         .item_timeout(Duration::from_secs(5))
+//!         .deadline_after(Duration::from_secs(60))
+//!         .run(&scope, |page| async move {
+//!             match *page {
+//!                 "missing" => return Err("not found"),
+//!                 "huge" => wakeful::sleep(Duration::from_secs(1_000)).await,
+//!                 _ => wakeful::sleep(Duration::from_secs(1)).await,
+//!             }
+//!             Ok(page.len())
+//!         }, &mut all)
+//!         .await;
+//!     assert_eq!((report.count.done, report.count.failed, report.count.timed_out), (2, 1, 1));
+//!     assert_eq!(report.elapsed(), Duration::from_secs(6));
+//!     assert_eq!(all.into_results(), [5, 5]);
+//! });
+//! ```
+//!
+//! # Which part do I want?
+//!
+//! | you want to | use |
+//! |---|---|
+//! | work on what can be iterated over, a stream, a queue | [`work()`] |
+//! | pull from something else | [`Source`] |
+//! | end in time | [`Work::deadline_at`], [`Work::deadline_after`], or the scope's own deadline |
+//! | not begin what can't be finished | [`Work::min_time`] |
+//! | not wait for ever for one item | [`Work::item_timeout`] |
+//! | not be too fast | [`Work::rate`] |
+//! | have the results | `&mut` [`Collect`] as the sink |
+//! | have the numbers only, in constant memory | [`Count`] as the sink |
+//! | do something with each result | a closure that takes an [`Ended`] as the sink |
+//! | keep an item, whatever happens | [`Lease::take`] |
+//! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
+//! | go on later with what was not started | [`Report::rest`] |
+//!
+//! # What a run promises
+//!
+//! - **K1** Every item that was pulled is in exactly one place: done, failed, panicked, timed out, cancelled or skipped. It
+//!   is counted there once and the sink is told once. What was not pulled is still in the source, which the report returns.
+//! - **K2** A result that is ready at the instant of a deadline or timeout counts. Nothing starts at a deadline or after it,
+//!   nor when less than the [least time](Work::min_time) is left, nor in a cancelled scope.
+//! - **K3** All that is checked before an item is started is checked before it is pulled: scope, time left, rate. An item
+//!   that was pulled all the same, because pulling took long, is skipped: no body is started, and the sink gets it.
+//! - **K4** An item comes back with every outcome but done, unless its body took it.
+//! - **K5** A panic of a body, be it made, polled or dropped, is the outcome of its item; the others go on. With `std`
+//!   only: without it, a panic is the end of everything.
+//! - **K6** A worker that is woken is polled, and no other. A run that finds 128 things to do lets others have a turn.
+//! - **K7** When a timeout and the run's deadline are reached at one instant, the item is timed out.
+//!
+//! # Deadlines and scopes
+//!
+//! Bodies run in a scope inside the one that the run was given, which ends at the run's deadline: a sleep, a limiter or a
+//! timeout in a body sees it as its effective deadline. (The timeout of a single item is not part of that.) When
+//! the run's time is up, or its scope is cancelled, each running body is polled once more and, if it is not done, dropped;
+//! and the run returns its report at once. So it does inside a body of that very scope too:
+//!
+//! ```
+//! use core::time::Duration;
+//! use wakeful::cancel::Scope;
+//! use wakeful::work::{Count, Lease, work};
+//!
+//! wakeful::sim::run(|sim| async move {
+//!     let scope = Scope::new(sim.time());
+//!     let sleeps = vec![Duration::from_millis(100); 20];
+//!     let report = scope
+//!         .move_on_after(Duration::from_millis(999), async |s| {
+//!             let body = |item: Lease<Duration>| async move { Ok::<_, ()>(wakeful::sleep(*item).await) };
+//!             work(sleeps).run(s, body, Count::new()).await
+//!         })
+//!         .await
+//!         .done()
+//!         .unwrap();
+//!     assert_eq!((report.count.done, report.count.cancelled, report.not_started), (9, 1, Some(10)));
+//! });
+//! ```
+//!
+//! With a second instead of 999 ms it is 10 done, none cancelled, 10 not started, at 1.0 s exactly. A program that counts
+//! wall time prints other numbers for the same task: its ten sleeps end a little after 1.0 s, so it reports 9 done, one cut
+//! short or finished late, and, if it counts that one as not done, 11 not done. In virtual time the tenth ends at the
+//! deadline, and counts.
+//!
+//! # How it works
+//!
+//! The run owns an arena of workers, each with a slot for one body, a place that its items come back to, and a waker that
+//! sets the worker's bit. Workers are made when they are first needed. One further bit stands for all the rest: source,
+//! limiter, scope, timers. There is one timer for all items' timeouts: their deadlines only move later as items follow one
+//! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs` and `ready.rs`.
+
+mod builder;
+mod crew;
+mod lease;
+mod outcome;
+mod ready;
+mod report;
+mod run;
+mod source;
+
+pub use builder::{Work, work};
+pub use lease::Lease;
+pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
+pub use report::{Report, Stop};
+pub use source::{FromIter, FromQueue, FromStream, IntoSource, Source, by};

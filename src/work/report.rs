@@ -1,0 +1,82 @@
+//! What comes of a run.
+
+use super::outcome::Count;
+use crate::cancel::Reason;
+use crate::time::Instant;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// Why a run started no more items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The source came to its end.
+    Exhausted,
+    /// The deadline was reached, or less time was left than an item needs, or the rate allowed no item before it.
+    OutOfTime,
+    /// The scope, or one around it, was cancelled.
+    Cancelled(Reason),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted => f.write_str("the source is exhausted"),
+            Self::OutOfTime => f.write_str("out of time"),
+            Self::Cancelled(reason) => write!(f, "cancelled: {reason}"),
+        }
+    }
+}
+
+/// What came of a run: every item that was pulled is counted in exactly one place, and every other one is still in
+/// [`rest`](Self::rest).
+///
+/// `Display` gives the numbers in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report<R> {
+    /// What became of the items that were pulled.
+    pub count: Count,
+    /// How many items were left in the source, where it knows.
+    pub not_started: Option<usize>,
+    /// How many items each worker was given. A worker that was never needed is not listed.
+    pub per_worker: Vec<u64>,
+    /// When the run began.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Instant,
+    /// Why no more items were started.
+    pub stop: Stop,
+    /// What is left of the source: the iterator, the stream, the receiver.
+    pub rest: R,
+}
+
+impl<R> Report<R> {
+    /// How long the run took.
+    pub fn elapsed(&self) -> Duration {
+        self.ended - self.started
+    }
+
+    /// How many items were pulled.
+    pub fn pulled(&self) -> u64 {
+        self.count.total()
+    }
+
+    /// Whether the source was exhausted and every item done.
+    pub fn is_complete(&self) -> bool {
+        self.stop == Stop::Exhausted && self.count.done == self.pulled()
+    }
+}
+
+impl<R> fmt::Display for Report<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, ", self.count)?;
+        match self.not_started {
+            Some(n) => write!(f, "{n} not started")?,
+            None => f.write_str("the rest not counted")?,
+        }
+        let (elapsed, stop) = (self.elapsed(), &self.stop);
+        write!(f, " in {}.{:09}s ({stop})", elapsed.as_secs(), elapsed.subsec_nanos())
+    }
+}

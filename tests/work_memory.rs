@@ -1,0 +1,62 @@
+//! The memory of a run does not grow with its items. A test binary of its own, since it counts what is allocated.
+#![expect(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use wakeful::cancel::Scope;
+use wakeful::spawn::block_on;
+use wakeful::time::ManualClock;
+use wakeful::work::{Count, Lease, work};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: it passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: by the contract of this function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: by the contract of this function.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Counting = Counting;
+
+/// How many allocations a run of `items` makes, each of which is pending once.
+fn allocations(items: u64) -> usize {
+    let clock = ManualClock::new();
+    let scope = Scope::new(clock.time());
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let body = |item: Lease<u64>| {
+        let mut waited = false;
+        core::future::poll_fn(move |cx| {
+            if core::mem::replace(&mut waited, true) {
+                return Poll::Ready(if *item % 3 == 0 { Err(()) } else { Ok(()) });
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    };
+    let set = work(0..items).workers(NonZeroUsize::new(50).unwrap());
+    let set = set.deadline_after(Duration::from_secs(1)).item_timeout(Duration::from_millis(10));
+    let report = block_on(set.run(&scope, body, Count::new()));
+    assert_eq!((report.pulled(), report.count.failed), (items, items.div_ceil(3)));
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn a_million_items_allocate_no_more_than_a_hundred() {
+    let few = allocations(100);
+    assert!(few > 50, "{few}: the allocator counts");
+    assert_eq!(allocations(1_000_000), few);
+}
