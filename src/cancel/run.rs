@@ -157,12 +157,12 @@ impl Scope {
     #[inline]
     pub(crate) fn polling<R>(&self, f: impl FnOnce() -> R) -> R {
         let _polling = Polling::begin(self);
-        slot::enter(self, f)
+        slot::enter(&CURRENT, self, f)
     }
 
     /// Calls `f`, which drops bodies of this scope.
     pub(crate) fn dropping<R>(&self, f: impl FnOnce() -> R) -> R {
-        slot::enter(self, f)
+        slot::enter(&CURRENT, self, f)
     }
 
     /// To be called when [`polling`](Self::polling) has been called for the last time.

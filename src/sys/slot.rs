@@ -1,13 +1,13 @@
 //! The ambient slots of a thread, and the token of a poll stack.
 //!
-//! [`ambient`] declares a slot for values of one type. [`poll_in`] and [`clear_in`] make a value current for the length
-//! of a poll or a drop, in one frame, so that they nest deep; [`current`] reads it. Without `std` there are no slots: nothing is ever current. [`stack`] names the poll stack that
+//! [`ambient`] declares a slot for values of one type. [`enter`] makes a value current for the length of a call,
+//! [`poll_in`] and [`clear_in`] for that of a poll or a drop, in one frame, so that they nest deep. [`current`] reads it. Without `std` there are no slots: nothing is ever current. [`stack`] names the poll stack that
 //! this call runs on: two calls with the same token are on one stack, unless they are on different cores of a target
 //! without `std`, where all share one token.
 
 #[cfg(not(feature = "std"))]
 pub(crate) use imp::Key;
-pub(crate) use imp::{Slot, barrier, clear_in, current, poll_in, stack};
+pub(crate) use imp::{Slot, barrier, clear_in, current, enter, poll_in, stack};
 
 /// Declares a slot: `ambient!(CURRENT: Scope)`.
 #[cfg(feature = "std")]
@@ -60,6 +60,13 @@ mod imp {
     /// Replaces what is current. A thread whose locals are gone has no slot any more.
     fn put<T>(key: &'static Key<T>, value: *const T) -> *const T {
         key.try_with(|slot| slot.0.replace(value)).unwrap_or(ptr::null())
+    }
+
+    /// Runs `f` with `value` current on this thread.
+    #[inline]
+    pub(crate) fn enter<T, R>(key: &'static Key<T>, value: &T, f: impl FnOnce() -> R) -> R {
+        let _restore = Restore(key, put(key, value));
+        f()
     }
 
     /// Polls `future` with `value` current on this thread.
@@ -140,6 +147,11 @@ mod imp {
     pub(crate) type Key<T> = Slot<T>;
 
     #[inline(always)]
+    pub(crate) fn enter<T, R>(_: &'static Key<T>, _: &T, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    #[inline(always)]
     pub(crate) fn poll_in<T, F: Future>(
         _: &'static Key<T>,
         _: &T,
@@ -175,26 +187,14 @@ mod tests {
 
     ambient!(CURRENT: u8);
 
-    fn with<R>(value: u8, f: impl FnOnce() -> R) -> R {
-        let mut f = Some(f);
-        let future = core::pin::pin!(core::future::poll_fn(|_| match f.take() {
-            Some(f) => Poll::Ready(f()),
-            None => Poll::Pending,
-        }));
-        match poll_in(&CURRENT, &value, future, &mut Context::from_waker(core::task::Waker::noop())) {
-            Poll::Ready(r) => r,
-            Poll::Pending => unreachable!("it is ready at once"),
-        }
-    }
-
     fn seen() -> Option<u8> {
         current(&CURRENT, |value| value.copied())
     }
 
     #[test]
     fn nested_values_are_put_back_also_on_panic() {
-        with(1, || {
-            let inner = std::panic::catch_unwind(|| with(2, || panic!("inside")));
+        enter(&CURRENT, &1, || {
+            let inner = std::panic::catch_unwind(|| enter(&CURRENT, &2, || panic!("inside")));
             assert!(inner.is_err());
             assert_eq!(seen(), Some(1));
             let elsewhere = std::thread::scope(|s| s.spawn(seen).join());
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_current_while_something_is_dropped() {
+    fn a_value_is_current_while_something_is_polled_or_dropped() {
         struct Look;
         impl Drop for Look {
             fn drop(&mut self) {
@@ -212,6 +212,9 @@ mod tests {
             }
         }
         clear_in(&CURRENT, &7, core::pin::pin!(Some(Look)));
+        let mut cx = Context::from_waker(core::task::Waker::noop());
+        let polled = poll_in(&CURRENT, &8, core::pin::pin!(core::future::poll_fn(|_| Poll::Ready(seen()))), &mut cx);
+        assert_eq!(polled, Poll::Ready(Some(8)));
         assert_eq!(seen(), None);
     }
 
