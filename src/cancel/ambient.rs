@@ -133,7 +133,7 @@ impl<F: Future> MoveOn<F> {
     }
 
     /// Enters the scope at the first poll, and gives it. False: the body must not begin.
-    #[inline(never)]
+    #[inline]
     fn open(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         if this.scope.is_some() {

@@ -56,7 +56,7 @@ impl<F: Future> Engine<F> {
         self.polled(scope, polled, cx)
     }
 
-    #[inline(never)]
+    #[inline]
     pub(super) fn polled(
         self: Pin<&mut Self>,
         scope: &Scope,
@@ -70,12 +70,13 @@ impl<F: Future> Engine<F> {
         }
     }
 
+    #[inline]
     pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut F> {
         self.project().body.as_pin_mut().expect("polled after it was done")
     }
 
     /// Rule b: whether the body must not begin; then it is dropped.
-    #[inline(never)]
+    #[inline]
     fn refused(self: Pin<&mut Self>, scope: &Scope) -> bool {
         let this = self.project();
         *this.started = true;
@@ -86,7 +87,7 @@ impl<F: Future> Engine<F> {
         refused
     }
 
-    #[inline(never)]
+    #[inline]
     fn finished(self: Pin<&mut Self>, scope: &Scope, value: F::Output) -> Poll<Outcome<F::Output>> {
         let this = self.project();
         drop_body(scope, this.body);
@@ -96,7 +97,6 @@ impl<F: Future> Engine<F> {
     }
 
     /// What follows a `Pending` of the body: whether it is cut short; if not, the waker is registered.
-    #[inline(never)]
     fn must_end(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
         let mut this = self.project();
         loop {
@@ -120,6 +120,7 @@ impl<F: Future> Engine<F> {
     }
 
     /// The body, if it is not done.
+    #[inline]
     pub(super) fn left(self: Pin<&mut Self>) -> Pin<&mut Option<F>> {
         self.project().body
     }
@@ -132,7 +133,7 @@ pub(super) fn drop_body<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
 }
 
 /// Says why a scope is cancelled.
-#[inline(never)]
+#[cold]
 pub(super) fn cut<T>(scope: &Scope) -> Poll<Outcome<T>> {
     Poll::Ready(Outcome::Cancelled(scope.outermost().expect("the scope is cancelled")))
 }
@@ -179,6 +180,7 @@ pub(super) struct Polling<'a> {
 
 impl<'a> Polling<'a> {
     /// Marks the scope as being polled on this stack.
+    #[inline]
     pub(super) fn begin(scope: &'a Scope) -> Self {
         let mark = scope.view().mark();
         let before = mark.stack();
@@ -188,6 +190,7 @@ impl<'a> Polling<'a> {
 }
 
 impl Drop for Polling<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.scope.view().mark().set(self.before);
         if let Some(inline) = self.scope.inline() {

@@ -66,6 +66,7 @@ pub(super) enum View<'a> {
 }
 
 impl<'a> View<'a> {
+    #[inline]
     pub(super) fn parent(self) -> Option<View<'a>> {
         match self {
             Self::Shared(branch) => branch.shared.parent().map(|parent| View::Shared(parent)),
@@ -97,6 +98,7 @@ impl<'a> View<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn deadline(self) -> Instant {
         match self {
             Self::Shared(branch) => tree::deadline(branch),

@@ -32,6 +32,7 @@ struct Needs<'a> {
 }
 
 impl Watch {
+    #[inline]
     pub(super) fn new() -> Self {
         Self { waiter: None, sleep: None, seen: Seen::NONE }
     }
@@ -88,6 +89,7 @@ impl Watch {
     }
 
     /// Forgets what was registered.
+    #[inline]
     pub(super) fn clear(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.waiter.set(None);

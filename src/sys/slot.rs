@@ -52,12 +52,14 @@ mod imp {
     struct Restore<T: 'static>(&'static Key<T>, *const T);
 
     impl<T> Drop for Restore<T> {
+        #[inline]
         fn drop(&mut self) {
             put(self.0, self.1);
         }
     }
 
     /// Replaces what is current. A thread whose locals are gone has no slot any more.
+    #[inline]
     fn put<T>(key: &'static Key<T>, value: *const T) -> *const T {
         key.try_with(|slot| slot.0.replace(value)).unwrap_or(ptr::null())
     }
@@ -89,6 +91,7 @@ mod imp {
     }
 
     /// Runs `f` with the current value.
+    #[inline]
     pub(crate) fn current<T, R>(key: &'static Key<T>, f: impl FnOnce(Option<&T>) -> R) -> R {
         let value = key.try_with(|slot| slot.0.get()).unwrap_or(ptr::null());
         // SAFETY: `enter` wrote the pointer from a `&T`, and takes it away before that borrow ends. `f` runs on this
