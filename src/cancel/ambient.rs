@@ -51,7 +51,7 @@ pub fn effective_deadline() -> Deadline {
 fn with_time<R>(f: impl FnOnce(&Time) -> R) -> R {
     with_current(|scope| match scope {
         Some(scope) => f(scope.time()),
-        None => f(&Time::system()),
+        None => f(Time::shared()),
     })
 }
 
@@ -178,9 +178,8 @@ fn open(when: &When) -> (Scope, Result<(), Cancelled>) {
     let (parent, now) = with_current(|scope| match scope {
         Some(scope) => (Ok(scope.branch()), scope.now()),
         None => {
-            let time = Time::system();
-            let now = time.now();
-            (Err(time), now)
+            let time = Time::shared();
+            (Err(time), time.now())
         }
     });
     let at = match *when {

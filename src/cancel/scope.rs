@@ -55,7 +55,8 @@ enum Parent {
     /// In truth borrowed for as long as the future lives that holds the scope; see [`Scope::inside`].
     Borrowed(&'static Scope),
     Owned(Arc<Branch>),
-    Time(Time),
+    /// The process's own time.
+    Time(&'static Time),
 }
 
 /// A scope as the walk towards the root sees it.
@@ -307,7 +308,7 @@ impl Scope {
                         }
                     },
                     Parent::Owned(branch) => Up::Under(branch.clone()),
-                    Parent::Time(time) => Up::Root(time.clone()),
+                    Parent::Time(time) => Up::Root(Time::clone(time)),
                 };
                 let branch = inline.shared.get_or_init(|| {
                     let reason = View::Inline(inline).reason();
@@ -357,7 +358,8 @@ impl Scope {
     }
 
     /// An inline scope below an owned parent, or on its own.
-    pub(super) fn below(parent: Result<Arc<Branch>, Time>, deadline: Instant) -> Self {
+    #[inline]
+    pub(super) fn below(parent: Result<Arc<Branch>, &'static Time>, deadline: Instant) -> Self {
         let parent = match parent {
             Ok(branch) => Parent::Owned(branch),
             Err(time) => Parent::Time(time),
@@ -376,6 +378,7 @@ impl Scope {
         Self::inline_in(Parent::Borrowed(parent), deadline)
     }
 
+    #[inline]
     fn inline_in(parent: Parent, deadline: Instant) -> Self {
         Self(Repr::Inline(Inline {
             parent,

@@ -93,8 +93,14 @@ impl Time {
     /// assert!(time.same(&wakeful::time::Time::system()));
     /// ```
     pub fn system() -> Self {
+        Self::shared().clone()
+    }
+
+    /// What [`system`](Self::system) gives handles to.
+    #[inline]
+    pub(crate) fn shared() -> &'static Self {
         static SYSTEM: crate::sys::thread::OnceLock<Time> = crate::sys::thread::OnceLock::new();
-        SYSTEM.get_or_init(|| SystemClock::start(SystemClock::SLACK)).clone()
+        SYSTEM.get_or_init(|| SystemClock::start(SystemClock::SLACK))
     }
 }
 
