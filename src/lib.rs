@@ -1,5 +1,12 @@
 //! A runtime-agnostic concurrency kit.
 #![no_std]
+#![cfg_attr(
+    not(feature = "std"),
+    allow(
+        dead_code,
+        reason = "the ambient scope and the system clock, which need std, are the only users of some parts"
+    )
+)]
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
