@@ -26,8 +26,10 @@ const fn n(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
+type Boxed = Pin<Box<dyn Future<Output = Result<(), ()>> + Send>>;
+
 /// A body that takes as long as its item says.
-fn takes(time: &Time) -> impl Fn(Lease<Duration>) -> Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> {
+fn takes(time: &Time) -> impl Fn(Lease<Duration>) -> Boxed + use<> {
     let time = time.clone();
     move |item| {
         let sleep = time.sleep(*item);

@@ -152,7 +152,7 @@ impl Scope {
     /// inside them then stays pending (rule e).
     #[inline]
     pub(crate) fn polling<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _polling = Polling::begin(self);
+        let _polling = Polling { scope: self, before: begin(self) };
         slot::enter(self, f)
     }
 
