@@ -640,3 +640,19 @@ fn a_stream_is_a_source_and_comes_back() {
         assert_eq!((report.count.failed, report.not_started), (5, Some(0)));
     });
 }
+
+#[test]
+fn a_body_that_is_ready_unasked_counts_before_it_is_cut_short() {
+    sim::check(|sim| async move {
+        let (time, scope) = (sim.time(), Scope::new(sim.time()));
+        let end = |at: u64| move |now: Instant| now >= Instant::from_nanos(at * 1_000_000);
+        let body = |item: Lease<u64>| {
+            let (time, is_over) = (time.clone(), end(*item));
+            // It registers nothing: nobody wakes it.
+            poll_fn(move |_| if is_over(time.now()) { Poll::Ready(Ok::<_, ()>(())) } else { Poll::Pending })
+        };
+        let set = work([30, 50, 31, 51]).workers(n(2)).item_timeout(ms(30));
+        let report = set.deadline_after(ms(50)).run(&scope, body, Count::new()).await;
+        assert_eq!((report.count.done, report.count.timed_out, report.count.cancelled), (2, 1, 1), "{report}");
+    });
+}
