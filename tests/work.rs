@@ -26,8 +26,10 @@ const fn n(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
+type Boxed = Pin<Box<dyn Future<Output = Result<(), ()>> + Send>>;
+
 /// A body that takes as long as its item says.
-fn takes(time: &Time) -> impl Fn(Lease<Duration>) -> Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> {
+fn takes(time: &Time) -> impl Fn(Lease<Duration>) -> Boxed + use<> {
     let time = time.clone();
     move |item| {
         let sleep = time.sleep(*item);
@@ -47,6 +49,7 @@ fn twenty_tasks_one_after_another_against_a_deadline() {
             (ms(1000), ms(10), 10, 0, 10, ms(1000)),
             (ms(999), ms(10), 9, 1, 10, ms(999)),
             (ms(950), ms(100), 9, 0, 11, ms(900)),
+            (ms(1000), ms(100), 10, 0, 10, ms(1000)),
         ] {
             let scope = Scope::new(time.clone());
             let report = work(vec![ms(100); 20])
@@ -339,6 +342,22 @@ fn a_permit_is_taken_before_each_item_and_none_in_vain() {
 }
 
 #[test]
+fn a_permit_is_asked_for_anew_when_the_deadline_moves() {
+    sim::check(|sim| async move {
+        let (time, scope) = (sim.time(), Scope::new(sim.time()));
+        let limiter = Limiter::new(&time, Quota::per_second(NonZeroU32::new(10).unwrap()));
+        let (handle, t) = (scope.clone(), time.clone());
+        sim.spawn("mover", async move {
+            t.sleep(ms(20)).await;
+            handle.set_deadline(t.now() + ms(30));
+        });
+        let body = |_: Lease<i32>| ready(Ok::<_, ()>(()));
+        let report = work(0..5).rate(&limiter).run(&scope, body, Count::new()).await;
+        assert_eq!((report.count.done, report.elapsed(), report.stop), (1, ms(20), Stop::OutOfTime));
+    });
+}
+
+#[test]
 fn timeouts_and_deadlines_to_the_nanosecond() {
     sim::check(|sim| async move {
         let time = sim.time();
@@ -530,8 +549,8 @@ fn a_lease_that_outlives_its_body_brings_nothing_back() {
             ready(Err::<(), _>(even))
         };
         work(0..4).run(&scope, body, &mut all).await;
-        let items: Vec<_> = all.into_outcomes().into_iter().map(ItemOutcome::into_item).collect();
-        assert_eq!(items, [None, Some(1), None, Some(3)]);
+        let expected = [None, Some(1), None, Some(3)].map(|item| ItemOutcome::Failed { error: item.is_none(), item });
+        assert_eq!(all.into_outcomes(), expected);
     });
 }
 
@@ -552,6 +571,38 @@ fn a_wake_up_polls_the_one_worker_that_it_is_for() {
         assert_eq!((report.count.done, report.elapsed()), (200, ms(200)));
         assert_eq!(polls.get(), 400, "two for each item");
     });
+}
+
+#[test]
+fn many_that_are_woken_at_once_are_all_polled() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let report = work(vec![ms(10); 1000]).workers(n(500)).run(&scope, takes(&sim.time()), Count::new()).await;
+        assert_eq!((report.count.done, report.elapsed()), (1000, ms(20)));
+    });
+}
+
+#[test]
+fn bodies_that_wake_themselves_starve_neither_others_nor_the_source() {
+    let scope = Scope::new(ManualClock::new().time());
+    let twice = Cell::new(0);
+    let body = |_: Lease<i32>| {
+        let (twice, mut polls) = (&twice, 0);
+        poll_fn(move |cx| {
+            polls += 1;
+            twice.set(twice.get() + i32::from(polls == 2));
+            cx.waker().wake_by_ref();
+            // All go on until the last item has been started and everybody was polled a second time.
+            if twice.get() == 500 { Poll::Ready(Ok::<_, ()>(())) } else { Poll::Pending }
+        })
+    };
+    let mut run = pin!(work(0..500).workers(n(500)).run(&scope, body, Count::new()));
+    let mut cx = Context::from_waker(Waker::noop());
+    let report = (0..100).find_map(|_| match run.as_mut().poll(&mut cx) {
+        Poll::Ready(report) => Some(report),
+        Poll::Pending => None,
+    });
+    assert_eq!(report.unwrap().count.done, 500);
 }
 
 #[test]
@@ -636,5 +687,21 @@ fn a_stream_is_a_source_and_comes_back() {
         assert_eq!(report.rest.0, 5..10);
         let report = work(report.rest).run(&Scope::new(sim.time()), |_| ready(Err::<(), _>(())), Count::new()).await;
         assert_eq!((report.count.failed, report.not_started), (5, Some(0)));
+    });
+}
+
+#[test]
+fn a_body_that_is_ready_unasked_counts_before_it_is_cut_short() {
+    sim::check(|sim| async move {
+        let (time, scope) = (sim.time(), Scope::new(sim.time()));
+        let end = |at: u64| move |now: Instant| now >= Instant::from_nanos(at * 1_000_000);
+        let body = |item: Lease<u64>| {
+            let (time, is_over) = (time.clone(), end(*item));
+            // It registers nothing: nobody wakes it.
+            poll_fn(move |_| if is_over(time.now()) { Poll::Ready(Ok::<_, ()>(())) } else { Poll::Pending })
+        };
+        let set = work([30, 50, 31, 51]).workers(n(2)).item_timeout(ms(30));
+        let report = set.deadline_after(ms(50)).run(&scope, body, Count::new()).await;
+        assert_eq!((report.count.done, report.count.timed_out, report.count.cancelled), (2, 1, 1), "{report}");
     });
 }

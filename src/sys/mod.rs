@@ -5,6 +5,7 @@
 //! | [`atomic`] | `core`'s atomics, `portable-atomic`, or loom's |
 //! | [`arc`] | a reference count that also exists without compare-and-swap |
 //! | [`lock`] | a mutex, a critical section, a spinlock, or loom's mutex, behind one method |
+//! | [`handover`] | a place that values come back to, without a lock |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
@@ -16,6 +17,7 @@
 
 pub(crate) mod arc;
 pub(crate) mod atomic;
+pub(crate) mod handover;
 pub(crate) mod lock;
 #[cfg(test)]
 pub(crate) mod model;

@@ -1,6 +1,6 @@
 //! Items on loan to bodies.
 
-use crate::sys::{Arc, Lock};
+use crate::sys::handover::{Owner, Way};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
@@ -32,7 +32,8 @@ use core::ops::{Deref, DerefMut};
 pub struct Lease<T> {
     /// There until it is taken or goes back.
     item: Option<T>,
-    home: Arc<Lock<Option<T>>>,
+    /// There until the lease is dropped.
+    way: Option<Way<T>>,
 }
 
 impl<T> Lease<T> {
@@ -62,9 +63,8 @@ impl<T> DerefMut for Lease<T> {
 impl<T> Drop for Lease<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
-            let none = self.home.with(|back| back.replace(item));
-            debug_assert!(none.is_none());
+        if let Some(way) = self.way.take() {
+            way.back(self.item.take());
         }
     }
 }
@@ -75,28 +75,23 @@ impl<T: fmt::Debug> fmt::Debug for Lease<T> {
     }
 }
 
-/// A worker's end of its leases: the slot that items come back to, one after another.
-pub(super) struct Home<T>(Arc<Lock<Option<T>>>);
+/// A worker's end of its leases: the place that items come back to, one after another.
+pub(super) struct Home<T>(Owner<T>);
 
 impl<T> Home<T> {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Lock::new(None)))
+        Self(Owner::new())
     }
 
     /// Lends `item` out. The lease before this one has been asked [`back`](Self::back).
     #[inline]
-    pub(super) fn lend(&self, item: T) -> Lease<T> {
-        Lease { item: Some(item), home: self.0.clone() }
+    pub(super) fn lend(&mut self, item: T) -> Lease<T> {
+        Lease { item: Some(item), way: Some(self.0.lend()) }
     }
 
-    /// The item, if it came back.
+    /// The item, if it came back. A lease that is still out is not waited for.
     #[inline]
     pub(super) fn back(&mut self) -> Option<T> {
-        if Arc::strong_count(&self.0) > 1 {
-            // The lease is still out: what it brings must not be taken for the next one's.
-            *self = Self::new();
-            return None;
-        }
-        self.0.with(Option::take)
+        self.0.take_back()
     }
 }

@@ -61,7 +61,8 @@
 //! - **K4** An item comes back with every outcome but done, unless its body took it.
 //! - **K5** A panic of a body, be it made, polled or dropped, is the outcome of its item; the others go on. With `std`
 //!   only: without it, a panic is the end of everything.
-//! - **K6** A worker that is woken is polled, and no other. A run that finds 128 things to do lets others have a turn.
+//! - **K6** A worker that is woken is polled, and no other. A run that has polled 128 bodies or started 128 items lets
+//!   others have a turn.
 //! - **K7** When a timeout and the run's deadline are reached at one instant, the item is timed out.
 //!
 //! # Deadlines and scopes

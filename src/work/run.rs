@@ -25,8 +25,22 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
-/// As many bodies are polled, and as many items started, before the run lets others have a turn.
-const BUDGET: u32 = 128;
+/// How much is done in a poll of the run before others have a turn.
+struct Budget {
+    /// Bodies that were woken.
+    polls: u32,
+    /// Items; counted apart, so that neither bodies that wake themselves nor a source that is always ready starve the
+    /// other.
+    starts: u32,
+}
+
+impl Budget {
+    const FULL: Self = Self { polls: 128, starts: 128 };
+
+    fn is_spent(&self) -> bool {
+        self.polls == 0 || self.starts == 0
+    }
+}
 
 /// What a run is told.
 #[derive(Debug)]
@@ -66,6 +80,8 @@ struct Drive<'p, 'l, S: Source, F, Fut, K> {
     now: Instant,
     /// The run's own deadline or the scope's, whichever comes first.
     deadline: Instant,
+    /// The block of workers whose turn it is.
+    turn: usize,
     has_permit: bool,
     /// The permit or the source has registered the control waker.
     blocked: bool,
@@ -108,6 +124,7 @@ where
         pulled: 0,
         now: started,
         deadline: Instant::NEVER,
+        turn: 0,
         has_permit: false,
         blocked: false,
         exhausted: false,
@@ -136,7 +153,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.ready.begin(cx.waker());
         self.look_at_deadline();
-        let mut budget = BUDGET;
+        let mut budget = Budget::FULL;
         loop {
             if self.ready.take_control() {
                 self.control();
@@ -145,7 +162,7 @@ where
             if scope.polling(|| self.round(&mut budget)) {
                 return Poll::Ready(());
             }
-            if budget == 0 {
+            if budget.is_spent() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -208,8 +225,8 @@ where
     }
 
     /// Whether the run is over.
-    fn round(&mut self, budget: &mut u32) -> bool {
-        self.poll_ready(budget);
+    fn round(&mut self, budget: &mut Budget) -> bool {
+        self.poll_ready(&mut budget.polls);
         if self.crew.soonest <= self.now && self.is_timed() {
             self.cut_late();
         }
@@ -217,8 +234,8 @@ where
             self.cut_all();
             return true;
         }
-        if *budget > 0 && self.stop.is_none() && !self.blocked {
-            self.start_some(budget);
+        if self.stop.is_none() && !self.blocked {
+            self.start_some(&mut budget.starts);
         }
         if self.is_over() {
             self.cut_all();
@@ -227,8 +244,10 @@ where
         self.stop.is_some() && self.crew.running() == 0
     }
 
+    /// Polls who was woken, beginning with the block that the budget ended in the last time.
     fn poll_ready(&mut self, budget: &mut u32) {
-        for block in 0..self.ready.blocks() {
+        let blocks = self.ready.blocks();
+        for block in (self.turn..blocks).chain(0..self.turn) {
             let mut woken = self.ready.take(block);
             while let Some(worker) = woken.next() {
                 if let Some((index, outcome)) = self.crew.poll(worker) {
@@ -237,6 +256,7 @@ where
                 *budget -= 1;
                 if *budget == 0 {
                     self.ready.put_back(block, woken);
+                    self.turn = block;
                     return;
                 }
             }
