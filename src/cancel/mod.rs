@@ -41,6 +41,7 @@ mod run;
 mod scope;
 mod timeouts;
 mod tree;
+mod view;
 mod watch;
 
 pub use outcome::{Cancelled, Deadline, FailError, Outcome, Reason, ReasonKind};

@@ -3,10 +3,10 @@
 
 use super::outcome::{Cancelled, Deadline, Reason};
 use super::run::Run;
-use super::tree::{self, Branch, Mark, Up};
+use super::tree::{self, Branch, Up};
+use super::view::{Inline, Parent, View, expire};
 use super::watch::UntilCancelled;
-use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::{Arc, OnceArc};
+use crate::sys::Arc;
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
@@ -41,105 +41,6 @@ enum Repr {
     Inline(Inline),
 }
 
-/// A scope inside the future that runs it. Its deadline does not change, and nobody but its own run can end it: whoever
-/// wants more [shares](Scope::branch) it.
-pub(super) struct Inline {
-    parent: Parent,
-    deadline: Instant,
-    expired: AtomicBool,
-    mark: Mark,
-    shared: OnceArc<Branch>,
-}
-
-enum Parent {
-    /// In truth borrowed for as long as the future lives that holds the scope; see [`Scope::inside`].
-    Borrowed(&'static Scope),
-    Owned(Arc<Branch>),
-    /// The process's own time.
-    Time(&'static Time),
-}
-
-/// A scope as the walk towards the root sees it.
-#[derive(Clone, Copy)]
-pub(super) enum View<'a> {
-    Shared(&'a Branch),
-    Inline(&'a Inline),
-}
-
-impl<'a> View<'a> {
-    #[inline]
-    pub(super) fn parent(self) -> Option<View<'a>> {
-        match self {
-            Self::Shared(branch) => branch.shared.parent().map(|parent| View::Shared(parent)),
-            Self::Inline(inline) => match &inline.parent {
-                Parent::Borrowed(scope) => Some(scope.view()),
-                Parent::Owned(branch) => Some(View::Shared(branch)),
-                Parent::Time(_) => None,
-            },
-        }
-    }
-
-    /// From this scope up to the root.
-    #[inline]
-    pub(super) fn up(self) -> impl Iterator<Item = View<'a>> {
-        core::iter::successors(Some(self), |view| view.parent())
-    }
-
-    /// Whether the scope can't leave the body of its parent's run.
-    pub(super) fn is_fixed(self) -> bool {
-        matches!(self, Self::Inline(Inline { parent: Parent::Borrowed(_), .. }))
-    }
-
-    #[inline]
-    pub(super) fn is_flagged(self) -> bool {
-        match self {
-            Self::Shared(branch) => branch.shared.is_cancelled(),
-            // Acquire: partner of the releasing store in `expire`.
-            Self::Inline(inline) => inline.expired.load(Ordering::Acquire),
-        }
-    }
-
-    #[inline]
-    pub(super) fn deadline(self) -> Instant {
-        match self {
-            Self::Shared(branch) => tree::deadline(branch),
-            Self::Inline(inline) => inline.deadline,
-        }
-    }
-
-    #[inline]
-    pub(super) fn mark(self) -> &'a Mark {
-        match self {
-            Self::Shared(branch) => &branch.shared.mark,
-            Self::Inline(inline) => &inline.mark,
-        }
-    }
-
-    fn reason(self) -> Option<Reason> {
-        match self {
-            Self::Shared(branch) => tree::reason(branch),
-            Self::Inline(inline) => self.is_flagged().then(|| Reason::deadline(inline.deadline)),
-        }
-    }
-
-    fn time(self) -> &'a Time {
-        let mut view = self;
-        loop {
-            match view {
-                Self::Shared(branch) => match branch.shared.time() {
-                    Ok(time) => return time,
-                    Err(parent) => view = View::Shared(parent),
-                },
-                Self::Inline(inline) => match &inline.parent {
-                    Parent::Time(time) => return time,
-                    Parent::Owned(branch) => view = View::Shared(branch),
-                    Parent::Borrowed(scope) => view = scope.view(),
-                },
-            }
-        }
-    }
-}
-
 impl Scope {
     /// A scope of its own, without a parent or a deadline.
     pub fn new(time: Time) -> Self {
@@ -147,6 +48,8 @@ impl Scope {
     }
 
     /// A scope inside this one, with no deadline of its own.
+    ///
+    /// Allocates once. To bound a single body, [`move_on_after`](Self::move_on_after) and its kin need no allocation.
     pub fn child(&self) -> Self {
         self.child_at(Instant::NEVER)
     }
@@ -191,6 +94,22 @@ impl Scope {
     ///
     /// Bodies are dropped where they are polled: in this task when it next waits, in others when they are next polled, for
     /// which they are woken before this returns.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::cancel::{Outcome, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let requests = Scope::new(sim.time());
+    ///     let one = requests.child();
+    ///     let task = sim.spawn("request", async move { one.run(std::future::pending::<()>()).await });
+    ///     sim.idle().await;
+    ///     assert!(requests.cancel("shutting down"));
+    ///     assert!(!requests.cancel("too late: the first reason stays"));
+    ///     let Outcome::Cancelled(cancelled) = task.await else { unreachable!() };
+    ///     assert_eq!(cancelled.to_string(), "cancelled from outside: shutting down");
+    /// });
+    /// ```
     pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         tree::cancel(&self.branch(), reason.into())
     }
@@ -215,6 +134,27 @@ impl Scope {
     ///
     /// # Errors
     /// When this scope or one around it is cancelled or past its deadline; the outermost such scope gives the reason.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::cancel::{Cancelled, Scope};
+    ///
+    /// fn sum(scope: &Scope, numbers: &[u64]) -> Result<u64, Cancelled> {
+    ///     let mut sum = 0;
+    ///     for some in numbers.chunks(1_000) {
+    ///         scope.check()?;
+    ///         sum += some.iter().sum::<u64>();
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time()).child_at(sim.now());
+    ///     assert!(!scope.is_cancelled(), "flags are all that this reads, and nobody has looked at the clock");
+    ///     assert!(sum(&scope, &[1, 2, 3]).is_err());
+    ///     assert!(scope.is_cancelled());
+    /// });
+    /// ```
     pub fn check(&self) -> Result<(), Cancelled> {
         let now = match self.view().up().any(|view| !view.deadline().is_never()) {
             true => self.now(),
@@ -243,6 +183,26 @@ impl Scope {
     }
 
     /// Moves the scope's own deadline, earlier or later. Moving it later never un-cancels.
+    ///
+    /// # Examples
+    /// Time that is granted anew with each sign of life:
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let patience = Duration::from_secs(1);
+    ///     let outcome = scope.move_on_after(patience, async |s| {
+    ///         for pause in [400, 800, 1200] {
+    ///             s.sleep(Duration::from_millis(pause)).await;
+    ///             s.set_deadline(s.now() + patience);
+    ///         }
+    ///     }).await;
+    ///     assert!(outcome.is_cancelled());
+    ///     assert_eq!(scope.now().as_nanos(), 2_200_000_000);
+    /// });
+    /// ```
     pub fn set_deadline(&self, at: Instant) {
         tree::set_deadline(&self.branch(), at);
     }
@@ -262,13 +222,40 @@ impl Scope {
     }
 
     /// Waits until this scope or one around it is cancelled or past its deadline, and gives the reason.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time()).child_after(Duration::from_secs(9));
+    ///     let reason = scope.cancelled().await;
+    ///     assert!(reason.is_timeout());
+    ///     assert_eq!(sim.now().as_nanos(), 9_000_000_000);
+    /// });
+    /// ```
     pub fn cancelled(&self) -> UntilCancelled {
         UntilCancelled::new(self.clone())
     }
 
     /// Runs `body` in this scope until it is done or the scope is cancelled.
     ///
-    /// The same scope may run several bodies, one after another or in several tasks.
+    /// The same scope may run several bodies, one after another or in several tasks. A run that is dropped or done cancels
+    /// nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{Outcome, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time()).child_after(Duration::from_secs(2));
+    ///     assert_eq!(scope.run(async { 1 }).await, Outcome::Done(1));
+    ///     assert!(scope.run(scope.sleep(Duration::from_secs(3))).await.is_cancelled());
+    ///     assert!(scope.run(async { 2 }).await.is_cancelled(), "nothing begins in a scope whose time is up");
+    /// });
+    /// ```
     pub fn run<F: Future>(&self, body: F) -> Run<'_, F> {
         Run::new(self, body)
     }
@@ -310,10 +297,7 @@ impl Scope {
                     Parent::Owned(branch) => Up::Under(branch.clone()),
                     Parent::Time(time) => Up::Root(Time::clone(time)),
                 };
-                let branch = inline.shared.get_or_init(|| {
-                    let reason = View::Inline(inline).reason();
-                    tree::branch(up, inline.deadline, reason, inline.mark.stack())
-                });
+                let branch = inline.share(up);
                 if core::ptr::eq(at, self) {
                     return branch;
                 }
@@ -380,13 +364,7 @@ impl Scope {
 
     #[inline]
     fn inline_in(parent: Parent, deadline: Instant) -> Self {
-        Self(Repr::Inline(Inline {
-            parent,
-            deadline,
-            expired: AtomicBool::new(false),
-            mark: Mark::new(0),
-            shared: OnceArc::new(),
-        }))
+        Self(Repr::Inline(Inline::new(parent, deadline)))
     }
 
     /// What the outermost cancelled scope says, this one included.
@@ -399,31 +377,6 @@ impl Scope {
         }
         let (level, view) = found?;
         Some(Cancelled { reason: view.reason()?, own: level == 0 })
-    }
-}
-
-impl Inline {
-    #[inline]
-    pub(super) fn mark(&self) -> &Mark {
-        &self.mark
-    }
-}
-
-/// Cancels a scope whose deadline was reached. The first reason stays.
-pub(super) fn expire(view: View<'_>) {
-    match view {
-        View::Shared(branch) => {
-            let at = tree::deadline(branch);
-            tree::cancel(branch, Reason::deadline(at));
-        }
-        View::Inline(inline) => {
-            // Release: partner of the load in `is_flagged`.
-            inline.expired.store(true, Ordering::Release);
-            // It may have become a node in between, and was given the flag as it stood.
-            if let Some(branch) = inline.shared.get() {
-                tree::cancel(branch, Reason::deadline(inline.deadline));
-            }
-        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Waiting for a scope to be cancelled: what runs and [`UntilCancelled`] share.
 
 use super::outcome::Cancelled;
-use super::scope::{Scope, View, expire};
+use super::scope::Scope;
 use super::tree::{self, Branch, TreeWaiter, WAITERS};
+use super::view::{View, expire};
 use crate::sys::{probe, slot};
 use crate::time::{Instant, Sleep};
 use crate::wait::Seen;
