@@ -1,4 +1,98 @@
-//! A runtime-agnostic concurrency kit.
+//! A concurrency kit on nothing but `Future` and `Waker`.
+//!
+//! Timers, cancel scopes, queues, rate limits and batch work that run unchanged on any executor: tokio, smol, async-std, a
+//! bare-metal loop, and the deterministic simulator that is part of the kit. Time comes from a [clock](time::Clock) that the
+//! caller may choose, tasks are started through a [trait of one method](spawn::Spawn), and the context of all work is a
+//! [`Scope`](cancel::Scope) that is passed on.
+//!
+//! # A first example
+//!
+//! In virtual time, where an hour takes no time and every instant is exact:
+//!
+//! ```
+//! use core::num::NonZeroUsize;
+//! use core::time::Duration;
+//! use wakeful::cancel::Scope;
+//! use wakeful::queue;
+//!
+//! wakeful::sim::check(|sim| async move {
+//!     let (tx, rx) = queue::bounded(NonZeroUsize::new(10).unwrap());
+//!     let time = sim.time();
+//!     let producer = sim.spawn("producer", async move {
+//!         for n in 0.. {
+//!             time.sleep(Duration::from_secs(60)).await;
+//!             if tx.send(n).await.is_err() {
+//!                 return n;
+//!             }
+//!         }
+//!         unreachable!("there are enough numbers")
+//!     });
+//!
+//!     let scope = Scope::new(sim.time());
+//!     let mut sum = 0;
+//!     let hour = scope.move_on_after(Duration::from_secs(3600), async |_| {
+//!         while let Ok(n) = rx.recv().await {
+//!             sum += n;
+//!         }
+//!     });
+//!     assert!(hour.await.is_cancelled());
+//!     assert_eq!(sim.now().as_nanos(), 3_600_000_000_000);
+//!     assert!(sum >= (0..59).sum());
+//!
+//!     drop(rx);
+//!     assert!(producer.await >= 59);
+//! });
+//! ```
+//!
+//! [`sim::check`] tries many schedules: whether the item of the sixtieth minute still comes in time is one of the things that
+//! they differ in. Outside the simulator the same code takes [`Time::system`](time::Time::system), on whichever runtime.
+//!
+//! # Which part do I want?
+//!
+//! | you want to | use |
+//! |---|---|
+//! | sleep, tick, know what time it is | [`time`] |
+//! | give up after a while, or cancel from elsewhere | [`cancel`] |
+//! | pass items between tasks, with backpressure | [`queue`] |
+//! | keep to a rate | [`limit`] |
+//! | work through many items against a deadline, and account for each | [`work`] |
+//! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
+//! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
+//!
+//! Each of these pages begins with such a table of its own.
+//!
+//! # Runtimes
+//!
+//! No feature names a runtime, and none is a dependency. Futures of the kit run on any executor as they are. Only what starts
+//! tasks is told how, by a closure:
+//!
+//! | runtime | how to start a task | time |
+//! |---|---|---|
+//! | tokio | `\|task: Task\| { tokio::spawn(task); }` | [`Time::system`](time::Time::system); [`time::pump`] to follow tokio's clock |
+//! | smol | `\|task: Task\| smol::spawn(task).detach()` | [`Time::system`](time::Time::system) |
+//! | async-std | `\|task: Task\| { async_std::task::spawn(task); }` | [`Time::system`](time::Time::system) |
+//! | none | [`block_on`] runs one future | [`Time::system`](time::Time::system) |
+//! | a bare-metal loop | [`block_on_with`] runs one future | [`Time::new`](time::Time::new) with a [`Clock`](time::Clock) of two methods |
+//! | the simulator | `sim.spawner()` | `sim.time()` |
+//!
+//! # Features
+//!
+//! All of them only add. `alloc` is always needed.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `std`, the default | the system's clock, threads, panics that are caught, the ambient scope and the free functions that use it |
+//! | `sim` | the simulator; usually switched on for a dev-dependency |
+//! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
+//! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
+//! | `portable-atomic` | targets without compare-and-swap; the application chooses how `portable-atomic` makes up for it |
+//!
+//! # Without `std`
+//!
+//! The crate is `no_std`. Switch the default features off, bring an allocator, and let the application choose an implementation
+//! of `critical-section`, as it does for its other crates. Time is a [`Clock`](time::Clock) of your own: `now` reads a
+//! counter, `arm` sets a compare interrupt, and the interrupt calls [`Time::turn`](time::Time::turn). A panic can't be caught
+//! there; everything else behaves as it does with `std`.
 #![no_std]
 #![cfg_attr(
     not(feature = "std"),
@@ -29,3 +123,8 @@ sys::with_std! {
 sys::with_system_clock! {
     pub use cancel::{effective_deadline, fail_after, fail_at, move_on_after, move_on_at, now, sleep, sleep_until};
 }
+
+/// The README's examples, which are tested with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct ReadmeDoctests;
