@@ -35,8 +35,9 @@ struct Flag {
 
 impl Wake for Flag {
     fn wake(this: &Arc<Self>) {
-        // Release: partner of the acquiring swap in `take`; the poll sees what was done before the wake-up.
-        if this.block.bits.fetch_or(this.bit, Ordering::AcqRel) & this.bit == 0 {
+        // SeqCst: as a release, partner of the acquiring swap in `take`: the poll sees what was done before the wake-up. And
+        // partner of the store in `rest` (R1).
+        if this.block.bits.fetch_or(this.bit, Ordering::SeqCst) & this.bit == 0 {
             this.block.bell.ring();
         }
     }
@@ -44,8 +45,8 @@ impl Wake for Flag {
 
 impl Bell {
     fn ring(&self) {
-        // AcqRel: partner of the swap in `Ready::rest` (R1).
-        if !self.rung.swap(true, Ordering::AcqRel) {
+        // SeqCst: partner of the store in `Ready::rest` (R1). The load spares an exchange while the run polls (R2).
+        if !self.rung.load(Ordering::SeqCst) && !self.rung.swap(true, Ordering::SeqCst) {
             let task = self.task.with(|task| task.clone());
             if let Some(task) = task {
                 task.wake_by_ref();
@@ -123,8 +124,9 @@ impl Ready {
     /// Ends a poll of the run. False: somebody was woken meanwhile, and the poll has to go on.
     #[inline]
     pub(super) fn rest(&self) -> bool {
-        // AcqRel: partner of the swap in `ring` (R1).
-        self.bell.rung.swap(false, Ordering::AcqRel);
+        // SeqCst, here and in the loads that follow: partner of the exchange in `wake` and the load in `ring`. Either the
+        // waker sees this store, or this sees its bit (R1).
+        self.bell.rung.store(false, Ordering::SeqCst);
         let any = core::iter::once(&self.control).chain(&self.blocks).any(|block| block.any());
         if any {
             self.bell.rung.store(true, Ordering::Relaxed);
@@ -136,7 +138,7 @@ impl Ready {
 impl Block {
     #[inline]
     fn any(&self) -> bool {
-        self.bits.load(Ordering::Relaxed) != 0
+        self.bits.load(Ordering::SeqCst) != 0
     }
 
     #[inline]
