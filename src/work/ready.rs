@@ -206,3 +206,38 @@ impl Idle {
         None
     }
 }
+
+#[cfg(test)]
+mod loom_tests {
+    use super::*;
+    use crate::sys::model::{model, spawn};
+    use crate::sys::waker::hooked::{Act, hooked};
+
+    /// A run that rests while two workers are woken on another thread: what it did not see wakes its task (R1).
+    #[test]
+    fn no_wake_up_is_lost() {
+        model(|| {
+            let mut ready = Ready::new();
+            assert!(ready.take_control());
+            let woken = Arc::new(AtomicUsize::new(0));
+            let seen = woken.clone();
+            let task = hooked(move |act| {
+                if act == Act::Wake {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            ready.begin(&task);
+            let wakers = [ready.waker(0), ready.waker(1)];
+            let other = spawn(move || wakers.iter().for_each(Waker::wake_by_ref));
+            let mut found = 0;
+            while !ready.rest() {
+                found += ready.take(0).count();
+            }
+            // The run waits from here on: the rest must have rung, once.
+            other.join().unwrap();
+            let rest = ready.take(0).count();
+            assert_eq!(found + rest, 2);
+            assert_eq!(woken.load(Ordering::SeqCst), usize::from(rest > 0));
+        });
+    }
+}
