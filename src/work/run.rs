@@ -67,10 +67,11 @@ struct Drive<'p, 'l, S: Source, F, Fut, K> {
     /// The caller's, and the one inside it that bodies run in, which ends at the run's deadline.
     outer: &'p Scope,
     scope: &'p Scope,
+    /// Before what bodies may depend upon, so that it is dropped first.
+    crew: Crew<S::Item, Fut>,
     source: S,
     body: F,
     sink: K,
-    crew: Crew<S::Item, Fut>,
     ready: Ready,
     control: Waker,
     waits: Waits<'p, 'l>,
