@@ -705,3 +705,21 @@ fn a_body_that_is_ready_unasked_counts_before_it_is_cut_short() {
         assert_eq!((report.count.done, report.count.timed_out, report.count.cancelled), (2, 1, 1), "{report}");
     });
 }
+
+#[test]
+fn wake_ups_come_from_other_threads() {
+    let scope = Scope::new(ManualClock::new().time());
+    let (tx, rx) = std::sync::mpsc::channel::<(tokio::sync::oneshot::Sender<u64>, u64)>();
+    let answering = std::thread::spawn(move || rx.iter().for_each(|(reply, item)| reply.send(item).unwrap()));
+    let mut all = Collect::new();
+    let body = |item: Lease<u64>| {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        tx.send((reply, *item)).unwrap();
+        async move { answer.await.map(|answer| answer + *item) }
+    };
+    let report = block_on(work(0..5000).workers(n(100)).run(&scope, body, &mut all));
+    assert_eq!(report.count.done, 5000);
+    assert_eq!(all.into_results(), (0..5000).map(|item| 2 * item).collect::<Vec<u64>>());
+    drop(tx);
+    answering.join().unwrap();
+}

@@ -179,7 +179,7 @@ fn settle<T, O, E, Fut>(
 ) -> Fate<T, O, E> {
     let outcome = match polled {
         Ok(Poll::Pending) => return None,
-        Ok(Poll::Ready(Ok(result))) => match catch(|| drop(w.home.back())) {
+        Ok(Poll::Ready(Ok(result))) => match drop_item(w.home.back()) {
             Ok(()) => ItemOutcome::Done(result),
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item: None },
         },
@@ -193,6 +193,12 @@ fn settle<T, O, E, Fut>(
         }
     };
     Some((w.index, outcome))
+}
+
+/// Drops the item of a body that is done.
+#[inline]
+fn drop_item<T>(item: Option<T>) -> Result<(), Box<dyn Any + Send>> {
+    if core::mem::needs_drop::<T>() { catch(|| drop(item)) } else { Ok(()) }
 }
 
 /// What a panic said.

@@ -2,9 +2,10 @@
 //!
 //! # Invariants
 //!
-//! - **R1** A waker sets its bit first and rings second; the run forgets the ringing first and reads the bits second. So a
-//!   bit that the run did not see rings after it forgot, and wakes its task.
-//! - **R2** While the run polls, the bell counts as rung: what bodies wake meanwhile costs the task nothing.
+//! - **R1** A run rests only after it has set `RESTING` in every block and found no worker's bit there. Whoever sets a bit
+//!   beside `RESTING` rings, and one of those who ring wakes the task. Both are read-modify-writes of one word, so either the
+//!   run finds the bit, or the waker finds `RESTING`.
+//! - **R2** While the run polls, a wake-up sets its bit and costs nothing else.
 
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::waker::{Wake, waker};
@@ -13,7 +14,9 @@ use alloc::vec::Vec;
 use core::task::Waker;
 
 /// Workers that share a word of bits.
-const IN_A_BLOCK: usize = usize::BITS as usize;
+const IN_A_BLOCK: usize = usize::BITS as usize - 1;
+/// The bit of a block which says that the run rests.
+const RESTING: usize = 1 << IN_A_BLOCK;
 
 /// The way to the run's task.
 struct Bell {
@@ -35,8 +38,10 @@ struct Flag {
 
 impl Wake for Flag {
     fn wake(this: &Arc<Self>) {
-        // Release: partner of the acquiring swap in `take`; the poll sees what was done before the wake-up.
-        if this.block.bits.fetch_or(this.bit, Ordering::AcqRel) & this.bit == 0 {
+        // Release: partner of the acquiring swap in `take`; the poll sees what was done before the wake-up. Acquire: partner
+        // of the releasing `fetch_or` in `rest`, so that the bell is seen as it was reset.
+        let before = this.block.bits.fetch_or(this.bit, Ordering::AcqRel);
+        if before & (RESTING | this.bit) == RESTING {
             this.block.bell.ring();
         }
     }
@@ -44,7 +49,7 @@ impl Wake for Flag {
 
 impl Bell {
     fn ring(&self) {
-        // AcqRel: partner of the swap in `Ready::rest` (R1).
+        // AcqRel: orders those who ring, so that the one who wakes the task sees the task of the latest poll.
         if !self.rung.swap(true, Ordering::AcqRel) {
             let task = self.task.with(|task| task.clone());
             if let Some(task) = task {
@@ -65,7 +70,7 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn new() -> Self {
-        let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: Lock::new(None) });
+        let bell = Arc::new(Bell { rung: AtomicBool::new(false), task: Lock::new(None) });
         let control = Arc::new(Block { bits: AtomicUsize::new(1), bell: bell.clone() });
         Self { bell, control, blocks: Vec::new(), task: None }
     }
@@ -93,8 +98,6 @@ impl Ready {
             let old = self.bell.task.with(|place| place.replace(task));
             drop(old);
         }
-        // R2. Relaxed: `rest` orders what matters.
-        self.bell.rung.store(true, Ordering::Relaxed);
     }
 
     /// Whether something that is not a worker was woken since this was last asked.
@@ -123,26 +126,28 @@ impl Ready {
     /// Ends a poll of the run. False: somebody was woken meanwhile, and the poll has to go on.
     #[inline]
     pub(super) fn rest(&self) -> bool {
-        // AcqRel: partner of the swap in `ring` (R1).
-        self.bell.rung.swap(false, Ordering::AcqRel);
-        let any = core::iter::once(&self.control).chain(&self.blocks).any(|block| block.any());
-        if any {
-            self.bell.rung.store(true, Ordering::Relaxed);
-        }
-        !any
+        // Relaxed: the releasing `fetch_or` below publishes it.
+        self.bell.rung.store(false, Ordering::Relaxed);
+        core::iter::once(&self.control).chain(&self.blocks).all(|block| block.rest())
     }
 }
 
 impl Block {
+    /// Sets `RESTING`. False: a worker's bit is set too.
     #[inline]
-    fn any(&self) -> bool {
-        self.bits.load(Ordering::Relaxed) != 0
+    fn rest(&self) -> bool {
+        // Release: partner of the `fetch_or` in `wake`.
+        self.bits.fetch_or(RESTING, Ordering::AcqRel) & !RESTING == 0
     }
 
     #[inline]
     fn take(&self) -> usize {
+        // Relaxed: if a bit is missed here, `rest` finds it.
+        if self.bits.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
         // Acquire: partner of the releasing `fetch_or` in `wake`.
-        if self.any() { self.bits.swap(0, Ordering::Acquire) } else { 0 }
+        self.bits.swap(0, Ordering::Acquire) & !RESTING
     }
 }
 
@@ -202,5 +207,41 @@ impl Idle {
             self.low += 1;
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod loom_tests {
+    use super::*;
+    use crate::sys::model::{model, spawn};
+    use crate::sys::waker::hooked::{Act, hooked};
+
+    /// A run that rests while two workers are woken on another thread: what it did not see wakes its task (R1).
+    #[test]
+    fn no_wake_up_is_lost() {
+        model(|| {
+            let mut ready = Ready::new();
+            assert!(ready.take_control());
+            let woken = Arc::new(AtomicUsize::new(0));
+            let seen = woken.clone();
+            let task = hooked(move |act| {
+                if act == Act::Wake {
+                    seen.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            ready.begin(&task);
+            let wakers = [ready.waker(0), ready.waker(1)];
+            let other = spawn(move || wakers.iter().for_each(Waker::wake_by_ref));
+            let mut found = 0;
+            while !ready.rest() {
+                found += ready.take(0).count();
+            }
+            // The run waits from here on: the rest must have rung.
+            other.join().unwrap();
+            let rest = ready.take(0).count();
+            assert_eq!(found + rest, 2);
+            let woken = woken.load(Ordering::SeqCst);
+            assert!(woken <= 2 && (rest == 0 || woken > 0), "{rest} {woken}");
+        });
     }
 }

@@ -67,10 +67,11 @@ struct Drive<'p, 'l, S: Source, F, Fut, K> {
     /// The caller's, and the one inside it that bodies run in, which ends at the run's deadline.
     outer: &'p Scope,
     scope: &'p Scope,
+    /// Before what bodies may depend upon, so that it is dropped first.
+    crew: Crew<S::Item, Fut>,
     source: S,
     body: F,
     sink: K,
-    crew: Crew<S::Item, Fut>,
     ready: Ready,
     control: Waker,
     waits: Waits<'p, 'l>,
@@ -80,6 +81,10 @@ struct Drive<'p, 'l, S: Source, F, Fut, K> {
     now: Instant,
     /// The run's own deadline or the scope's, whichever comes first.
     deadline: Instant,
+    /// The first instant at which nothing is started any more.
+    closes: Instant,
+    /// Whether the clock is of any interest.
+    is_timed: bool,
     /// The block of workers whose turn it is.
     turn: usize,
     has_permit: bool,
@@ -124,6 +129,8 @@ where
         pulled: 0,
         now: started,
         deadline: Instant::NEVER,
+        closes: Instant::NEVER,
+        is_timed: options.item_timeout != Duration::MAX,
         turn: 0,
         has_permit: false,
         blocked: false,
@@ -140,6 +147,15 @@ where
         ended: scope.now(),
         stop: stop.unwrap_or(Stop::Exhausted),
         rest: source.into_rest(),
+    }
+}
+
+/// The first instant at which less than `min_time`, or nothing, is left until `deadline`.
+fn closing(deadline: Instant, min_time: Duration) -> Instant {
+    match deadline.is_never() {
+        true => deadline,
+        false if deadline - Instant::EPOCH < min_time => Instant::EPOCH,
+        false => deadline - min_time.saturating_sub(Duration::from_nanos(1)),
     }
 }
 
@@ -174,10 +190,6 @@ where
         }
     }
 
-    fn is_timed(&self) -> bool {
-        !(self.deadline.is_never() && self.options.item_timeout == Duration::MAX)
-    }
-
     /// Notices a deadline that has moved, and reads the clock.
     fn look_at_deadline(&mut self) {
         let deadline = match self.outer.effective_deadline() {
@@ -187,12 +199,14 @@ where
         };
         if deadline != self.deadline {
             self.deadline = deadline;
+            self.closes = closing(deadline, self.options.min_time);
+            self.is_timed = true;
             self.scope.set_deadline(deadline);
             // A permit was asked for with the deadline of then.
             self.waits.permit.set(None);
             self.blocked = false;
         }
-        if self.is_timed() {
+        if self.is_timed {
             self.now = self.scope.now();
         }
     }
@@ -211,7 +225,7 @@ where
     fn set_timers(&mut self) {
         let closing = match (self.stop.is_some(), self.options.min_time) {
             (true, _) | (_, Duration::ZERO) => Instant::NEVER,
-            _ => self.last_start() + Duration::from_nanos(1),
+            _ => self.closes,
         };
         let late = self.crew.soonest;
         for (sleep, at) in [(&mut self.waits.closing, closing), (&mut self.waits.late, late)] {
@@ -227,7 +241,7 @@ where
     /// Whether the run is over.
     fn round(&mut self, budget: &mut Budget) -> bool {
         self.poll_ready(&mut budget.polls);
-        if self.crew.soonest <= self.now && self.is_timed() {
+        if self.crew.soonest <= self.now && self.is_timed {
             self.cut_late();
         }
         if self.is_over() {
@@ -268,19 +282,13 @@ where
         self.deadline <= self.now && !self.deadline.is_never() || self.scope.is_cancelled()
     }
 
-    /// The last instant at which an item may be started; the caller looks whether there is one at all.
-    fn last_start(&self) -> Instant {
-        self.deadline - self.options.min_time.max(Duration::from_nanos(1))
-    }
-
     /// Whether an item may be started, by the latest reading of the clock; if not, notes why.
     fn may_start(&mut self) -> bool {
         if self.scope.is_cancelled() {
             // The round ends with it, and says why.
             return false;
         }
-        let left = self.deadline - self.now;
-        if left.is_zero() || left < self.options.min_time {
+        if self.now >= self.closes {
             self.out_of_time();
             return false;
         }
@@ -327,7 +335,7 @@ where
                 return self.exhausted();
             }
             if self.waits.permit.is_none() {
-                let permit = limiter.acquire_before(1, self.last_start());
+                let permit = limiter.acquire_before(1, self.closes - Duration::from_nanos(1));
                 self.waits.permit.set(Some(permit));
             }
             let Some(permit) = self.waits.permit.as_mut().as_pin_mut() else { unreachable!("set above") };
@@ -356,7 +364,7 @@ where
         self.pulled += 1;
         self.has_permit = false;
         let mut until = Instant::NEVER;
-        if self.is_timed() {
+        if self.is_timed {
             // D3.
             self.now = self.scope.now();
             until = self.now + self.options.item_timeout;
