@@ -196,10 +196,10 @@ crate::sys::with_system_clock! {
     #[test]
     fn a_waker_that_panics_does_not_take_the_alarm_away() {
         let time = SystemClock::start(Duration::ZERO);
-        let mut bad = Box::pin(time.sleep(Duration::from_micros(50)));
+        let mut bad = Box::pin(time.sleep(Duration::from_millis(20)));
         let _ = poll_with(&mut bad, &on_wake(|| std::panic::resume_unwind(Box::new(()))));
-        wait(time.sleep(Duration::from_micros(200)));
-        wait(time.sleep(Duration::from_micros(200)));
+        wait(time.sleep(Duration::from_millis(25)));
+        wait(time.sleep(Duration::from_millis(25)));
         assert!(bad.is_elapsed());
     }
 
