@@ -123,7 +123,7 @@ fn drop_body<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
 /// Polls the body of `scope`.
 #[inline(always)]
 fn poll_body<F: Future>(scope: &Scope, body: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-    let _polling = Polling { scope, before: begin(scope) };
+    let _polling = Polling { scope, before: begin(scope, cx) };
     slot::enter(scope, || body.poll(cx))
 }
 
@@ -153,20 +153,18 @@ struct Polling<'a> {
     before: usize,
 }
 
-/// Marks the scope as being polled on this stack, and gives the mark that it had.
-fn begin(scope: &Scope) -> usize {
-    let mark = scope.view().mark();
-    let before = mark.stack();
-    mark.set(slot::stack());
-    before
+/// Marks the scope as being polled on this stack with this waker, and gives the stack that was marked before.
+fn begin(scope: &Scope, cx: &Context<'_>) -> usize {
+    scope.view().mark().begin(slot::stack(), cx.waker())
 }
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.scope.view().mark().set(self.before);
+        let stack = slot::stack();
+        self.scope.view().mark().end(stack, self.before);
         if let Some(inline) = self.scope.inline() {
             // The scope may have become a node during the poll.
-            inline.mark().set(self.before);
+            inline.mark().end(stack, self.before);
         }
     }
 }

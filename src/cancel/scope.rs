@@ -85,7 +85,15 @@ impl<'a> View<'a> {
 
     /// Whether the scope can't leave the body of its parent's run.
     pub(super) fn is_fixed(self) -> bool {
-        matches!(self, Self::Inline(Inline { parent: Parent::Borrowed(_), .. }))
+        self.borrowed_parent().is_some()
+    }
+
+    /// The scope around this one, if this one can't leave the body of its run.
+    pub(super) fn borrowed_parent(self) -> Option<&'a Scope> {
+        match self {
+            Self::Inline(Inline { parent: Parent::Borrowed(scope), .. }) => Some(scope),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -140,7 +148,7 @@ impl<'a> View<'a> {
 impl Scope {
     /// A scope of its own, without a parent or a deadline.
     pub fn new(time: Time) -> Self {
-        Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, 0)))
+        Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, Mark::new())))
     }
 
     /// A scope inside this one, with no deadline of its own.
@@ -150,7 +158,7 @@ impl Scope {
 
     /// A scope inside this one that ends at `at`.
     pub fn child_at(&self, at: Instant) -> Self {
-        Self(Repr::Shared(tree::branch(Up::Under(self.branch()), at, None, 0)))
+        Self(Repr::Shared(tree::branch(Up::Under(self.branch()), at, None, Mark::new())))
     }
 
     /// A scope inside this one that ends `duration` from this call.
@@ -309,7 +317,7 @@ impl Scope {
                 };
                 let branch = inline.shared.get_or_init(|| {
                     let reason = View::Inline(inline).reason();
-                    tree::branch(up, inline.deadline, reason, inline.mark.stack())
+                    tree::branch(up, inline.deadline, reason, inline.mark.copy())
                 });
                 if core::ptr::eq(at, self) {
                     return branch;
@@ -379,7 +387,7 @@ impl Scope {
             parent,
             deadline,
             expired: AtomicBool::new(false),
-            mark: Mark::new(0),
+            mark: Mark::new(),
             shared: OnceArc::new(),
         }))
     }
