@@ -200,7 +200,7 @@ impl<F: Future> Future for MoveOn<F> {
             return self.refused();
         }
         let (body, scope) = self.as_mut().inside();
-        let polling = Polling::begin(scope);
+        let polling = Polling::begin(scope, cx.waker());
         let polled = slot::poll_in(&CURRENT, scope, body, cx);
         drop(polling);
         self.polled(polled, cx)

@@ -8,7 +8,7 @@ use crate::sys::slot;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 slot::ambient!(pub(super) CURRENT: Scope);
@@ -50,7 +50,7 @@ impl<F: Future> Engine<F> {
         if !self.started && self.as_mut().refused(scope) {
             return cut(scope);
         }
-        let polling = Polling::begin(scope);
+        let polling = Polling::begin(scope, cx.waker());
         let polled = slot::poll_in(&CURRENT, scope, self.as_mut().body(), cx);
         drop(polling);
         self.polled(scope, polled, cx)
@@ -154,10 +154,11 @@ pub(super) fn ended(scope: &Scope) {
 
 impl Scope {
     /// Calls `f`, which polls bodies of this scope, for one who drops them himself once the scope is cancelled: what runs
-    /// inside them then stays pending (rule e).
+    /// inside them then stays pending (rule e). What they wait for in this scope they see to themselves, whatever waker they
+    /// are polled with.
     #[inline]
     pub(crate) fn polling<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _polling = Polling::begin(self);
+        let _polling = Polling::begin(self, Waker::noop());
         slot::enter(&CURRENT, self, f)
     }
 
@@ -179,23 +180,21 @@ pub(super) struct Polling<'a> {
 }
 
 impl<'a> Polling<'a> {
-    /// Marks the scope as being polled on this stack.
+    /// Marks the scope as being polled on this stack with this waker.
     #[inline]
-    pub(super) fn begin(scope: &'a Scope) -> Self {
-        let mark = scope.view().mark();
-        let before = mark.stack();
-        mark.set(slot::stack());
-        Self { scope, before }
+    pub(super) fn begin(scope: &'a Scope, waker: &Waker) -> Self {
+        Self { scope, before: scope.view().mark().begin(slot::stack(), waker) }
     }
 }
 
 impl Drop for Polling<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.scope.view().mark().set(self.before);
+        let stack = slot::stack();
+        self.scope.view().mark().end(stack, self.before);
         if let Some(inline) = self.scope.inline() {
             // The scope may have become a node during the poll.
-            inline.mark().set(self.before);
+            inline.mark().end(stack, self.before);
         }
     }
 }

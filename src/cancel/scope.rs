@@ -3,7 +3,7 @@
 
 use super::outcome::{Cancelled, Deadline, Reason};
 use super::run::Run;
-use super::tree::{self, Branch, Up};
+use super::tree::{self, Branch, Mark, Up};
 use super::view::{Inline, Parent, View, expire};
 use super::watch::UntilCancelled;
 use crate::sys::Arc;
@@ -44,7 +44,7 @@ enum Repr {
 impl Scope {
     /// A scope of its own, without a parent or a deadline.
     pub fn new(time: Time) -> Self {
-        Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, 0)))
+        Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, Mark::new())))
     }
 
     /// A scope inside this one, with no deadline of its own.
@@ -56,7 +56,7 @@ impl Scope {
 
     /// A scope inside this one that ends at `at`.
     pub fn child_at(&self, at: Instant) -> Self {
-        Self(Repr::Shared(tree::branch(Up::Under(self.branch()), at, None, 0)))
+        Self(Repr::Shared(tree::branch(Up::Under(self.branch()), at, None, Mark::new())))
     }
 
     /// A scope inside this one that ends `duration` from this call.

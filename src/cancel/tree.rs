@@ -21,6 +21,7 @@ use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
 use alloc::vec::Vec;
 use core::pin::Pin;
+use core::task::Waker;
 
 /// Who waits on the node itself.
 pub(super) const WAITERS: usize = 0;
@@ -61,26 +62,64 @@ pub(super) struct Node {
     link: Option<TreeWaiter>,
 }
 
-/// On which poll stack the run of a scope is polling its body, and whether anybody relies on that.
+/// On which poll stack the run of a scope is polling its body, with which waker, and whether anybody relies on that.
 pub(super) struct Mark {
     stack: AtomicUsize,
+    /// The address of the waker's data, and that of its table.
+    waker: [AtomicUsize; 2],
     relied: AtomicBool,
 }
 
 impl Mark {
-    pub(super) fn new(stack: usize) -> Self {
-        Self { stack: AtomicUsize::new(stack), relied: AtomicBool::new(false) }
+    pub(super) fn new() -> Self {
+        let waker = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        Self { stack: AtomicUsize::new(0), waker, relied: AtomicBool::new(false) }
     }
 
-    // Relaxed throughout: the only value that a reader acts upon is its own stack's, which it wrote itself.
+    /// The same mark for the node that an inline scope becomes.
+    pub(super) fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy.set(self.stack(), self.waker());
+        copy
+    }
+
+    // Relaxed throughout: the only stack that a reader acts upon is its own, which it wrote itself.
     #[inline]
     pub(super) fn stack(&self) -> usize {
         self.stack.load(Ordering::Relaxed)
     }
 
-    #[inline]
-    pub(super) fn set(&self, stack: usize) {
+    /// Whether a run is polling on `stack`, with `waker`: then whoever is being polled with that waker is woken when the
+    /// run is. With another one it may sit behind an executor that does not return to the run.
+    pub(super) fn is_polling(&self, stack: usize, waker: &Waker) -> bool {
+        self.stack() == stack && self.waker() == address(waker)
+    }
+
+    fn waker(&self) -> [usize; 2] {
+        [self.waker[0].load(Ordering::Relaxed), self.waker[1].load(Ordering::Relaxed)]
+    }
+
+    fn set(&self, stack: usize, waker: [usize; 2]) {
+        self.waker[0].store(waker[0], Ordering::Relaxed);
+        self.waker[1].store(waker[1], Ordering::Relaxed);
         self.stack.store(stack, Ordering::Relaxed);
+    }
+
+    /// A run begins to poll. Gives the stack that was marked.
+    pub(super) fn begin(&self, stack: usize, waker: &Waker) -> usize {
+        let before = self.stack();
+        self.set(stack, address(waker));
+        before
+    }
+
+    /// A run on `stack` has polled, which was marked with `before` when it began.
+    ///
+    /// What another thread has marked meanwhile is left alone, and what it had marked before is not put back: that run
+    /// may be over. A run of the same scope further out on this stack keeps its mark, but for the waker.
+    pub(super) fn end(&self, stack: usize, before: usize) {
+        if self.stack() == stack {
+            self.set(if before == stack { stack } else { 0 }, [0; 2]);
+        }
     }
 
     /// Notes that a descendant leaves it to this run to watch the clock.
@@ -99,13 +138,18 @@ impl Mark {
     }
 }
 
+/// What tells one waker from another.
+fn address(waker: &Waker) -> [usize; 2] {
+    [waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr()]
+}
+
 /// Where a new node hangs.
 pub(super) enum Up {
     Root(Time),
     Under(Arc<Branch>),
 }
 
-pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, stack: usize) -> Arc<Branch> {
+pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, mark: Mark) -> Arc<Branch> {
     let (time, link) = match up {
         Up::Root(time) => (Some(time), None),
         Up::Under(parent) => (None, Some(TreeWaiter::new(parent, None))),
@@ -113,7 +157,7 @@ pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, stack: u
     let node = Node {
         cancelled: AtomicBool::new(reason.is_some()),
         timed: AtomicBool::new(!deadline.is_never()),
-        mark: Mark::new(stack),
+        mark,
         time,
         link,
     };
@@ -209,23 +253,24 @@ pub(super) fn cancel(branch: &Branch, reason: Reason) -> bool {
 /// As many children as are taken off a line at once.
 const CHILDREN_AT_ONCE: usize = 32;
 
-/// Wakes everybody who waits on this node or below it (S3).
+/// Wakes everybody who waits on this node or below it (S3); should a waker panic, the rest while that unwinds.
 pub(super) fn sweep(branch: &Branch) {
-    let mut found: Vec<Weak<Branch>> = Vec::new();
-    empty(branch, &mut found);
-    while let Some(child) = found.pop() {
-        if let Some(child) = child.upgrade() {
-            empty(&child, &mut found);
-        }
-    }
+    Sweep { top: branch, found: Vec::new() }.run();
 }
 
-/// Empties both lines of one node: wakes the waiters, and adds the children to `found`.
-fn empty(branch: &Branch, found: &mut Vec<Weak<Branch>>) {
-    loop {
+/// What a sweep has still to do: its own node first, then the children that it has found.
+struct Sweep<'a> {
+    top: &'a Branch,
+    found: Vec<Weak<Branch>>,
+}
+
+impl Sweep<'_> {
+    /// Wakes waiters of one node and takes children off its line, some of each. False: there are none.
+    fn step(&mut self, branch: &Branch) -> bool {
         if branch.with(|held| held.is_empty(WAITERS) && held.is_empty(CHILDREN)) {
-            return;
+            return false;
         }
+        let found = &mut self.found;
         found.reserve(CHILDREN_AT_ONCE);
         let most = found.len() + CHILDREN_AT_ONCE;
         branch.wake(|held, batch| {
@@ -236,6 +281,25 @@ fn empty(branch: &Branch, found: &mut Vec<Weak<Branch>>) {
                 held.dismiss(CHILDREN, batch);
             }
         });
+        true
+    }
+
+    fn run(&mut self) {
+        while self.step(self.top) {}
+        while let Some(child) = self.found.pop() {
+            let Some(branch) = child.upgrade() else { continue };
+            // It stays on the list until it is empty, for the case that a waker panics.
+            self.found.push(child);
+            let at = self.found.len() - 1;
+            while self.step(&branch) {}
+            self.found.swap_remove(at);
+        }
+    }
+}
+
+impl Drop for Sweep<'_> {
+    fn drop(&mut self) {
+        self.run();
     }
 }
 

@@ -53,7 +53,15 @@ impl<'a> View<'a> {
 
     /// Whether the scope can't leave the body of its parent's run.
     pub(super) fn is_fixed(self) -> bool {
-        matches!(self, Self::Inline(Inline { parent: Parent::Borrowed(_), .. }))
+        self.borrowed_parent().is_some()
+    }
+
+    /// The scope around this one, if this one can't leave the body of its run.
+    pub(super) fn borrowed_parent(self) -> Option<&'a Scope> {
+        match self {
+            Self::Inline(Inline { parent: Parent::Borrowed(scope), .. }) => Some(scope),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -110,12 +118,12 @@ impl<'a> View<'a> {
 impl Inline {
     #[inline]
     pub(super) fn new(parent: Parent, deadline: Instant) -> Self {
-        Self { parent, deadline, expired: AtomicBool::new(false), mark: Mark::new(0), shared: OnceArc::new() }
+        Self { parent, deadline, expired: AtomicBool::new(false), mark: Mark::new(), shared: OnceArc::new() }
     }
 
     /// The scope as a node of the tree, which hangs under `up` if it becomes one now.
     pub(super) fn share(&self, up: Up) -> Arc<Branch> {
-        self.shared.get_or_init(|| tree::branch(up, self.deadline, View::Inline(self).reason(), self.mark.stack()))
+        self.shared.get_or_init(|| tree::branch(up, self.deadline, View::Inline(self).reason(), self.mark.copy()))
     }
 
     #[inline]

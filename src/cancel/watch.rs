@@ -10,7 +10,7 @@ use crate::wait::Seen;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -43,7 +43,7 @@ impl Watch {
     /// What was registered first is registered before the flags are read, so the caller reads them after this.
     pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, own_mark: bool, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        let needs = needs(scope, own_mark);
+        let needs = needs(scope, own_mark, cx.waker());
         let mut joined = false;
         match needs.branch {
             None => this.waiter.set(None),
@@ -98,15 +98,25 @@ impl Watch {
     }
 }
 
-/// Walks up to the first run that is polling on this stack: that one watches over itself and all above it.
-fn needs(scope: &Scope, own_mark: bool) -> Needs<'_> {
+/// Walks up to the first run that is polling on this stack with this waker: that one watches over itself and all above it.
+///
+/// A run that is polling on this stack with another waker may be blocked by an executor inside its body, so it is not
+/// relied on; its scope becomes a node then, since it may be shared and cancelled while it is blocked.
+fn needs<'a>(scope: &'a Scope, own_mark: bool, waker: &Waker) -> Needs<'a> {
     let stack = slot::stack();
     let mut needs = Needs { branch: None, until: Instant::NEVER };
-    let mut fixed = true;
-    for (level, view) in scope.view().up().enumerate() {
-        let polling = (level > 0 || own_mark) && view.mark().stack() == stack;
+    // What waits for the scope itself, other than its run, may be anywhere.
+    let mut fixed = !own_mark;
+    let mut at = Some(scope);
+    for (level, mut view) in scope.view().up().enumerate() {
+        let marked = level > 0 || own_mark;
+        let polling = marked && view.mark().is_polling(stack, waker);
         if polling && fixed {
             break;
+        }
+        if let (true, None, Some(at)) = (marked && view.mark().stack() == stack, needs.branch, at) {
+            at.branch();
+            view = at.view();
         }
         if let (None, View::Shared(branch)) = (needs.branch, view) {
             needs.branch = Some(branch);
@@ -118,6 +128,7 @@ fn needs(scope: &Scope, own_mark: bool) -> Needs<'_> {
         }
         needs.until = needs.until.min(view.deadline());
         fixed &= view.is_fixed();
+        at = view.borrowed_parent();
     }
     needs
 }

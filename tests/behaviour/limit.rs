@@ -1,0 +1,92 @@
+//! Rate limits.
+
+use crate::support::{Cx, LONG, Log, Spawner, again, ms, poll};
+use futures::future::join_all;
+use std::num::NonZeroU32;
+use std::task::Waker;
+use wakeful::cancel::Deadline;
+use wakeful::limit::{AcquireError, Limiter, Quota, TryAcquireError};
+
+/// One permit every two milliseconds, nothing charged in the past.
+fn quota(burst: u32) -> Quota {
+    Quota::per_second(NonZeroU32::new(500).unwrap()).burst(NonZeroU32::new(burst).unwrap()).strict()
+}
+
+pub(crate) async fn permits_come_at_the_rate(cx: Cx<impl Spawner>) {
+    let limiter = Limiter::new(&cx.time, quota(3));
+    for _ in 0..7 {
+        limiter.acquire(1).await.unwrap();
+    }
+    cx.assert_at(8);
+    limiter.acquire(3).await.unwrap();
+    cx.assert_at(14);
+    assert_eq!(limiter.acquire(4).await, Err(AcquireError::ExceedsBurst { permits: 4, burst: 3 }));
+}
+
+pub(crate) async fn waiters_are_served_in_order(cx: Cx<impl Spawner>) {
+    let limiter = Limiter::new(&cx.time, quota(2));
+    limiter.try_acquire(2).unwrap();
+    let log = Log::new();
+    let mut turns: Vec<_> = (0..5)
+        .map(|n| {
+            let (limiter, log) = (limiter.clone(), log.clone());
+            Box::pin(async move {
+                limiter.acquire(1 + n % 2).await.unwrap();
+                log.add(n);
+            })
+        })
+        .collect();
+    for turn in &mut turns {
+        let _ = poll(turn.as_mut(), Waker::noop());
+    }
+    // Polled in the wrong order from here on.
+    turns.reverse();
+    let tasks: Vec<_> = turns.into_iter().map(|turn| cx.spawn("turn", turn)).collect();
+    assert!(limiter.try_acquire(1).is_err(), "newcomers don't overtake");
+    join_all(tasks).await;
+    let mut served = log.entries();
+    cx.assert_at(14);
+    if cx.exact() {
+        assert_eq!(served, [0, 1, 2, 3, 4]);
+    }
+    served.sort_unstable();
+    assert_eq!(served, [0, 1, 2, 3, 4]);
+}
+
+pub(crate) async fn what_would_come_too_late_is_refused_at_once(cx: Cx<impl Spawner>) {
+    let quota = Quota::new(NonZeroU32::MIN, LONG).unwrap();
+    let limiter = Limiter::new(&cx.time, quota);
+    let before = cx.time.now();
+    limiter.acquire(1).await.unwrap();
+    let scope = cx.scope();
+    let outcome = scope.move_on_after(ms(900), async |s| {
+        let Deadline::At(deadline) = s.effective_deadline() else { panic!("it has one") };
+        let refused = limiter.acquire_before(1, deadline).await;
+        let Err(AcquireError::TooLate { earliest, deadline: said }) = refused else { panic!("{refused:?}") };
+        assert_eq!(said, deadline);
+        earliest
+    });
+    let earliest = outcome.await.done().expect("refused at once");
+    assert!(earliest >= before + LONG);
+    cx.assert_at(0);
+    assert_eq!(limiter.try_acquire(1), Err(TryAcquireError::NotYet { earliest }), "as it was");
+}
+
+pub(crate) async fn a_waiter_that_gives_up_gives_its_place_back(cx: Cx<impl Spawner>) {
+    let quota = Quota::new(NonZeroU32::MIN, ms(5)).unwrap().strict();
+    let limiter = Limiter::new(&cx.time, quota);
+    limiter.acquire(1).await.unwrap();
+    let mut gives_up = Box::pin(limiter.acquire(1));
+    let _ = poll(gives_up.as_mut(), Waker::noop());
+    let waits = {
+        let (limiter, time) = (limiter.clone(), cx.time.clone());
+        cx.spawn("waits", async move {
+            limiter.acquire(1).await.unwrap();
+            time.now()
+        })
+    };
+    again().await;
+    cx.sleep(2).await;
+    drop(gives_up);
+    cx.assert_instant(waits.await, 5);
+}

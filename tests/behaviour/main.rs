@@ -1,0 +1,114 @@
+//! One suite, every runtime: each scenario is an ordinary generic async function, listed once below, and a test of its
+//! own on each runtime that `runtimes.rs` names.
+//!
+//! On a real runtime a scenario asserts order, counts and lower bounds. In the simulator it runs under many schedules,
+//! and instants are exact.
+
+#[macro_use]
+mod runtimes;
+mod cancel;
+mod limit;
+mod queue;
+mod spawn;
+mod support;
+mod time;
+
+use cancel::{ambient, deadlines, endings, nesting};
+use time::{instants, intervals};
+
+on_every_runtime! {
+    instants {
+        a_sleep_is_never_early
+        a_sleep_of_zero_is_ready_at_once
+        sleeps_that_are_due_together_end_in_the_order_of_their_first_polls
+        the_earlier_deadline_comes_first_whoever_registered_first
+        a_sleep_that_is_reset_earlier_ends_then
+        a_sleep_that_is_reset_later_ends_then
+        a_sleep_that_has_ended_can_be_reset
+        a_dropped_sleep_leaves_the_queue_and_drops_its_waker
+        the_last_waker_is_the_one_that_is_woken
+    }
+    intervals {
+        bursts_catch_up_with_the_schedule
+        delays_start_the_schedule_anew
+        skips_keep_to_the_schedule
+        a_dropped_tick_is_not_lost
+    }
+    spawn {
+        tasks_keep_their_names_and_come_to_their_end
+        a_task_drops_its_future_when_it_is_done
+        a_task_that_is_never_spawned_drops_its_future
+        a_closure_spawns
+        block_on_waits_for_other_threads
+        block_on_is_a_poll_stack_of_its_own
+    }
+    endings {
+        a_cancelling_drops_the_body
+        a_flag_is_looked_at_before_the_first_poll_and_after_each_pending
+        a_dropped_run_drops_its_body_and_cancels_nothing
+        b_a_body_is_never_started_in_a_cancelled_scope
+        b_a_body_is_never_started_past_the_deadline
+        b_a_body_is_never_started_past_the_deadline_of_an_ancestor
+        b_a_ready_body_wins_at_the_deadline_instant
+        b_a_ready_body_wins_in_a_cancelled_scope
+        c_cancel_called_is_not_caught
+        d_the_first_reason_stays
+        d_timed_out_needs_the_own_deadline_first
+        d_an_ancestors_deadline_is_no_time_out
+        d_errors_of_the_body_are_not_mixed_with_those_of_the_scope
+        cancelling_from_another_thread_reaches_every_task
+        many_children_are_all_told
+        futures_are_send
+    }
+    nesting {
+        e_the_outermost_cancelled_scope_wins_along_one_poll_stack
+        e_the_outermost_of_three_wins_when_all_are_past_their_deadlines
+        e_sub_executors_of_the_body_are_part_of_its_poll_stack
+        e_in_another_task_a_run_resolves_itself_with_the_ancestors_reason
+        e_in_another_task_an_ancestors_deadline_that_nobody_runs_is_kept
+        e_behind_a_foreign_block_on_a_run_resolves_itself
+        e_behind_a_foreign_block_on_deadlines_of_the_outer_run_are_kept
+        e_behind_a_foreign_block_on_a_scope_that_is_shared_late_is_heard
+        e_our_block_on_is_a_barrier
+        e_a_run_that_ends_wakes_a_descendant_that_relied_on_it
+        e_a_descendant_moved_out_of_the_body_keeps_the_outer_deadline
+        e_a_wait_for_the_own_scope_survives_its_run
+        e_runs_of_one_scope_on_two_threads_leave_no_mark
+    }
+    deadlines {
+        f_moving_a_deadline_later_never_uncancels
+        f_after_counts_from_entry
+        f_is_cancelled_reads_flags_and_check_reads_the_clock
+        a_deadline_moved_earlier_wakes_whoever_waits
+        a_deadline_moved_later_is_kept
+        a_deadline_moved_by_the_body_itself_counts
+        g_the_effective_deadline_is_the_minimum
+        g_cancelled_is_a_value_of_its_own
+        k_a_waker_may_enter_the_scope_that_fires_it
+        k_a_waker_that_panics_keeps_nobody_waiting
+    }
+    ambient {
+        a_scope_is_current_during_poll_and_drop
+        what_was_current_is_put_back_also_on_panic
+        scopes_are_current_innermost_first
+        free_functions_lie_in_the_current_scope
+        free_functions_count_from_their_first_poll
+        a_moved_future_stays_in_the_scope_of_its_first_poll
+        outside_any_scope_there_is_no_deadline
+    }
+    queue {
+        items_arrive_in_order_and_the_capacity_is_kept
+        several_consumers_share_what_there_is
+        closing_drains
+        a_dropped_send_that_waited_takes_its_value_along
+        closing_gives_back_what_waits_to_be_sent
+        the_last_receiver_gone_gives_waiting_values_back
+        a_receive_that_is_cut_short_takes_nothing
+    }
+    limit {
+        permits_come_at_the_rate
+        waiters_are_served_in_order
+        what_would_come_too_late_is_refused_at_once
+        a_waiter_that_gives_up_gives_its_place_back
+    }
+}

@@ -1,0 +1,47 @@
+//! Ticking.
+
+use crate::support::{Counter, Cx, Spawner, ms, poll};
+use std::pin::pin;
+use wakeful::time::{Instant, MissedTick};
+
+/// The first tick, two periods of being late, and the three ticks after that.
+async fn late(cx: &Cx<impl Spawner>, missed: MissedTick) -> (Instant, [Instant; 3]) {
+    let mut every = cx.time.interval_at(cx.at(4), ms(4)).missed(missed);
+    assert_eq!(every.tick().await, cx.at(4));
+    cx.assert_at(4);
+    cx.time.sleep_until(cx.at(14)).await;
+    let now = cx.time.now();
+    (now, [every.tick().await, every.tick().await, every.tick().await])
+}
+
+pub(crate) async fn bursts_catch_up_with_the_schedule(cx: Cx<impl Spawner>) {
+    let (_, ticks) = late(&cx, MissedTick::Burst).await;
+    assert_eq!(ticks, [cx.at(8), cx.at(12), cx.at(16)]);
+    cx.assert_at(16);
+}
+
+pub(crate) async fn delays_start_the_schedule_anew(cx: Cx<impl Spawner>) {
+    let (now, ticks) = late(&cx, MissedTick::Delay).await;
+    assert_eq!(ticks[0], cx.at(8));
+    assert!(ticks[1] >= now + ms(4) && ticks[2] >= ticks[1] + ms(4));
+    cx.assert_instant(ticks[1], 18);
+    cx.assert_at(22);
+}
+
+pub(crate) async fn skips_keep_to_the_schedule(cx: Cx<impl Spawner>) {
+    let (now, ticks) = late(&cx, MissedTick::Skip).await;
+    assert_eq!(ticks[0], cx.at(8));
+    assert!(ticks[1] > now && ticks[2] > ticks[1]);
+    assert!(ticks.iter().all(|&tick| (tick - cx.start).as_nanos() % ms(4).as_nanos() == 0));
+    cx.assert_instant(ticks[1], 16);
+    cx.assert_at(20);
+}
+
+pub(crate) async fn a_dropped_tick_is_not_lost(cx: Cx<impl Spawner>) {
+    let mut every = cx.time.interval_at(cx.at(2), ms(1000));
+    if cx.time.now() < cx.at(1) {
+        assert!(poll(pin!(every.tick()), &Counter::new().waker()).is_pending());
+    }
+    cx.sleep(3).await;
+    assert_eq!(every.tick().await, cx.at(2));
+}

@@ -1,0 +1,4 @@
+//! Sleeps and intervals.
+
+pub(crate) mod instants;
+pub(crate) mod intervals;
