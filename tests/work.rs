@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::{pending, poll_fn, ready};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -530,6 +531,19 @@ fn a_run_dropped_half_way_drops_its_bodies_and_their_items() {
         assert!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(Rc::strong_count(&item), 4);
     }
+    assert_eq!(Rc::strong_count(&item), 1);
+}
+
+#[test]
+fn a_panic_of_the_sink_goes_through_and_leaves_nothing_behind() {
+    let scope = Scope::new(ManualClock::new().time());
+    let item = Rc::new(());
+    let items = [(true, item.clone()), (false, item.clone()), (true, item.clone())];
+    let body = |lease: Lease<(bool, Rc<()>)>| async move { if lease.0 { pending().await } else { Ok::<(), ()>(()) } };
+    let sink = |_: Ended<_, (), ()>| panic!("sink");
+    let run = work(items).workers(n(2)).run(&scope, body, sink);
+    let panic = catch_unwind(AssertUnwindSafe(|| block_on(run))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"sink"));
     assert_eq!(Rc::strong_count(&item), 1);
 }
 

@@ -11,6 +11,42 @@ use futures_core::stream::Stream;
 ///
 /// Most users implement nothing: everything that can be iterated over, each stream that is `Unpin`, and the receiver of a
 /// queue is taken by [`work`](super::work()) as it is.
+///
+/// # Examples
+/// A source that never ends, and hands back how far it came:
+/// ```
+/// use core::task::{Context, Poll};
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Count, Lease, Source, work};
+///
+/// struct Numbers(u64);
+///
+/// impl Source for Numbers {
+///     type Item = u64;
+///     type Rest = u64;
+///
+///     fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u64>> {
+///         self.0 += 1;
+///         Poll::Ready(Some(self.0))
+///     }
+///
+///     fn remaining(&self) -> Option<usize> {
+///         None
+///     }
+///
+///     fn into_rest(self) -> u64 {
+///         self.0
+///     }
+/// }
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let body = |_: Lease<u64>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(1)).await) };
+///     let report = work(Numbers(0)).deadline_after(Duration::from_secs(10)).run(&scope, body, Count::new()).await;
+///     assert_eq!((report.count.done, report.rest), (10, 10));
+/// });
+/// ```
 pub trait Source {
     /// What is pulled.
     type Item;
@@ -22,7 +58,7 @@ pub trait Source {
     /// A source that is `Pending` has registered the waker and keeps its item: the run may end before the next call.
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Item>>;
 
-    /// How many items are left, if that is known.
+    /// How many items are left, if that is known. Asked for before a permit is taken, and for the report.
     fn remaining(&self) -> Option<usize>;
 
     /// The rest, at the end of the run.
@@ -43,15 +79,18 @@ pub trait IntoSource<M> {
 }
 
 /// How a type is a source; see [`IntoSource`].
-#[allow(missing_debug_implementations)]
 pub mod by {
     /// As something to iterate over.
+    #[derive(Debug)]
     pub enum Iteration {}
     /// As a stream.
+    #[derive(Debug)]
     pub enum Streaming {}
     /// As a queue's receiver.
+    #[derive(Debug)]
     pub enum Queueing {}
     /// As a [`Source`](super::Source) itself.
+    #[derive(Debug)]
     pub enum Itself {}
 }
 
