@@ -21,6 +21,9 @@ pub(crate) trait Runtime {
         F: Future<Output = ()> + Send + 'static;
 }
 
+/// What starts tasks on a real runtime.
+type Start = fn(Task);
+
 /// tokio with two worker threads.
 pub(crate) struct TokioMulti;
 /// tokio on one thread.
@@ -33,7 +36,7 @@ pub(crate) struct AsyncStd;
 pub(crate) struct Simulator;
 
 /// A context on a real runtime, whose clock is the system's, without slack.
-fn real(spawner: fn(Task)) -> Cx<fn(Task)> {
+fn real(spawner: Start) -> Cx<Start> {
     Cx::new(SystemClock::start(Duration::ZERO), spawner, None)
 }
 
@@ -42,7 +45,7 @@ fn on_tokio(task: Task) {
 }
 
 /// Runs `scenario` as a task of `runtime`.
-fn tokio_run<F>(mut runtime: tokio::runtime::Builder, scenario: fn(Cx<fn(Task)>) -> F) -> Result<(), String>
+fn tokio_run<F>(mut runtime: tokio::runtime::Builder, scenario: fn(Cx<Start>) -> F) -> Result<(), String>
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -52,9 +55,9 @@ where
 }
 
 impl Runtime for TokioMulti {
-    type Spawner = fn(Task);
+    type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<fn(Task)>) -> F) -> Result<(), String>
+    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -65,9 +68,9 @@ impl Runtime for TokioMulti {
 }
 
 impl Runtime for TokioCurrent {
-    type Spawner = fn(Task);
+    type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<fn(Task)>) -> F) -> Result<(), String>
+    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -76,9 +79,9 @@ impl Runtime for TokioCurrent {
 }
 
 impl Runtime for Smol {
-    type Spawner = fn(Task);
+    type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<fn(Task)>) -> F) -> Result<(), String>
+    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -88,9 +91,9 @@ impl Runtime for Smol {
 }
 
 impl Runtime for AsyncStd {
-    type Spawner = fn(Task);
+    type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<fn(Task)>) -> F) -> Result<(), String>
+    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
     where
         F: Future<Output = ()> + Send + 'static,
     {

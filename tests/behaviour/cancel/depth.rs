@@ -1,6 +1,7 @@
 //! Scopes thousands deep on a small stack, in a build that optimises nothing. No runtime has a part in it.
 
 use crate::support::{Boxed, Counter, LONG, poll};
+use pin_project_lite::pin_project;
 use std::future::pending;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -36,15 +37,20 @@ fn thousands_of_nested_children_poll_and_drop_on_a_small_stack() {
     });
 }
 
-/// A future whose output nobody wants.
-struct Ignore<F>(F);
+pin_project! {
+    /// A future whose output nobody wants.
+    struct Ignore<F> {
+        #[pin]
+        future: F,
+    }
+}
 
-impl<F: Future + Unpin> Future for Ignore<F> {
+impl<F: Future> Future for Ignore<F> {
     type Output = ();
 
     #[inline(always)]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Pin::new(&mut self.0).poll(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.project().future.poll(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -62,7 +68,7 @@ fn thousands_of_nested_runs_poll_and_drop_on_a_small_stack() {
                 pending().await
             });
             for _ in 0..DEPTH {
-                nest = Box::pin(Ignore(Box::pin(wakeful::move_on_after(LONG, nest))));
+                nest = Box::pin(Ignore { future: wakeful::move_on_after(LONG, nest) });
             }
             let mut run = Box::pin(root.run(nest));
             assert!(poll(run.as_mut(), &waker).is_pending());
