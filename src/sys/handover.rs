@@ -181,7 +181,7 @@ mod loom_tests {
     #[test]
     fn the_last_of_owner_and_way_drops_the_value() {
         model::model(|| {
-            let value = alloc::sync::Arc::new(());
+            let value = Arc::new(());
             let mut owner = Owner::new();
             let (way, brought) = (owner.lend(), value.clone());
             let other = model::spawn(move || way.back(Some(brought)));
@@ -190,7 +190,7 @@ mod loom_tests {
             }
             drop(owner);
             other.join().unwrap();
-            assert_eq!(alloc::sync::Arc::strong_count(&value), 1);
+            assert_eq!(Arc::strong_count(&value), 1);
         });
     }
 }
