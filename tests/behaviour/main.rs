@@ -12,6 +12,7 @@ mod queue;
 mod spawn;
 mod support;
 mod time;
+mod work;
 
 use cancel::{ambient, deadlines, endings, nesting};
 use time::{instants, intervals};
@@ -110,5 +111,11 @@ on_every_runtime! {
         waiters_are_served_in_order
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
+    }
+    work {
+        every_item_is_in_one_place
+        what_the_deadline_leaves_is_given_back
+        workers_drain_a_queue_that_a_task_fills
+        cancelling_the_scope_ends_the_run_with_a_report
     }
 }

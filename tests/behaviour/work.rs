@@ -1,0 +1,114 @@
+//! Batches against a deadline.
+
+use crate::support::{Cx, Spawner, ms};
+use std::num::NonZeroUsize;
+use wakeful::queue;
+use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, Stop, work};
+
+fn workers(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+pub(crate) async fn every_item_is_in_one_place(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let body = |item: Lease<&'static str>| {
+        let time = cx.time.clone();
+        async move {
+            match *item {
+                "fails" => return Err("as it was asked to"),
+                "panics" => panic!("as it was asked to"),
+                "hangs" => std::future::pending().await,
+                _ => time.sleep(ms(5)).await,
+            }
+            Ok(())
+        }
+    };
+    let mut places = Vec::new();
+    let sink = |ended: Ended<&'static str, (), &'static str>| {
+        places.push(match ended.outcome {
+            ItemOutcome::Done(()) => (ended.index, "done", None),
+            ItemOutcome::Failed { item, .. } => (ended.index, "failed", item),
+            ItemOutcome::Panicked { item, .. } => (ended.index, "panicked", item),
+            ItemOutcome::TimedOut { item } => (ended.index, "timed out", item),
+            _ => (ended.index, "elsewhere", None),
+        });
+    };
+    let items = ["works", "hangs", "fails", "panics"];
+    let report = work(items).item_timeout(ms(50)).run(&scope, body, sink).await;
+    let expected = [
+        (0, "done", None),
+        (1, "timed out", Some("hangs")),
+        (2, "failed", Some("fails")),
+        (3, "panicked", Some("panics")),
+    ];
+    assert_eq!(places, expected);
+    assert_eq!((report.not_started, report.stop), (Some(0), Stop::Exhausted));
+    cx.assert_at(55);
+}
+
+pub(crate) async fn what_the_deadline_leaves_is_given_back(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let body = |item: Lease<u32>| {
+        let time = cx.time.clone();
+        async move {
+            time.sleep(ms(5)).await;
+            Ok::<_, ()>(*item)
+        }
+    };
+    let mut all = Collect::new();
+    let report = work(0..20).deadline_after(ms(22)).run(&scope, body, &mut all).await;
+    let count = report.count;
+    assert!(count.done <= 4 && count.done + count.cancelled + count.skipped <= 5);
+    let pulled = count.done + count.cancelled + count.skipped;
+    assert_eq!(report.rest, pulled as u32..20, "what was not pulled is still in the source");
+    assert_eq!(report.stop, Stop::OutOfTime);
+    if cx.exact() {
+        assert_eq!((count.done, count.cancelled, report.not_started), (4, 1, Some(15)));
+        assert_eq!(all.into_results(), [0, 1, 2, 3]);
+    }
+    cx.assert_at(22);
+}
+
+pub(crate) async fn workers_drain_a_queue_that_a_task_fills(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let (tx, rx) = queue::bounded(workers(2));
+    let producer = cx.spawn("producer", async move {
+        for n in 1..=30_u64 {
+            tx.send(n).await.unwrap();
+        }
+    });
+    let body = |item: Lease<u64>| {
+        let time = cx.time.clone();
+        async move {
+            time.sleep(ms(1)).await;
+            Ok::<_, ()>(*item)
+        }
+    };
+    let mut sum = 0;
+    let sink = |ended: Ended<u64, u64, ()>| {
+        if let ItemOutcome::Done(n) = ended.outcome {
+            sum += n;
+        }
+    };
+    let report = work(rx).workers(workers(3)).run(&scope, body, sink).await;
+    producer.await;
+    assert_eq!((report.count.done, sum), (30, 465));
+    assert_eq!(report.per_worker.iter().sum::<u64>(), 30);
+    cx.assert_at(10);
+}
+
+pub(crate) async fn cancelling_the_scope_ends_the_run_with_a_report(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let stop = scope.clone();
+    let sleep = cx.sleep(7);
+    let killer = cx.spawn("killer", async move {
+        sleep.await;
+        stop.cancel("enough");
+    });
+    let body = |_: Lease<u32>| std::future::pending::<Result<(), ()>>();
+    let report = work(0..10).workers(workers(4)).run(&scope, body, Count::new()).await;
+    killer.await;
+    assert_eq!((report.count.cancelled, report.not_started), (4, Some(6)));
+    assert!(matches!(report.stop, Stop::Cancelled(reason) if reason.to_string() == "enough"));
+    cx.assert_at(7);
+}
