@@ -1,1 +1,177 @@
+//! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag.
 
+use super::*;
+use crate::sys::Arc;
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::model::{model, spawn};
+use crate::sys::waker::hooked::{Act, hooked};
+use crate::time::{Clock, Instant, Time};
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Waker};
+
+/// A clock that stands still: nothing here waits for time.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::EPOCH
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
+fn root() -> Scope {
+    Scope::new(Time::new(Still))
+}
+
+type Wait = Pin<Box<UntilCancelled>>;
+
+fn wait(scope: &Scope) -> Wait {
+    Box::pin(scope.cancelled())
+}
+
+fn poll(wait: &mut Wait, waker: &Waker) -> bool {
+    wait.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+}
+
+/// A waker that counts its wake-ups.
+fn counter() -> (Arc<AtomicUsize>, Waker) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counts = count.clone();
+    let waker = hooked(move |act| {
+        if act == Act::Wake {
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (count, waker)
+}
+
+/// Begins to wait for `scope`: ready at once, or woken once the race is over.
+fn begin(scope: &Scope) -> impl FnOnce() + Send + use<> {
+    let mut wait = wait(scope);
+    let (count, waker) = counter();
+    let ready = poll(&mut wait, &waker);
+    move || {
+        assert!(ready || count.load(Ordering::Relaxed) > 0, "neither ready nor woken");
+        assert!(ready || poll(&mut wait, &waker), "woken for nothing");
+    }
+}
+
+#[test]
+fn loom_a_first_wait_that_races_with_cancelling_is_ready_or_woken() {
+    model(|| {
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        let check = begin(&root);
+        assert!(canceller.join().unwrap());
+        check();
+    });
+}
+
+#[test]
+fn loom_a_child_that_is_made_and_attached_while_its_root_is_cancelled_is_told() {
+    model(|| {
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        let child = root.child().child();
+        let check = begin(&child);
+        canceller.join().unwrap();
+        check();
+        assert!(child.is_cancelled() && !child.cancel_called());
+    });
+}
+
+#[test]
+fn loom_two_children_that_attach_below_one_node_while_the_root_is_cancelled_are_told() {
+    model(|| {
+        let root = root();
+        let middle = root.child();
+        let other = spawn({
+            let child = middle.child();
+            move || begin(&child)
+        });
+        let child = middle.child();
+        let first = spawn(move || begin(&child));
+        root.cancel("race");
+        other.join().unwrap()();
+        first.join().unwrap()();
+    });
+}
+
+#[test]
+fn loom_a_wait_that_is_dropped_while_its_scope_is_cancelled_takes_nobody_along() {
+    model(|| {
+        let root = root();
+        let child = root.child();
+        let (count, waker) = counter();
+        let mut stays = wait(&child);
+        let mut dropped = wait(&child);
+        assert!(!poll(&mut dropped, Waker::noop()) && !poll(&mut stays, &waker));
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        drop((dropped, child));
+        canceller.join().unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert!(poll(&mut stays, &waker));
+    });
+}
+
+#[test]
+fn loom_a_branch_that_is_dropped_while_its_root_is_cancelled_is_freed() {
+    model(|| {
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        let mut wait = wait(&root.child().child());
+        let _ = poll(&mut wait, Waker::noop());
+        drop(wait);
+        canceller.join().unwrap();
+        assert!(root.is_cancelled());
+    });
+}
+
+#[test]
+fn loom_a_first_wait_that_races_with_an_earlier_deadline_sees_it_or_is_woken() {
+    model(|| {
+        let root = root().child_at(Instant::from_nanos(50));
+        let mover = spawn({
+            let root = root.clone();
+            move || root.set_deadline(Instant::EPOCH)
+        });
+        let check = begin(&root.child());
+        mover.join().unwrap();
+        check();
+        assert!(root.cancel_called());
+    });
+}
+
+#[test]
+fn loom_two_reasons_that_race_leave_one() {
+    model(|| {
+        let root = root();
+        let (count, waker) = counter();
+        let mut wait = wait(&root);
+        assert!(!poll(&mut wait, &waker));
+        let other = spawn({
+            let root = root.clone();
+            move || root.cancel("other")
+        });
+        let first = root.cancel("first");
+        let second = other.join().unwrap();
+        assert!(first != second, "one of them is first");
+        assert_eq!(root.reason(), Some(Reason::from(if first { "first" } else { "other" })));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    });
+}
