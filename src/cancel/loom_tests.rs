@@ -1,137 +1,177 @@
-//! The flag-and-wait protocol of the tree (S1–S3): whoever waits when a scope is cancelled or its deadline moves is told,
-//! whatever the two threads do first.
+//! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag.
 
-use super::{Scope, UntilCancelled};
+use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::model::{model, spawn};
 use crate::sys::waker::hooked::{Act, hooked};
-use crate::time::{Instant, ManualClock};
+use crate::time::{Clock, Instant, Time};
 use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Waker};
 
-/// A wait for the end of a scope, with a waker that counts.
-struct Wait {
-    wait: Pin<Box<UntilCancelled>>,
-    waker: Waker,
-    woken: Arc<AtomicUsize>,
-}
+/// A clock that stands still: nothing here waits for time.
+struct Still;
 
-impl Wait {
-    fn new(scope: &Scope) -> Self {
-        let woken = Arc::new(AtomicUsize::new(0));
-        let counts = woken.clone();
-        let waker = hooked(move |act| {
-            if act == Act::Wake {
-                counts.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        Self { wait: Box::pin(scope.cancelled()), waker, woken }
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::EPOCH
     }
 
-    fn poll(&mut self) -> bool {
-        self.wait.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
-    }
-
-    /// That a wait which was `ready` or not when it was polled has been told by now.
-    fn check(mut self, ready: bool) {
-        assert!(ready || self.woken.load(Ordering::Relaxed) > 0, "it still waits, and nobody woke it");
-        assert!(self.poll(), "it was woken for nothing");
-    }
+    fn arm(&self, _: Instant) {}
 }
 
 fn root() -> Scope {
-    Scope::new(ManualClock::at(Instant::from_nanos(5)).time())
+    Scope::new(Time::new(Still))
 }
 
-#[test]
-fn loom_a_cancel_that_races_with_the_first_wait_is_heard() {
-    model(|| {
-        let scope = root();
-        let mut wait = Wait::new(&scope);
-        let cancels = spawn(move || assert!(scope.cancel("over")));
-        let ready = wait.poll();
-        cancels.join().unwrap();
-        wait.check(ready);
+type Wait = Pin<Box<UntilCancelled>>;
+
+fn wait(scope: &Scope) -> Wait {
+    Box::pin(scope.cancelled())
+}
+
+fn poll(wait: &mut Wait, waker: &Waker) -> bool {
+    wait.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
+}
+
+/// A waker that counts its wake-ups.
+fn counter() -> (Arc<AtomicUsize>, Waker) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counts = count.clone();
+    let waker = hooked(move |act| {
+        if act == Act::Wake {
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
     });
+    (count, waker)
+}
+
+/// Begins to wait for `scope`: ready at once, or woken once the race is over.
+fn begin(scope: &Scope) -> impl FnOnce() + Send + use<> {
+    let mut wait = wait(scope);
+    let (count, waker) = counter();
+    let ready = poll(&mut wait, &waker);
+    move || {
+        assert!(ready || count.load(Ordering::Relaxed) > 0, "neither ready nor woken");
+        assert!(ready || poll(&mut wait, &waker), "woken for nothing");
+    }
 }
 
 #[test]
-fn loom_a_cancel_that_races_with_the_making_of_a_grandchild_reaches_it() {
+fn loom_a_first_wait_that_races_with_cancelling_is_ready_or_woken() {
     model(|| {
-        let scope = root();
-        let middle = scope.child();
-        let cancels = spawn(move || assert!(scope.cancel("over")));
-        let mut wait = Wait::new(&middle.child());
-        let ready = wait.poll();
-        cancels.join().unwrap();
-        wait.check(ready);
-    });
-}
-
-#[test]
-fn loom_two_that_join_below_one_node_are_both_told() {
-    model(|| {
-        let scope = root();
-        let middle = scope.child();
-        let below = middle.child();
-        let joins = spawn(move || {
-            let mut wait = Wait::new(&below);
-            let ready = wait.poll();
-            (wait, ready)
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
         });
-        let mut wait = Wait::new(&middle);
-        let ready = wait.poll();
-        assert!(scope.cancel("over"));
-        let (other, other_ready) = joins.join().unwrap();
-        wait.check(ready);
-        other.check(other_ready);
+        let check = begin(&root);
+        assert!(canceller.join().unwrap());
+        check();
     });
 }
 
 #[test]
-fn loom_a_cancel_that_races_with_the_drop_of_a_branch_touches_nothing_that_is_gone() {
+fn loom_a_child_that_is_made_and_attached_while_its_root_is_cancelled_is_told() {
     model(|| {
-        let scope = root();
-        let child = scope.child();
-        let mut gone = Wait::new(&child.child());
-        let mut stays = Wait::new(&child);
-        assert!(!gone.poll() && !stays.poll());
-        let drops = spawn(move || drop(gone));
-        assert!(scope.cancel("over"));
-        drops.join().unwrap();
-        drop((scope, child));
-        stays.check(false);
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        let child = root.child().child();
+        let check = begin(&child);
+        canceller.join().unwrap();
+        check();
+        assert!(child.is_cancelled() && !child.cancel_called());
     });
 }
 
 #[test]
-fn loom_of_two_reasons_one_stays_and_both_cancellers_return_after_the_wake_up_began() {
+fn loom_two_children_that_attach_below_one_node_while_the_root_is_cancelled_are_told() {
     model(|| {
-        let scope = root();
-        let mut wait = Wait::new(&scope);
-        assert!(!wait.poll());
-        let other = scope.clone();
-        let cancels = spawn(move || other.cancel("one"));
-        let second = scope.cancel("two");
-        let first = cancels.join().unwrap();
-        assert!(first != second, "one of them was the first");
-        let reason = scope.reason().expect("it is cancelled");
-        assert_eq!(reason.text(), Some(if first { "one" } else { "two" }));
-        wait.check(false);
+        let root = root();
+        let middle = root.child();
+        let other = spawn({
+            let child = middle.child();
+            move || begin(&child)
+        });
+        let child = middle.child();
+        let first = spawn(move || begin(&child));
+        root.cancel("race");
+        other.join().unwrap()();
+        first.join().unwrap()();
     });
 }
 
 #[test]
-fn loom_a_deadline_that_is_moved_into_the_past_during_the_first_wait_is_noticed() {
+fn loom_a_wait_that_is_dropped_while_its_scope_is_cancelled_takes_nobody_along() {
     model(|| {
-        let scope = root();
-        let mut wait = Wait::new(&scope.child());
-        let moves = spawn(move || scope.set_deadline(Instant::from_nanos(3)));
-        let ready = wait.poll();
-        moves.join().unwrap();
-        wait.check(ready);
+        let root = root();
+        let child = root.child();
+        let (count, waker) = counter();
+        let mut stays = wait(&child);
+        let mut dropped = wait(&child);
+        assert!(!poll(&mut dropped, Waker::noop()) && !poll(&mut stays, &waker));
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        drop((dropped, child));
+        canceller.join().unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert!(poll(&mut stays, &waker));
+    });
+}
+
+#[test]
+fn loom_a_branch_that_is_dropped_while_its_root_is_cancelled_is_freed() {
+    model(|| {
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        let mut wait = wait(&root.child().child());
+        let _ = poll(&mut wait, Waker::noop());
+        drop(wait);
+        canceller.join().unwrap();
+        assert!(root.is_cancelled());
+    });
+}
+
+#[test]
+fn loom_a_first_wait_that_races_with_an_earlier_deadline_sees_it_or_is_woken() {
+    model(|| {
+        let root = root().child_at(Instant::from_nanos(50));
+        let mover = spawn({
+            let root = root.clone();
+            move || root.set_deadline(Instant::EPOCH)
+        });
+        let check = begin(&root.child());
+        mover.join().unwrap();
+        check();
+        assert!(root.cancel_called());
+    });
+}
+
+#[test]
+fn loom_two_reasons_that_race_leave_one() {
+    model(|| {
+        let root = root();
+        let (count, waker) = counter();
+        let mut wait = wait(&root);
+        assert!(!poll(&mut wait, &waker));
+        let other = spawn({
+            let root = root.clone();
+            move || root.cancel("other")
+        });
+        let first = root.cancel("first");
+        let second = other.join().unwrap();
+        assert!(first != second, "one of them is first");
+        assert_eq!(root.reason(), Some(Reason::from(if first { "first" } else { "other" })));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
     });
 }

@@ -58,3 +58,5 @@ crate::sys::with_system_clock! {
 
 #[cfg(test)]
 mod loom_tests;
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests;
