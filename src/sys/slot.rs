@@ -1,9 +1,10 @@
 //! The ambient slots of a thread, and the token of a poll stack.
 //!
 //! [`ambient`] declares a slot for values of one type. [`enter`] makes a value current for the length of a call,
-//! [`poll_in`] and [`clear_in`] for that of a poll or a drop, in one frame, so that they nest deep. [`current`] reads it. Without `std` there are no slots: nothing is ever current. [`stack`] names the poll stack that
-//! this call runs on: two calls with the same token are on one stack, unless they are on different cores of a target
-//! without `std`, where all share one token.
+//! [`poll_in`] and [`clear_in`] for that of a poll or a drop, in one frame, so that they nest deep. [`current`] reads it.
+//! Without `std` there are no slots: nothing is ever current. [`stack`] names the poll stack that this call runs on: two
+//! calls with the same token are on one stack, unless they are on different cores of a target without `std`, where all
+//! share one token.
 
 #[cfg(not(feature = "std"))]
 pub(crate) use imp::Key;
