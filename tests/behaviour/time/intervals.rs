@@ -22,25 +22,28 @@ pub(crate) async fn bursts_catch_up_with_the_schedule(cx: Cx<impl Spawner>) {
 
 pub(crate) async fn delays_start_the_schedule_anew(cx: Cx<impl Spawner>) {
     let (now, ticks) = late(&cx, MissedTick::Delay).await;
-    assert_eq!(ticks[0], cx.at(8));
-    assert!(ticks[1] >= now + ms(4) && ticks[2] >= ticks[1] + ms(4));
-    cx.assert_instant(ticks[1], 18);
-    cx.assert_at(22);
+    assert!(ticks[1] > now && ticks[2] > now);
+    assert!(ticks.is_sorted_by(|a, b| *b - *a >= ms(4)));
+    if cx.exact() {
+        assert_eq!(ticks, [cx.at(8), cx.at(18), cx.at(22)]);
+    }
 }
 
 pub(crate) async fn skips_keep_to_the_schedule(cx: Cx<impl Spawner>) {
     let (now, ticks) = late(&cx, MissedTick::Skip).await;
-    assert_eq!(ticks[0], cx.at(8));
     assert!(ticks[1] > now && ticks[2] > ticks[1]);
     assert!(ticks.iter().all(|&tick| (tick - cx.start).as_nanos() % ms(4).as_nanos() == 0));
-    cx.assert_instant(ticks[1], 16);
-    cx.assert_at(20);
+    if cx.exact() {
+        assert_eq!(ticks, [cx.at(8), cx.at(16), cx.at(20)]);
+    }
 }
 
 pub(crate) async fn a_dropped_tick_is_not_lost(cx: Cx<impl Spawner>) {
     let mut every = cx.time.interval_at(cx.at(2), ms(1000));
-    if cx.time.now() < cx.at(1) {
-        assert!(poll(pin!(every.tick()), &Counter::new().waker()).is_pending());
+    if poll(pin!(every.tick()), &Counter::new().waker()).is_ready() {
+        // On a machine so busy there is nothing to drop.
+        assert!(!cx.exact());
+        return;
     }
     cx.sleep(3).await;
     assert_eq!(every.tick().await, cx.at(2));
