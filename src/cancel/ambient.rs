@@ -1,7 +1,7 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
-use super::outcome::{Cancelled, Deadline, FailError, Outcome};
-use super::run::{CURRENT, Engine, Polling, cut, drop_body, ended, with_current};
+use super::outcome::{Deadline, FailError, Outcome};
+use super::run::{CURRENT, Engine, Polling, ended, with_current};
 use crate::sys::slot;
 use super::scope::Scope;
 use crate::time::{Instant, Sleep, Time};
@@ -129,26 +129,30 @@ pin_project! {
 
 impl<F: Future> MoveOn<F> {
     fn new(when: When, body: F) -> Self {
-        Self { when, scope: None, engine: Engine::new(body, true) }
+        Self { when, scope: None, engine: Engine::new(body, false) }
     }
 
-    /// Enters the scope at the first poll, and gives it. False: the body must not begin.
+    /// Enters the scope at the first poll. Whether the body has begun, or may begin now.
     #[inline]
-    fn open(self: Pin<&mut Self>) -> bool {
+    fn open(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
-        if this.scope.is_some() {
-            return true;
-        }
-        let (scope, may_begin) = open(this.when);
-        let scope = this.scope.insert(scope);
-        if may_begin.is_err() {
-            drop_body(scope, this.engine.left());
-        }
-        may_begin.is_ok()
+        let mut now = None;
+        let scope = match this.scope {
+            Some(_) if this.engine.has_begun() => return true,
+            Some(scope) => scope,
+            None => {
+                let (scope, at) = open(this.when);
+                now = Some(at);
+                this.scope.insert(scope)
+            }
+        };
+        this.engine.begin(scope, now, cx)
     }
 
+    #[cold]
     fn refused(self: Pin<&mut Self>) -> Poll<Outcome<F::Output>> {
-        cut(self.parts().1)
+        let (engine, scope) = self.parts();
+        engine.refused(scope)
     }
 
     fn inside(self: Pin<&mut Self>) -> (Pin<&mut F>, &Scope) {
@@ -172,9 +176,8 @@ impl<F: Future> MoveOn<F> {
     }
 }
 
-/// The scope of a body that is polled for the first time, with one reading of the clock; the error says why the body is
-/// not begun.
-fn open(when: &When) -> (Scope, Result<(), Cancelled>) {
+/// The scope of a body that is polled for the first time, with the present instant.
+fn open(when: &When) -> (Scope, Instant) {
     let (parent, now) = with_current(|scope| match scope {
         Some(scope) => (Ok(scope.branch()), scope.now()),
         None => {
@@ -186,9 +189,7 @@ fn open(when: &When) -> (Scope, Result<(), Cancelled>) {
         When::At(at) => at,
         When::After(duration) => now + duration,
     };
-    let scope = Scope::below(parent, at);
-    let may_begin = scope.check_at(now);
-    (scope, may_begin)
+    (Scope::below(parent, at), now)
 }
 
 impl<F: Future> Future for MoveOn<F> {
@@ -196,7 +197,7 @@ impl<F: Future> Future for MoveOn<F> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.as_mut().open() {
+        if !self.as_mut().open(cx) {
             return self.refused();
         }
         let (body, scope) = self.as_mut().inside();

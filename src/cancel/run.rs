@@ -5,6 +5,7 @@ use super::scope::Scope;
 use super::tree;
 use super::watch::Watch;
 use crate::sys::slot;
+use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -47,8 +48,8 @@ impl<F: Future> Engine<F> {
     /// so that scopes nest thousands deep also where nothing is optimised.
     #[inline(always)]
     pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        if !self.started && self.as_mut().refused(scope) {
-            return cut(scope);
+        if !self.started && !self.as_mut().begin(scope, None, cx) {
+            return self.refused(scope);
         }
         let polling = Polling::begin(scope, cx.waker());
         let polled = slot::poll_in(&CURRENT, scope, self.as_mut().body(), cx);
@@ -75,16 +76,29 @@ impl<F: Future> Engine<F> {
         self.project().body.as_pin_mut().expect("polled after it was done")
     }
 
-    /// Rule b: whether the body must not begin; then it is dropped.
+    /// Whether the body has begun, or may begin now (rule b); `now` saves reading the clock.
     #[inline]
-    fn refused(self: Pin<&mut Self>, scope: &Scope) -> bool {
+    pub(super) fn begin(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
-        *this.started = true;
-        let refused = scope.check().is_err();
-        if refused {
+        *this.started |= match now {
+            Some(now) => scope.check_at(now),
+            None => scope.check(),
+        }
+        .is_ok();
+        if !*this.started && !stays(scope, this.stays, cx) {
             drop_body(scope, this.body);
         }
-        refused
+        *this.started
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.started
+    }
+
+    /// What a poll says of a body that may not begin.
+    #[cold]
+    pub(super) fn refused(&self, scope: &Scope) -> Poll<Outcome<F::Output>> {
+        if self.body.is_some() { Poll::Pending } else { cut(scope) }
     }
 
     #[inline]
@@ -101,11 +115,7 @@ impl<F: Future> Engine<F> {
         let mut this = self.project();
         loop {
             if scope.is_cancelled() {
-                // Rule e.
-                if *this.stays < STAYS && is_polled_by_cancelled(scope) {
-                    *this.stays += 1;
-                    // Should the ancestor's run not drop this one, whoever polls it next must come again.
-                    cx.waker().wake_by_ref();
+                if stays(scope, this.stays, cx) {
                     return false;
                 }
                 drop_body(scope, this.body);
@@ -136,6 +146,23 @@ pub(super) fn drop_body<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
 #[cold]
 pub(super) fn cut<T>(scope: &Scope) -> Poll<Outcome<T>> {
     Poll::Ready(Outcome::Cancelled(scope.outermost().expect("the scope is cancelled")))
+}
+
+/// Rule e, for a run in a cancelled scope: whether it leaves it to the run of an ancestor to drop it.
+fn stays(scope: &Scope, stays: &mut u8, cx: &mut Context<'_>) -> bool {
+    let stay = *stays < STAYS && is_polled_by_cancelled(scope);
+    if stay {
+        *stays += 1;
+        // Should the ancestor's run not drop this one, whoever polls it next must come again.
+        cx.waker().wake_by_ref();
+    }
+    stay
+}
+
+/// Ends a run that may not begin, as rule e has it.
+pub(super) async fn refuse<T>(scope: &Scope) -> Outcome<T> {
+    let mut stayed = 0;
+    core::future::poll_fn(|cx| if stays(scope, &mut stayed, cx) { Poll::Pending } else { cut(scope) }).await
 }
 
 /// Whether the run of a cancelled ancestor is polling on this stack.

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "the inner scope refers to the outer one, which its future borrows")]
 
 use super::outcome::{FailError, Outcome};
-use super::run::Run;
+use super::run::{Run, refuse};
 use super::scope::Scope;
 use crate::time::Instant;
 use core::time::Duration;
@@ -32,8 +32,8 @@ impl Scope {
         // SAFETY: the inner scope is a local of this future, which borrows `self` for all of its life; `body` gets it by
         // shared reference for any lifetime, so it can't keep it.
         let inner = unsafe { Scope::inside(self, at) };
-        if let Err(cancelled) = inner.check() {
-            return Outcome::Cancelled(cancelled);
+        if inner.check().is_err() {
+            return refuse(&inner).await;
         }
         Run::checked(&inner, body(&inner)).await
     }
@@ -46,8 +46,8 @@ impl Scope {
         let now = self.now();
         // SAFETY: as in `move_on_at`.
         let inner = unsafe { Scope::inside(self, now + duration) };
-        if let Err(cancelled) = inner.check_at(now) {
-            return Outcome::Cancelled(cancelled);
+        if inner.check_at(now).is_err() {
+            return refuse(&inner).await;
         }
         Run::checked(&inner, body(&inner)).await
     }

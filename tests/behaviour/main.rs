@@ -75,6 +75,7 @@ on_every_runtime! {
         e_a_descendant_moved_out_of_the_body_keeps_the_outer_deadline
         e_a_wait_for_the_own_scope_survives_its_run
         e_runs_of_one_scope_on_two_threads_leave_no_mark
+        e_a_run_that_may_not_begin_is_left_to_the_cancelled_body_around_it
     }
     deadlines {
         f_moving_a_deadline_later_never_uncancels

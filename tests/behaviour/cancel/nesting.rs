@@ -6,6 +6,7 @@ use futures::future::join;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::task::{Poll, Waker};
 use wakeful::cancel::{Outcome, Reason, ReasonKind, Scope};
@@ -362,4 +363,31 @@ fn run_on_two_threads(scope: &Scope) {
     assert!(poll(pin!(run), Waker::noop()).is_ready());
     end.send(()).unwrap();
     other.join().unwrap();
+}
+
+pub(crate) async fn e_a_run_that_may_not_begin_is_left_to_the_cancelled_body_around_it(cx: Cx<impl Spawner>) {
+    for kind in 0..4 {
+        let scope = cx.scope();
+        let went_on = AtomicBool::new(false);
+        let outcome = scope
+            .move_on_after(LONG, async |s| {
+                let child = s.child();
+                s.cancel("over");
+                let refused = match kind {
+                    0 => s.move_on_after(LONG, async |_| ()).await,
+                    1 => s.move_on_at(cx.at(1_000_000), async |_| ()).await,
+                    2 => child.run(async {}).await,
+                    _ => wakeful::move_on_after(LONG, async {}).await,
+                };
+                went_on.store(true, Ordering::Relaxed);
+                refused
+            })
+            .await;
+        assert!(outcome.is_cancelled(), "the outer run is the one that ends");
+        assert!(!went_on.load(Ordering::Relaxed), "the body does not go on behind a run that was refused");
+    }
+    // Nobody polls below the cancelled scope here: the run resolves itself.
+    let scope = cx.scope();
+    scope.cancel("over");
+    assert!(scope.move_on_after(LONG, async |_| ()).await.is_cancelled());
 }
