@@ -24,7 +24,7 @@
 //! - **d** The first recorded reason stays. [`FailError::TimedOut`] needs the scope's own deadline as its first reason.
 //! - **e** Along one poll stack the outermost cancelled scope wins: a run inside it stays pending, and is dropped with the
 //!   body. A run that is not being polled by the run of a cancelled ancestor (it is in another task, or behind a foreign
-//!   executor's or our own `block_on`) resolves itself, with the ancestor's reason. So does, or does not, a run that may
+//!   executor's or our own `block_on`) resolves itself, with the ancestor's reason. The same holds for a run that may
 //!   not begin. Nothing waits for ever.
 //! - **f** Moving a deadline later never un-cancels. `after` counts from entry. [`is_cancelled`](Scope::is_cancelled) reads
 //!   flags, never the clock; [`check`](Scope::check) reads it.
