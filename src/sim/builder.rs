@@ -2,12 +2,12 @@
 
 use super::exec::{self, Ended, Settings};
 use super::handle::Sim;
-use super::oracle::{Bytes, Oracle, Random, Source};
+use super::oracle::{Bytes, Oracle, Source};
 use super::replay::{self, ReplayError};
-use super::report::{Failure, FailureKind, Report, Summary};
+use super::report::{Failure, Report};
+use super::strategy::Strategy;
 use crate::sys::thread::variable;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -33,10 +33,12 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it runs something"]
 pub struct Builder {
-    seed: u64,
-    bytes: Option<Bytes>,
-    runs: u32,
-    repeat_every: u32,
+    pub(super) seed: u64,
+    pub(super) strategy: Option<Strategy>,
+    pub(super) horizon: Option<u64>,
+    pub(super) bytes: Option<Bytes>,
+    pub(super) runs: u32,
+    pub(super) repeat_every: u32,
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
@@ -50,10 +52,12 @@ impl Builder {
     /// How many polls a run may take by default.
     pub const MAX_STEPS: u64 = 1_000_000;
 
-    /// The defaults: seed 0, a random oracle, and the constants above.
+    /// The defaults: seed 0 and the constants above; one run is [`Strategy::Random`], many are [`Strategy::Portfolio`].
     pub const fn new() -> Self {
         Self {
             seed: 0,
+            strategy: None,
+            horizon: None,
             bytes: None,
             runs: Self::RUNS,
             repeat_every: Self::REPEAT_EVERY,
@@ -69,7 +73,22 @@ impl Builder {
         self
     }
 
-    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made at random; so a fuzzer drives the run.
+    /// How schedules are chosen.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// Over how many choices among tasks [`Strategy::Pct`] spreads its changes: about as many as a run makes
+    /// ([`Report::choices`]).
+    ///
+    /// Without it, many runs take the largest number seen so far, and the first is spread over [`Pct::HORIZON`](super::Pct::HORIZON).
+    pub fn horizon(mut self, choices: u64) -> Self {
+        self.horizon = Some(choices);
+        self
+    }
+
+    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made by a strategy; so a fuzzer drives the run.
     ///
     /// # Examples
     /// ```
@@ -83,13 +102,15 @@ impl Builder {
         self
     }
 
-    /// Sets seed and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without `WAKEFUL_SIM=`.
+    /// Sets seed, strategy, horizon and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without `WAKEFUL_SIM=`.
     ///
     /// # Errors
     /// If it can't be read.
     pub fn replay(mut self, line: &str) -> Result<Self, ReplayError> {
         let said = replay::parse(line)?;
         self.seed = said.seed;
+        self.strategy = Some(said.strategy);
+        self.horizon = said.horizon;
         self.bytes = said.bytes.map(Bytes::new);
         Ok(self)
     }
@@ -135,7 +156,7 @@ impl Builder {
     {
         let source = match &self.bytes {
             Some(bytes) => Source::Bytes(bytes.clone()),
-            None => Source::Random(Random::new(self.seed)),
+            None => self.strategy.unwrap_or(Strategy::Random).source(self.seed, self.horizon),
         };
         self.execute(source, body)
     }
@@ -178,36 +199,12 @@ impl Builder {
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, draws, end, replay } = ended;
+        let Ended { hash, steps, choices, draws, end, replay } = ended;
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Report { output, hash, steps, draws, end, replay })
+        Ok(Report { output, hash, steps, choices, draws, end, replay })
     }
 
-    /// Makes many runs of `body`, with one seed after another, until one fails. With [`bytes`](Self::bytes), one run.
-    ///
-    /// # Errors
-    /// If a run fails, or takes another course when it is repeated.
-    pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
-        let runs = if self.bytes.is_some() { 1 } else { self.runs };
-        let mut traces = BTreeSet::new();
-        for n in 0..runs {
-            let this = self.clone().seed(self.seed.wrapping_add(n.into()));
-            let first = this.run(&body);
-            // A failure is repeated in any case: a line that does not replay it would be of no use.
-            if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
-                same(&first, &this.run(&body))?;
-            }
-            let report = first?;
-            traces.insert(report.hash);
-        }
-        Ok(Summary { runs, traces: traces.len() })
-    }
-
-    /// Tests `body` under many schedules, and panics with the report of the first run that fails.
+    /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run that fails.
     ///
     /// With `std`, the environment has a say: `WAKEFUL_SIM_RUNS` is the number of runs, and where `WAKEFUL_SIM` is set, as
     /// the last line of a report says, that run alone is made.
@@ -249,31 +246,6 @@ impl Default for Builder {
         Self::new()
     }
 }
-
-/// Whether a run and its repetition took the same course.
-fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
-    if first == again {
-        return Ok(());
-    }
-    let course = |outcome: &Outcome| match outcome {
-        Ok(Report { steps, draws, end, .. }) => format!("{steps} polls, {draws} draws, end {end}"),
-        Err(failure) => format!("{} after {} polls ({})", failure.kind(), failure.steps(), failure.message()),
-    };
-    let (time, hash, steps, replay) = match first {
-        Ok(report) => (report.end, report.hash, report.steps, &*report.replay),
-        Err(failure) => (failure.time(), failure.hash(), failure.steps(), failure.replay()),
-    };
-    let message = format!(
-        "a run took another course when it was repeated: first {}, then {}; something besides the \
-         simulator decides, such as a global, a hash map's order, a real clock or a thread",
-        course(first),
-        course(again)
-    );
-    let failure = Failure::new(FailureKind::Nondeterminism, message, time, Vec::new());
-    Err(failure.with_replay(replay.to_string()).with_trace(hash, steps))
-}
-
-type Outcome = Result<Report<()>, Failure>;
 
 /// Makes one run of `body` with seed 0, and gives what it returns.
 ///
@@ -342,7 +314,9 @@ mod tests {
         let more = with("WAKEFUL_SIM_RUNS", "1000").unwrap();
         assert_eq!((more.seed, more.runs), (5, 1000));
         let one = with("WAKEFUL_SIM", "seed:17").unwrap();
-        assert_eq!((one.seed, one.runs, one.bytes.is_none()), (17, 1, true));
+        assert_eq!((one.seed, one.runs, one.bytes.is_none(), one.strategy), (17, 1, true, Some(Strategy::Random)));
+        let one = with("WAKEFUL_SIM", "pct3/40:17").unwrap();
+        assert_eq!((one.seed, one.runs, one.horizon, one.strategy), (17, 1, Some(40), Some(Strategy::Pct(3))));
         let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
         assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
         for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {

@@ -29,6 +29,7 @@
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
+//! | say how schedules are looked for | [`Strategy`], [`Builder::strategy`] |
 //! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
 //!
 //! # How a run goes
@@ -60,6 +61,8 @@
 //! `WAKEFUL_SIM=seed:17 cargo test transfers_do_not_block`. To keep it as a regression test, give the line to
 //! [`Builder::replay`]. `WAKEFUL_SIM_RUNS=10000` makes more runs. The line holds for the same test and the same program: it
 //! names choices, not places in the code.
+//!
+//! Runs with another strategy than the plain random one have lines such as `walk:17` and `pct3/40:17`.
 //!
 //! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
 //! compares their traces: a
@@ -123,6 +126,7 @@
 
 mod builder;
 mod exec;
+mod explore;
 mod handle;
 mod join;
 mod lull;
@@ -130,6 +134,8 @@ mod oracle;
 mod ready;
 mod replay;
 mod report;
+mod strategy;
+mod view;
 mod world;
 
 pub use builder::{Builder, check, run};
@@ -139,6 +145,8 @@ pub use lull::{Lull, YieldNow};
 pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
 pub use report::{Failure, FailureKind, Report, Summary, TaskInfo, TaskState, WaitInfo};
+pub use strategy::{Pct, Strategy, Walk};
+pub use view::{ReadyTask, ReadyView};
 
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests;

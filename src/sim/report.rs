@@ -20,6 +20,8 @@ pub struct Report<T> {
     pub hash: u64,
     /// How many polls were made.
     pub steps: u64,
+    /// How often the oracle chose among two or more ready tasks.
+    pub choices: u64,
     /// How many numbers were drawn: choices of the oracle, and numbers of the tasks' random streams.
     pub draws: u64,
     /// The virtual time at the end.
