@@ -39,6 +39,7 @@ pub struct Builder {
     pub(super) bytes: Option<Bytes>,
     pub(super) runs: u32,
     pub(super) repeat_every: u32,
+    pub(super) shrink: u32,
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
@@ -49,6 +50,10 @@ impl Builder {
     pub const RUNS: u32 = 64;
     /// One run of so many is repeated by default, to see whether it takes the same course.
     pub const REPEAT_EVERY: u32 = 16;
+    /// How many runs may be spent by default on making a failure small.
+    pub const SHRINK_RUNS: u32 = 2_000;
+    /// How many polls may be spent on that, in all runs together.
+    pub const SHRINK_POLLS: u64 = 2_000_000;
     /// How many polls a run may take by default.
     pub const MAX_STEPS: u64 = 1_000_000;
 
@@ -61,6 +66,7 @@ impl Builder {
             bytes: None,
             runs: Self::RUNS,
             repeat_every: Self::REPEAT_EVERY,
+            shrink: Self::SHRINK_RUNS,
             max_steps: Self::MAX_STEPS,
             allow_leaks: false,
             wall: Duration::ZERO,
@@ -127,7 +133,18 @@ impl Builder {
         self
     }
 
-    /// How many polls a run may take before it fails with [`FailureKind::StepLimit`].
+    /// How many runs may be spent on making a failure small that one of many runs found; 0 leaves it as it is.
+    ///
+    /// Not more than [`SHRINK_POLLS`](Self::SHRINK_POLLS) are spent either, up to the end of the run that reaches them. What these runs' panics
+    /// say is not printed: with `std`, a panic hook is put in front of the process's own for that.
+    ///
+    /// A run from [`bytes`](Self::bytes) is left as it is.
+    pub fn shrink(mut self, runs: u32) -> Self {
+        self.shrink = runs;
+        self
+    }
+
+    /// How many polls a run may take before it fails with [`FailureKind::StepLimit`](super::FailureKind::StepLimit).
     pub fn max_steps(mut self, steps: u64) -> Self {
         self.max_steps = steps;
         self
@@ -148,17 +165,13 @@ impl Builder {
     /// Makes one run of `body`.
     ///
     /// # Errors
-    /// If the run fails: see [`FailureKind`].
+    /// If the run fails: see [`FailureKind`](super::FailureKind).
     pub fn run<F, Fut>(&self, body: F) -> Result<Report<Fut::Output>, Failure>
     where
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let source = match &self.bytes {
-            Some(bytes) => Source::Bytes(bytes.clone()),
-            None => self.strategy.unwrap_or(Strategy::Random).source(self.seed, self.horizon),
-        };
-        self.execute(source, body)
+        self.execute(self.source(), body)
     }
 
     /// Makes one run of `body`, with choices by `oracle`.
@@ -166,7 +179,7 @@ impl Builder {
     /// A record of the choices is kept: the replay line gives them as bytes.
     ///
     /// # Errors
-    /// If the run fails: see [`FailureKind`].
+    /// If the run fails: see [`FailureKind`](super::FailureKind).
     ///
     /// # Examples
     /// ```
@@ -189,7 +202,15 @@ impl Builder {
         self.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body)
     }
 
-    fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
+    /// The oracle of a run.
+    pub(super) fn source(&self) -> Source {
+        match &self.bytes {
+            Some(bytes) => Source::Bytes(bytes.clone()),
+            None => self.strategy.unwrap_or(Strategy::Random).source(self.seed, self.horizon),
+        }
+    }
+
+    pub(super) fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
     where
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
@@ -233,7 +254,7 @@ impl Builder {
             self = self.runs(runs);
         }
         if let Some(line) = variable(replay::VARIABLE) {
-            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0);
+            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0).shrink(0);
         }
         Ok(self)
     }
@@ -317,6 +338,7 @@ mod tests {
         assert_eq!((one.seed, one.runs, one.bytes.is_none(), one.strategy), (17, 1, true, Some(Strategy::Random)));
         let one = with("WAKEFUL_SIM", "pct3/40:17").unwrap();
         assert_eq!((one.seed, one.runs, one.horizon, one.strategy), (17, 1, Some(40), Some(Strategy::Pct(3))));
+        assert_eq!((one.shrink, more.shrink), (0, Builder::SHRINK_RUNS), "a replay shows what it was asked for");
         let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
         assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
         for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {

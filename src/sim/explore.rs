@@ -3,6 +3,7 @@
 use super::builder::Builder;
 use super::handle::Sim;
 use super::report::{Failure, FailureKind, Report, Summary};
+use super::shrink::{Budget, shrink};
 use super::strategy::Strategy;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -16,7 +17,7 @@ impl Builder {
     /// The strategy is [`Strategy::Portfolio`], unless [`strategy`](Self::strategy) says another.
     ///
     /// # Errors
-    /// If a run fails, or takes another course when it is repeated.
+    /// If a run fails, or takes another course when it is repeated. A failure is made small, as [`shrink`](Self::shrink) says.
     pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
     where
         F: Fn(Sim) -> Fut,
@@ -33,11 +34,27 @@ impl Builder {
             if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
                 same(&first, &this.run(&body))?;
             }
-            let report = first?;
+            let report = match first {
+                Ok(report) => report,
+                Err(failure) => return Err(this.shrunk(failure, &body)),
+            };
             traces.insert(report.hash);
             most = most.max(Some(report.choices));
         }
         Ok(Summary { runs, traces: traces.len() })
+    }
+
+    /// The failure of a run of this builder, made small.
+    fn shrunk<F, Fut>(&self, failure: Failure, body: F) -> Failure
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        if self.bytes.is_some() {
+            return failure;
+        }
+        let budget = Budget { runs: self.shrink, polls: Self::SHRINK_POLLS };
+        shrink(failure, self.source(), budget, |source| self.execute(source, &body).map(|report| report.steps))
     }
 }
 

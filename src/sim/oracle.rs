@@ -1,5 +1,6 @@
 //! Who decides: one method, and the oracles of every day.
 
+use super::points::Tracer;
 use super::replay;
 use super::strategy::{Pct, Strategy, Walk};
 use super::view::ReadyView;
@@ -182,24 +183,27 @@ pub(super) enum Source {
     Walk(Walk),
     Pct(Pct),
     Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
+    Traced(Box<Tracer>),
 }
 
 impl Source {
+    /// A value below `n`, for the task with this key.
+    ///
     /// # Panics
     /// If an oracle that is not the kit's answers with a number that is not below `n`.
-    #[inline]
-    pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
+    pub(super) fn choose_data(&mut self, n: usize, task: u64) -> usize {
         match self {
-            Self::Random(oracle) => oracle.choose(kind, n),
-            Self::Bytes(oracle) => oracle.choose(kind, n),
-            Self::Walk(oracle) => oracle.choose(kind, n),
-            Self::Pct(oracle) => oracle.choose(kind, n),
-            Self::Other { oracle, record } => note(record, n, oracle.choose(kind, n)),
+            Self::Random(oracle) => oracle.choose(Kind::Data, n),
+            Self::Bytes(oracle) => oracle.choose(Kind::Data, n),
+            Self::Walk(oracle) => oracle.choose(Kind::Data, n),
+            Self::Pct(oracle) => oracle.choose(Kind::Data, n),
+            Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Data, n)),
+            Self::Traced(tracer) => tracer.choose_data(n, task),
         }
     }
 
     /// # Panics
-    /// As [`choose`](Self::choose).
+    /// As [`choose_data`](Self::choose_data).
     #[inline]
     pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> usize {
         match self {
@@ -208,6 +212,7 @@ impl Source {
             Self::Walk(oracle) => oracle.choose_task(ready),
             Self::Pct(oracle) => oracle.choose_task(ready),
             Self::Other { oracle, record } => note(record, ready.count(), oracle.choose_task(ready)),
+            Self::Traced(tracer) => tracer.choose_task(ready),
         }
     }
 
@@ -219,6 +224,7 @@ impl Source {
             Self::Walk(_) => (Strategy::Walk, None, None),
             Self::Pct(oracle) => (Strategy::Pct(oracle.depth()), oracle.horizon(), None),
             Self::Other { record, .. } => (Strategy::Random, None, Some(&record[..])),
+            Self::Traced(tracer) => (Strategy::Random, None, Some(tracer.record())),
         };
         replay::print(seed, strategy, horizon, bytes)
     }

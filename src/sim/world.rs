@@ -1,6 +1,6 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
-use super::oracle::{Kind, Rng, Source, fold, mix};
+use super::oracle::{Rng, Source, fold, mix};
 use super::ready::Ready;
 use super::view::ReadyView;
 use crate::spawn::Task;
@@ -190,7 +190,7 @@ impl Core {
             return 0;
         }
         self.draws += 1;
-        self.source.choose(Kind::Data, n)
+        self.source.choose_data(n, self.metas[self.current as usize].key)
     }
 
     /// Which of the ready tasks is next, of which there are several (S2).
