@@ -88,13 +88,15 @@ impl Builder {
     /// Over how many choices among tasks [`Strategy::Pct`] spreads its changes: about as many as a run makes
     /// ([`Report::choices`]).
     ///
-    /// Without it, many runs take the largest number seen so far, and the first is spread over [`Pct::HORIZON`](super::Pct::HORIZON).
+    /// Without it, many runs take the largest number seen so far, and a first one
+    /// [`Pct::HORIZON`](super::Pct::HORIZON).
     pub fn horizon(mut self, choices: u64) -> Self {
         self.horizon = Some(choices);
         self
     }
 
-    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made by a strategy; so a fuzzer drives the run.
+    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made by a strategy; so a fuzzer drives the
+    /// run.
     ///
     /// # Examples
     /// ```
@@ -108,7 +110,8 @@ impl Builder {
         self
     }
 
-    /// Sets seed, strategy, horizon and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without `WAKEFUL_SIM=`.
+    /// Sets seed, strategy, horizon and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
+    /// `WAKEFUL_SIM=`.
     ///
     /// # Errors
     /// If it can't be read.
@@ -135,8 +138,8 @@ impl Builder {
 
     /// How many runs may be spent on making a failure small that one of many runs found; 0 leaves it as it is.
     ///
-    /// Not more than [`SHRINK_POLLS`](Self::SHRINK_POLLS) are spent either, up to the end of the run that reaches them. What these runs' panics
-    /// say is not printed: with `std`, a panic hook is put in front of the process's own for that.
+    /// Not more than [`SHRINK_POLLS`](Self::SHRINK_POLLS) are spent either, up to the end of the run that reaches them.
+    /// What these runs' panics say is not printed: with `std`, a panic hook is put in front of the process's own for that.
     ///
     /// A run from [`bytes`](Self::bytes) is left as it is.
     pub fn shrink(mut self, runs: u32) -> Self {
@@ -225,7 +228,8 @@ impl Builder {
         Ok(Report { output, hash, steps, choices, draws, end, replay })
     }
 
-    /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run that fails.
+    /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run
+    /// that fails.
     ///
     /// With `std`, the environment has a say: `WAKEFUL_SIM_RUNS` is the number of runs, and where `WAKEFUL_SIM` is set, as
     /// the last line of a report says, that run alone is made.

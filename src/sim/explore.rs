@@ -17,7 +17,8 @@ impl Builder {
     /// The strategy is [`Strategy::Portfolio`], unless [`strategy`](Self::strategy) says another.
     ///
     /// # Errors
-    /// If a run fails, or takes another course when it is repeated. A failure is made small, as [`shrink`](Self::shrink) says.
+    /// If a run fails, or takes another course when it is repeated. A failure is made small, as
+    /// [`shrink`](Self::shrink) says.
     pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
     where
         F: Fn(Sim) -> Fut,

@@ -68,7 +68,8 @@
 //! [`Builder::replay`]. `WAKEFUL_SIM_RUNS=10000` makes more runs. The line holds for the same test and the same program: it
 //! names choices, not places in the code.
 //!
-//! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as `walk:17` and `pct3/40:17`.
+//! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as
+//! `walk:17` and `pct3/40:17`.
 //!
 //! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
 //! compares their traces: a

@@ -69,9 +69,9 @@ impl Strategy {
 /// to have left.
 ///
 /// If the estimates are true and tasks do not wait for each other, all schedules are equally likely; choosing among the
-/// ready tasks alike, as [`Random`](super::Random) does, makes those rare in which one task is far ahead. How many polls a task will take
-/// is not known: unless [`expecting`](Self::expecting) says it, a power of two up to 128 is drawn for each task. A task that takes more
-/// than that counts as if it had one left.
+/// ready tasks alike, as [`Random`](super::Random) does, makes those rare in which one task is far ahead. How many polls a
+/// task will take is not known: unless [`expecting`](Self::expecting) says it, a power of two up to 128 is drawn for each
+/// task. A task that takes more than that counts as if it had one left.
 #[derive(Clone, Debug)]
 pub struct Walk {
     rng: Rng,
@@ -121,12 +121,16 @@ impl Oracle for Walk {
 /// Probabilistic concurrency testing: each task has a random priority, the ready one with the highest is polled, and at
 /// depth − 1 random places the one that would be polled falls below all others.
 ///
-/// A bug has depth d if it comes about as soon as d pairs of events happen in the right order. In a program of n tasks and k choices,
-/// each run of depth d finds such a bug with a probability of at least 1/(n·kᵈ⁻¹), if the changes are spread [`over`](Self::over) k.
+/// A bug has depth d if it comes about as soon as d pairs of events happen in the right order. In a program of n tasks and
+/// k choices, each run of depth d finds such a bug with a probability of at least 1/(n·kᵈ⁻¹), if the changes are spread
+/// [`over`](Self::over) k.
 ///
 /// Only polls that were chosen among two or more ready tasks are counted. A task that wakes itself, as one does that
-/// yields or spins, falls below all others: else one that waits in this way for another would keep that from going on. Tasks that wake each other for
-/// ever may starve others too: so a run that is [`PATIENCE`](Self::PATIENCE) times as long as expected is continued at random.
+/// yields or spins, falls below all others: else one that waits in this way for another would keep that from going on.
+/// Tasks that wake each other for ever may starve others too: so a run that is [`PATIENCE`](Self::PATIENCE) times as long
+/// as expected is continued at random. Where tasks wake themselves or the run is that long, the bound does not hold.
+///
+/// Each choice looks at all ready tasks.
 ///
 /// S. Burckhardt, P. Kothari, M. Musuvathi and S. Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of
 /// Finding Bugs" (ASPLOS 2010).
