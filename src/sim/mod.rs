@@ -30,6 +30,7 @@
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
 //! | say how schedules are looked for | [`Strategy`], [`Builder::strategy`] |
+//! | try all schedules of something small | [`Strategy::Exhaustive`] |
 //! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
 //!
 //! # How a run goes
@@ -142,6 +143,7 @@ mod points;
 mod ready;
 mod replay;
 mod report;
+mod search;
 mod shrink;
 mod strategy;
 mod view;

@@ -2,6 +2,7 @@
 
 use super::points::Tracer;
 use super::replay;
+use super::search::Search;
 use super::strategy::{Pct, Strategy, Walk};
 use super::view::ReadyView;
 use crate::sys::Arc;
@@ -184,6 +185,7 @@ pub(super) enum Source {
     Pct(Pct),
     Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
     Traced(Box<Tracer>),
+    Search(Search),
 }
 
 impl Source {
@@ -199,6 +201,7 @@ impl Source {
             Self::Pct(oracle) => oracle.choose(Kind::Data, n),
             Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Data, n)),
             Self::Traced(tracer) => tracer.choose_data(n, task),
+            Self::Search(search) => search.choose(n),
         }
     }
 
@@ -213,11 +216,13 @@ impl Source {
             Self::Pct(oracle) => oracle.choose_task(ready),
             Self::Other { oracle, record } => note(record, ready.count(), oracle.choose_task(ready)),
             Self::Traced(tracer) => tracer.choose_task(ready),
+            Self::Search(search) => search.choose(ready.count()),
         }
     }
 
     /// The line that replays a run whose tasks' random streams are of `seed`.
     pub(super) fn line(&self, seed: u64) -> String {
+        let searched;
         let (strategy, horizon, bytes) = match self {
             Self::Random(_) => (Strategy::Random, None, None),
             Self::Bytes(oracle) => (Strategy::Random, None, Some(oracle.bytes())),
@@ -225,6 +230,10 @@ impl Source {
             Self::Pct(oracle) => (Strategy::Pct(oracle.depth()), oracle.horizon(), None),
             Self::Other { record, .. } => (Strategy::Random, None, Some(&record[..])),
             Self::Traced(tracer) => (Strategy::Random, None, Some(tracer.record())),
+            Self::Search(search) => {
+                searched = search.record();
+                (Strategy::Random, None, Some(&searched[..]))
+            }
         };
         replay::print(seed, strategy, horizon, bytes)
     }

@@ -43,7 +43,7 @@ pub(super) fn print(seed: u64, strategy: Strategy, horizon: Option<u64>, bytes: 
             (Strategy::Walk, _) => write!(line, "walk:{seed}"),
             (Strategy::Pct(depth), None) => write!(line, "pct{depth}:{seed}"),
             (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
-            (Strategy::Random | Strategy::Portfolio, _) => write!(line, "seed:{seed}"),
+            (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive, _) => write!(line, "seed:{seed}"),
         };
         return line;
     };

@@ -45,6 +45,8 @@ pub struct Summary {
     pub runs: u32,
     /// How many different traces there were among them.
     pub traces: usize,
+    /// Whether they were all runs that there are. Only [`Strategy::Exhaustive`](super::Strategy::Exhaustive) can tell.
+    pub complete: bool,
 }
 
 /// The kinds of failure.

@@ -1,6 +1,6 @@
 //! How schedules are looked for: the strategies, and the two oracles that need to know who is ready.
 
-use super::oracle::{Kind, Oracle, Random, Rng, Source, mix};
+use super::oracle::{Bytes, Kind, Oracle, Random, Rng, Source, mix};
 use super::view::ReadyView;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,6 +13,7 @@ use core::cmp::Reverse;
 /// | [`Random`](Self::Random) | what many orders bring about | `seed:17` |
 /// | [`Walk`](Self::Walk) | what needs some tasks far ahead of others | `walk:17` |
 /// | [`Pct`](Self::Pct) | what few pre-emptions at the right places bring about, in long runs too | `pct3:17` |
+/// | [`Exhaustive`](Self::Exhaustive) | everything, where there is little to choose | `bytes:0001` |
 /// | [`Portfolio`](Self::Portfolio) | whatever one of these finds | that of the one |
 ///
 /// # Examples
@@ -34,8 +35,24 @@ pub enum Strategy {
     Walk,
     /// Random priorities that change at few places: [`Pct`](super::Pct), of this depth.
     Pct(u8),
-    /// The above, PCT with depths 2 and 3, in turns: which one, the seed says.
+    /// Random, PCT of depth 2, walk, PCT of depth 3, in turns: which one, the seed says.
     Portfolio,
+    /// Of many runs, each makes other choices, depth first, until none are left; a single run makes all choices 0.
+    ///
+    /// Values of [`Sim::choose`](super::Sim::choose) are choices too. The seed stays the same. The number of runs grows
+    /// fast: two tasks of five polls each have 252 schedules, three of four polls 34,650.
+    /// [`Builder::runs`](super::Builder::runs) ends the search, and [`Summary::complete`](super::Summary::complete), which
+    /// [`Builder::explore`](super::Builder::explore) gives, says whether it came to its own end.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::{Builder, Strategy};
+    ///
+    /// let search = Builder::new().strategy(Strategy::Exhaustive).runs(1_000);
+    /// let summary = search.explore(|sim| async move { assert!(sim.choose(4) + 4 * sim.choose(4) < 16) }).unwrap();
+    /// assert_eq!((summary.runs, summary.traces, summary.complete), (16, 16, true));
+    /// ```
+    Exhaustive,
 }
 
 impl Strategy {
@@ -60,6 +77,7 @@ impl Strategy {
                     None => oracle,
                 })
             }
+            Self::Exhaustive => Source::Bytes(Bytes::new([])),
             Self::Random | Self::Portfolio => Source::Random(Random::new(seed)),
         }
     }
