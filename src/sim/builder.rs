@@ -2,12 +2,12 @@
 
 use super::exec::{self, Ended, Settings};
 use super::handle::Sim;
-use super::oracle::{Bytes, Oracle, Random, Source};
+use super::oracle::{Bytes, Oracle, Source};
 use super::replay::{self, ReplayError};
-use super::report::{Failure, FailureKind, Report, Summary};
+use super::report::{Failure, Report};
+use super::strategy::Strategy;
 use crate::sys::thread::variable;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -33,10 +33,13 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it runs something"]
 pub struct Builder {
-    seed: u64,
-    bytes: Option<Bytes>,
-    runs: u32,
-    repeat_every: u32,
+    pub(super) seed: u64,
+    pub(super) strategy: Option<Strategy>,
+    pub(super) horizon: Option<u64>,
+    pub(super) bytes: Option<Bytes>,
+    pub(super) runs: u32,
+    pub(super) repeat_every: u32,
+    pub(super) shrink: u32,
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
@@ -47,16 +50,23 @@ impl Builder {
     pub const RUNS: u32 = 64;
     /// One run of so many is repeated by default, to see whether it takes the same course.
     pub const REPEAT_EVERY: u32 = 16;
+    /// How many runs may be spent by default on making a failure small.
+    pub const SHRINK_RUNS: u32 = 2_000;
+    /// How many polls may be spent on that, in all runs together.
+    pub const SHRINK_POLLS: u64 = 2_000_000;
     /// How many polls a run may take by default.
     pub const MAX_STEPS: u64 = 1_000_000;
 
-    /// The defaults: seed 0, a random oracle, and the constants above.
+    /// The defaults: seed 0 and the constants above; one run is [`Strategy::Random`], many are [`Strategy::Portfolio`].
     pub const fn new() -> Self {
         Self {
             seed: 0,
+            strategy: None,
+            horizon: None,
             bytes: None,
             runs: Self::RUNS,
             repeat_every: Self::REPEAT_EVERY,
+            shrink: Self::SHRINK_RUNS,
             max_steps: Self::MAX_STEPS,
             allow_leaks: false,
             wall: Duration::ZERO,
@@ -69,7 +79,24 @@ impl Builder {
         self
     }
 
-    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made at random; so a fuzzer drives the run.
+    /// How schedules are chosen.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// Over how many choices among tasks [`Strategy::Pct`] spreads its changes: about as many as a run makes
+    /// ([`Report::choices`]).
+    ///
+    /// Without it, many runs take the largest number seen so far, and a first one
+    /// [`Pct::HORIZON`](super::Pct::HORIZON).
+    pub fn horizon(mut self, choices: u64) -> Self {
+        self.horizon = Some(choices);
+        self
+    }
+
+    /// Lets the choices be read from `bytes`, as [`Bytes`] does, instead of made by a strategy; so a fuzzer drives the
+    /// run.
     ///
     /// # Examples
     /// ```
@@ -83,13 +110,16 @@ impl Builder {
         self
     }
 
-    /// Sets seed and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without `WAKEFUL_SIM=`.
+    /// Sets seed, strategy, horizon and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
+    /// `WAKEFUL_SIM=`.
     ///
     /// # Errors
     /// If it can't be read.
     pub fn replay(mut self, line: &str) -> Result<Self, ReplayError> {
         let said = replay::parse(line)?;
         self.seed = said.seed;
+        self.strategy = Some(said.strategy);
+        self.horizon = said.horizon;
         self.bytes = said.bytes.map(Bytes::new);
         Ok(self)
     }
@@ -106,7 +136,18 @@ impl Builder {
         self
     }
 
-    /// How many polls a run may take before it fails with [`FailureKind::StepLimit`].
+    /// How many runs may be spent on making a failure small that one of many runs found; 0 leaves it as it is.
+    ///
+    /// Not more than [`SHRINK_POLLS`](Self::SHRINK_POLLS) are spent either, up to the end of the run that reaches them.
+    /// What these runs' panics say is not printed: with `std`, a panic hook is put in front of the process's own for that.
+    ///
+    /// A run from [`bytes`](Self::bytes) is left as it is.
+    pub fn shrink(mut self, runs: u32) -> Self {
+        self.shrink = runs;
+        self
+    }
+
+    /// How many polls a run may take before it fails with [`FailureKind::StepLimit`](super::FailureKind::StepLimit).
     pub fn max_steps(mut self, steps: u64) -> Self {
         self.max_steps = steps;
         self
@@ -127,17 +168,13 @@ impl Builder {
     /// Makes one run of `body`.
     ///
     /// # Errors
-    /// If the run fails: see [`FailureKind`].
+    /// If the run fails: see [`FailureKind`](super::FailureKind).
     pub fn run<F, Fut>(&self, body: F) -> Result<Report<Fut::Output>, Failure>
     where
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let source = match &self.bytes {
-            Some(bytes) => Source::Bytes(bytes.clone()),
-            None => Source::Random(Random::new(self.seed)),
-        };
-        self.execute(source, body)
+        self.execute(self.source(), body)
     }
 
     /// Makes one run of `body`, with choices by `oracle`.
@@ -145,7 +182,7 @@ impl Builder {
     /// A record of the choices is kept: the replay line gives them as bytes.
     ///
     /// # Errors
-    /// If the run fails: see [`FailureKind`].
+    /// If the run fails: see [`FailureKind`](super::FailureKind).
     ///
     /// # Examples
     /// ```
@@ -168,7 +205,15 @@ impl Builder {
         self.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body)
     }
 
-    fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
+    /// The oracle of a run.
+    pub(super) fn source(&self) -> Source {
+        match &self.bytes {
+            Some(bytes) => Source::Bytes(bytes.clone()),
+            None => self.strategy.unwrap_or(Strategy::Random).source(self.seed, self.horizon),
+        }
+    }
+
+    pub(super) fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
     where
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
@@ -178,36 +223,13 @@ impl Builder {
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, draws, end, replay } = ended;
+        let Ended { hash, steps, choices, draws, end, replay } = ended;
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Report { output, hash, steps, draws, end, replay })
+        Ok(Report { output, hash, steps, choices, draws, end, replay })
     }
 
-    /// Makes many runs of `body`, with one seed after another, until one fails. With [`bytes`](Self::bytes), one run.
-    ///
-    /// # Errors
-    /// If a run fails, or takes another course when it is repeated.
-    pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
-        let runs = if self.bytes.is_some() { 1 } else { self.runs };
-        let mut traces = BTreeSet::new();
-        for n in 0..runs {
-            let this = self.clone().seed(self.seed.wrapping_add(n.into()));
-            let first = this.run(&body);
-            // A failure is repeated in any case: a line that does not replay it would be of no use.
-            if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
-                same(&first, &this.run(&body))?;
-            }
-            let report = first?;
-            traces.insert(report.hash);
-        }
-        Ok(Summary { runs, traces: traces.len() })
-    }
-
-    /// Tests `body` under many schedules, and panics with the report of the first run that fails.
+    /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run
+    /// that fails.
     ///
     /// With `std`, the environment has a say: `WAKEFUL_SIM_RUNS` is the number of runs, and where `WAKEFUL_SIM` is set, as
     /// the last line of a report says, that run alone is made.
@@ -236,7 +258,7 @@ impl Builder {
             self = self.runs(runs);
         }
         if let Some(line) = variable(replay::VARIABLE) {
-            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0);
+            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0).shrink(0);
         }
         Ok(self)
     }
@@ -249,31 +271,6 @@ impl Default for Builder {
         Self::new()
     }
 }
-
-/// Whether a run and its repetition took the same course.
-fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
-    if first == again {
-        return Ok(());
-    }
-    let course = |outcome: &Outcome| match outcome {
-        Ok(Report { steps, draws, end, .. }) => format!("{steps} polls, {draws} draws, end {end}"),
-        Err(failure) => format!("{} after {} polls ({})", failure.kind(), failure.steps(), failure.message()),
-    };
-    let (time, hash, steps, replay) = match first {
-        Ok(report) => (report.end, report.hash, report.steps, &*report.replay),
-        Err(failure) => (failure.time(), failure.hash(), failure.steps(), failure.replay()),
-    };
-    let message = format!(
-        "a run took another course when it was repeated: first {}, then {}; something besides the \
-         simulator decides, such as a global, a hash map's order, a real clock or a thread",
-        course(first),
-        course(again)
-    );
-    let failure = Failure::new(FailureKind::Nondeterminism, message, time, Vec::new());
-    Err(failure.with_replay(replay.to_string()).with_trace(hash, steps))
-}
-
-type Outcome = Result<Report<()>, Failure>;
 
 /// Makes one run of `body` with seed 0, and gives what it returns.
 ///
@@ -342,7 +339,10 @@ mod tests {
         let more = with("WAKEFUL_SIM_RUNS", "1000").unwrap();
         assert_eq!((more.seed, more.runs), (5, 1000));
         let one = with("WAKEFUL_SIM", "seed:17").unwrap();
-        assert_eq!((one.seed, one.runs, one.bytes.is_none()), (17, 1, true));
+        assert_eq!((one.seed, one.runs, one.bytes.is_none(), one.strategy), (17, 1, true, Some(Strategy::Random)));
+        let one = with("WAKEFUL_SIM", "pct3/40:17").unwrap();
+        assert_eq!((one.seed, one.runs, one.horizon, one.strategy), (17, 1, Some(40), Some(Strategy::Pct(3))));
+        assert_eq!((one.shrink, more.shrink), (0, Builder::SHRINK_RUNS), "a replay shows what it was asked for");
         let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
         assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
         for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {

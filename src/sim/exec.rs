@@ -2,7 +2,6 @@
 
 use super::handle::Sim;
 use super::oracle::Source;
-use super::replay;
 use super::report::{Failure, FailureKind, TaskInfo, TaskState, WaitInfo};
 use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
@@ -35,6 +34,7 @@ pub(super) struct Settings {
 pub(super) struct Ended {
     pub(super) hash: u64,
     pub(super) steps: u64,
+    pub(super) choices: u64,
     pub(super) draws: u64,
     pub(super) end: Instant,
     pub(super) replay: String,
@@ -94,12 +94,12 @@ impl Exec<'_> {
         };
         let end = self.time.now();
         let failure = self.take_down(failure);
-        let (hash, steps, draws, replay) = self.world.core.with(|core| {
-            let replay = replay::print(core.seed(), core.source.record());
-            (core.hash, core.steps, core.draws, replay)
+        let (hash, steps, choices, draws, replay) = self.world.core.with(|core| {
+            let replay = core.source.line(core.seed());
+            (core.hash, core.steps, core.choices, core.draws(), replay)
         });
         match failure {
-            None => Ok(Ended { hash, steps, draws, end, replay }),
+            None => Ok(Ended { hash, steps, choices, draws, end, replay }),
             Some(failure) => Err(failure.with_replay(replay).with_trace(hash, steps)),
         }
     }

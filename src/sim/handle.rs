@@ -2,7 +2,7 @@
 
 use super::join::JoinHandle;
 use super::lull::{Lull, YieldNow};
-use super::oracle::{Kind, Rng};
+use super::oracle::Rng;
 use super::world::World;
 use crate::spawn::{Spawn, Task};
 use crate::sys::Arc;
@@ -170,7 +170,7 @@ impl Sim {
     pub fn choose(&self, n: usize) -> usize {
         assert!(n > 0, "there is nothing to choose among");
         self.world.core.with(|core| {
-            let chosen = core.choose(Kind::Data, n);
+            let chosen = core.choose_data(n);
             core.note(chosen as u64);
             chosen
         })

@@ -1,7 +1,13 @@
-//! Who decides: one method, and the two oracles that come with the kit.
+//! Who decides: one method, and the oracles of every day.
 
+use super::points::Tracer;
+use super::replay;
+use super::search::Search;
+use super::strategy::{Pct, Strategy, Walk};
+use super::view::ReadyView;
 use crate::sys::Arc;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -28,6 +34,13 @@ pub enum Kind {
 pub trait Oracle {
     /// One of the numbers below `n`, which is at least 2.
     fn choose(&mut self, kind: Kind, n: usize) -> usize;
+
+    /// Which of the ready tasks is polled next, as a number below [`ReadyView::count`], for an oracle that wants to know who
+    /// they are. Unless it is overridden, it is what [`choose`](Self::choose) says of [`Kind::Task`].
+    #[inline]
+    fn choose_task(&mut self, ready: &ReadyView<'_>) -> usize {
+        self.choose(Kind::Task, ready.count())
+    }
 }
 
 impl<F: FnMut(Kind, usize) -> usize> Oracle for F {
@@ -164,36 +177,71 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// The oracle of one run. The two of the kit are called directly; of others a record is kept.
+/// The oracle of one run. Those of the kit are called directly; of others a record is kept.
 pub(super) enum Source {
     Random(Random),
     Bytes(Bytes),
+    Walk(Walk),
+    Pct(Pct),
     Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
+    Traced(Box<Tracer>),
+    Search(Search),
 }
 
 impl Source {
+    /// A value below `n`, for the task with this key.
+    ///
     /// # Panics
     /// If an oracle that is not the kit's answers with a number that is not below `n`.
-    #[inline]
-    pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
+    pub(super) fn choose_data(&mut self, n: usize, task: u64) -> usize {
         match self {
-            Self::Random(oracle) => oracle.choose(kind, n),
-            Self::Bytes(oracle) => oracle.choose(kind, n),
-            Self::Other { oracle, record } => {
-                let chosen = oracle.choose(kind, n);
-                assert!(chosen < n, "the oracle chose {chosen} among {n}");
-                Bytes::write(record, n, chosen);
-                chosen
-            }
+            Self::Random(oracle) => oracle.choose(Kind::Data, n),
+            Self::Bytes(oracle) => oracle.choose(Kind::Data, n),
+            Self::Walk(oracle) => oracle.choose(Kind::Data, n),
+            Self::Pct(oracle) => oracle.choose(Kind::Data, n),
+            Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Data, n)),
+            Self::Traced(tracer) => tracer.choose_data(n, task),
+            Self::Search(search) => search.choose(n),
         }
     }
 
-    /// The bytes that stand for the choices made, if the seed does not.
-    pub(super) fn record(&self) -> Option<&[u8]> {
+    /// # Panics
+    /// As [`choose_data`](Self::choose_data).
+    #[inline]
+    pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> usize {
         match self {
-            Self::Random(_) => None,
-            Self::Bytes(oracle) => Some(oracle.bytes()),
-            Self::Other { record, .. } => Some(record),
+            Self::Random(oracle) => oracle.choose_task(ready),
+            Self::Bytes(oracle) => oracle.choose_task(ready),
+            Self::Walk(oracle) => oracle.choose_task(ready),
+            Self::Pct(oracle) => oracle.choose_task(ready),
+            Self::Other { oracle, record } => note(record, ready.count(), oracle.choose_task(ready)),
+            Self::Traced(tracer) => tracer.choose_task(ready),
+            Self::Search(search) => search.choose(ready.count()),
         }
     }
+
+    /// The line that replays a run whose tasks' random streams are of `seed`.
+    pub(super) fn line(&self, seed: u64) -> String {
+        let searched;
+        let (strategy, horizon, bytes) = match self {
+            Self::Random(_) => (Strategy::Random, None, None),
+            Self::Bytes(oracle) => (Strategy::Random, None, Some(oracle.bytes())),
+            Self::Walk(_) => (Strategy::Walk, None, None),
+            Self::Pct(oracle) => (Strategy::Pct(oracle.depth()), oracle.horizon(), None),
+            Self::Other { record, .. } => (Strategy::Random, None, Some(&record[..])),
+            Self::Traced(tracer) => (Strategy::Random, None, Some(tracer.record())),
+            Self::Search(search) => {
+                searched = search.record();
+                (Strategy::Random, None, Some(&searched[..]))
+            }
+        };
+        replay::print(seed, strategy, horizon, bytes)
+    }
+}
+
+/// Adds to `record` what was chosen among `n`.
+fn note(record: &mut Vec<u8>, n: usize, chosen: usize) -> usize {
+    assert!(chosen < n, "the oracle chose {chosen} among {n}");
+    Bytes::write(record, n, chosen);
+    chosen
 }

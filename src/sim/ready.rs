@@ -130,6 +130,27 @@ impl Ready {
         self.blocks[self.order[rank] as usize].tasks[bit as usize]
     }
 
+    /// Those who are ready, in the order in which [`take`](Self::take) counts them from `cursor`.
+    pub(super) fn after(&self, cursor: u32) -> impl Iterator<Item = u32> {
+        let (start, bit) = self.spot(cursor);
+        let later = !(below(bit) << 1 | 1);
+        let count = self.words.len();
+        let round = (0..=count).map(move |n| match n {
+            0 => (start, later),
+            n if n == count => (start, !later),
+            n => ((start + n) % count, !0),
+        });
+        round.flat_map(|(rank, mask)| {
+            let tasks = &self.blocks[self.order[rank] as usize].tasks;
+            let mut word = self.words[rank] & mask;
+            core::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros())?;
+                word &= word - 1;
+                Some(tasks[bit as usize])
+            })
+        })
+    }
+
     /// Goes on from `rank` to the word that has the `k`-th ready task after it; gives its number within the word. Coming
     /// round to where it began, `k` is less than the ones that were not passed, so these are found and no others.
     #[inline]

@@ -1,5 +1,7 @@
-//! The line that names a run: `WAKEFUL_SIM=seed:17`, `WAKEFUL_SIM=bytes:0a01`, or both parts with a comma.
+//! The line that names a run: `WAKEFUL_SIM=seed:17`, `WAKEFUL_SIM=bytes:0a01`, or both parts with a comma; of a strategy
+//! that is not the plain one, `walk:17`, `pct3:17`, `pct3/40:17`.
 
+use super::strategy::Strategy;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +13,8 @@ pub(super) const VARIABLE: &str = "WAKEFUL_SIM";
 /// What a line says.
 pub(super) struct Line {
     pub(super) seed: u64,
+    pub(super) strategy: Strategy,
+    pub(super) horizon: Option<u64>,
     pub(super) bytes: Option<Vec<u8>>,
 }
 
@@ -20,17 +24,27 @@ pub struct ReplayError(String);
 
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{VARIABLE} should read seed:NUMBER, bytes:HEX or seed:NUMBER,bytes:HEX; {}", self.0)
+        write!(
+            f,
+            "{VARIABLE} should read seed:NUMBER, walk:NUMBER, pctDEPTH:NUMBER, pctDEPTH/HORIZON:NUMBER, \
+             bytes:HEX or seed:NUMBER,bytes:HEX; {}",
+            self.0
+        )
     }
 }
 
 impl core::error::Error for ReplayError {}
 
 /// Prints the line of a run. Zeros at the end of the bytes are left out: they are what an oracle reads beyond the end.
-pub(super) fn print(seed: u64, bytes: Option<&[u8]>) -> String {
+pub(super) fn print(seed: u64, strategy: Strategy, horizon: Option<u64>, bytes: Option<&[u8]>) -> String {
     let mut line = format!("{VARIABLE}=");
     let Some(bytes) = bytes else {
-        let _ = write!(line, "seed:{seed}");
+        let _ = match (strategy, horizon) {
+            (Strategy::Walk, _) => write!(line, "walk:{seed}"),
+            (Strategy::Pct(depth), None) => write!(line, "pct{depth}:{seed}"),
+            (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
+            (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive, _) => write!(line, "seed:{seed}"),
+        };
         return line;
     };
     if seed != 0 {
@@ -46,18 +60,26 @@ pub(super) fn print(seed: u64, bytes: Option<&[u8]>) -> String {
 
 /// Reads a line, with or without the variable's name in front.
 pub(super) fn parse(line: &str) -> Result<Line, ReplayError> {
-    let mut said = Line { seed: 0, bytes: None };
+    let mut said = Line { seed: 0, strategy: Strategy::Random, horizon: None, bytes: None };
+    let number = |text: &str| text.parse().map_err(|_| ReplayError(format!("`{text}` is not a number below 2^64")));
     let line = line.trim();
     let line = line.strip_prefix(VARIABLE).and_then(|rest| rest.strip_prefix('=')).unwrap_or(line);
     for part in line.split(',') {
         match part.split_once(':') {
-            Some(("seed", seed)) => {
-                said.seed = seed.parse().map_err(|_| ReplayError(format!("`{seed}` is not a number below 2^64")))?;
-            }
+            Some(("seed", seed)) => said.seed = number(seed)?,
+            Some(("walk", seed)) => (said.strategy, said.seed) = (Strategy::Walk, number(seed)?),
             Some(("bytes", hex)) => {
                 said.bytes = Some(unhex(hex).ok_or_else(|| ReplayError(format!("`{hex}` is not pairs of hex digits")))?)
             }
-            _ => return Err(ReplayError(format!("`{part}` is neither"))),
+            Some((name, seed)) if name.starts_with("pct") => {
+                let (depth, horizon) = match name[3..].split_once('/') {
+                    Some((depth, horizon)) => (depth, Some(number(horizon)?)),
+                    None => (&name[3..], None),
+                };
+                let depth = depth.parse().map_err(|_| ReplayError(format!("`{depth}` is not a depth")))?;
+                (said.strategy, said.horizon, said.seed) = (Strategy::Pct(depth), horizon, number(seed)?);
+            }
+            _ => return Err(ReplayError(format!("`{part}` is none of these"))),
         }
     }
     Ok(said)
@@ -77,16 +99,35 @@ mod tests {
     #[test]
     fn a_line_reads_back_as_it_was_printed() {
         for (seed, bytes) in [(0, None), (u64::MAX, None), (0, Some(&[][..])), (7, Some(&[0, 255, 1][..]))] {
-            let said = parse(&print(seed, bytes)).unwrap();
+            let said = parse(&print(seed, Strategy::Random, None, bytes)).unwrap();
             assert_eq!((said.seed, said.bytes.as_deref()), (seed, bytes));
         }
-        assert_eq!(print(0, Some(&[1, 0, 0])), "WAKEFUL_SIM=bytes:01");
+        assert_eq!(print(0, Strategy::Random, None, Some(&[1, 0, 0])), "WAKEFUL_SIM=bytes:01");
+        for (strategy, horizon, line) in [
+            (Strategy::Random, None, "WAKEFUL_SIM=seed:17"),
+            (Strategy::Walk, None, "WAKEFUL_SIM=walk:17"),
+            (Strategy::Pct(3), None, "WAKEFUL_SIM=pct3:17"),
+            (Strategy::Pct(3), Some(40), "WAKEFUL_SIM=pct3/40:17"),
+        ] {
+            assert_eq!(print(17, strategy, horizon, None), line);
+            let said = parse(line).unwrap();
+            assert_eq!((said.seed, said.strategy, said.horizon, said.bytes), (17, strategy, horizon, None));
+        }
     }
 
     #[test]
     fn a_wrong_line_is_refused_with_its_wrong_part() {
-        for (line, part) in [("seed:x", "`x`"), ("bytes:0", "`0`"), ("bytes:é0", "`é0`"), ("17", "`17`"), ("", "``")]
-        {
+        for (line, part) in [
+            ("seed:x", "`x`"),
+            ("bytes:0", "`0`"),
+            ("bytes:é0", "`é0`"),
+            ("17", "`17`"),
+            ("", "``"),
+            ("walk:", "``"),
+            ("pct:1", "``"),
+            ("pct3/:1", "``"),
+            ("pct3/4:é", "`é`"),
+        ] {
             let error = parse(line).err().unwrap().to_string();
             assert!(error.contains(part), "{error}");
         }

@@ -20,6 +20,8 @@ pub struct Report<T> {
     pub hash: u64,
     /// How many polls were made.
     pub steps: u64,
+    /// How often the oracle chose among two or more ready tasks.
+    pub choices: u64,
     /// How many numbers were drawn: choices of the oracle, and numbers of the tasks' random streams.
     pub draws: u64,
     /// The virtual time at the end.
@@ -43,6 +45,8 @@ pub struct Summary {
     pub runs: u32,
     /// How many different traces there were among them.
     pub traces: usize,
+    /// Whether they were all runs that there are. Only [`Strategy::Exhaustive`](super::Strategy::Exhaustive) can tell.
+    pub complete: bool,
 }
 
 /// The kinds of failure.
@@ -88,15 +92,45 @@ struct Inner {
     hash: u64,
     tasks: Vec<TaskInfo>,
     replay: String,
+    shrunk: Option<Shrunk>,
+}
+
+/// How a failure was made small.
+///
+/// A point is a choice that is not 0: one at which the run departs from that in which all take turns and all values
+/// are 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shrunk {
+    /// How many points the run had in which the failure was found.
+    pub from: usize,
+    /// How many are left.
+    pub to: usize,
+    /// How many runs it took.
+    pub runs: u32,
+    /// The line that replays the run in which the failure was found.
+    pub found: String,
+}
+
+impl fmt::Display for Shrunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, runs, found } = self;
+        write!(f, "shrunk from {from} points to {to} in {runs} runs; found with {found}")
+    }
 }
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
-        Self(Box::new(Inner { kind, message, time, steps: 0, hash: 0, tasks, replay: String::new() }))
+        Self(Box::new(Inner { kind, message, time, steps: 0, hash: 0, tasks, replay: String::new(), shrunk: None }))
     }
 
     pub(super) fn with_replay(mut self, replay: String) -> Self {
         self.0.replay = replay;
+        self
+    }
+
+    pub(super) fn with_shrunk(mut self, shrunk: Shrunk) -> Self {
+        self.0.shrunk = Some(shrunk);
         self
     }
 
@@ -139,14 +173,22 @@ impl Failure {
     pub fn replay(&self) -> &str {
         &self.0.replay
     }
+
+    /// How it was made small, if it was.
+    pub fn shrunk(&self) -> Option<&Shrunk> {
+        self.0.shrunk.as_ref()
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, time, steps, tasks, replay, .. } = &*self.0;
+        let Inner { kind, message, time, steps, tasks, replay, shrunk, .. } = &*self.0;
         writeln!(f, "{kind} at {time} after {steps} polls: {message}")?;
         for task in tasks {
             writeln!(f, "  {task}")?;
+        }
+        if let Some(shrunk) = shrunk {
+            writeln!(f, "{shrunk}")?;
         }
         write!(f, "replay with {replay}")
     }

@@ -42,8 +42,10 @@ fn against_the_model(seed: u64, most: usize, parent: impl Fn(&mut Rng, &Model) -
             }
             4..=6 if model.count() > 0 => {
                 let k = rng.below(model.count());
+                assert_eq!(ready.after(cursor).count(), model.count());
+                let next = ready.after(cursor).nth(k);
                 let task = ready.take(cursor, k);
-                assert_eq!(task, model.take(cursor, k));
+                assert_eq!((task, next), (model.take(cursor, k), Some(task)));
                 cursor = task;
             }
             7..=9 if live > 1 => {

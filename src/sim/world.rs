@@ -1,7 +1,8 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
-use super::oracle::{Kind, Rng, Source, fold, mix};
+use super::oracle::{Rng, Source, fold, mix};
 use super::ready::Ready;
+use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::stamp::Stamp;
 use crate::sys::waker::Wake;
@@ -75,7 +76,8 @@ impl fmt::Display for Path {
 /// What is known of a task besides its future.
 pub(super) struct Meta {
     /// Made of the spawn path alone (S3).
-    key: u64,
+    pub(super) key: u64,
+    pub(super) polls: u32,
     rng: Rng,
     /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
     tenant: u32,
@@ -86,7 +88,7 @@ pub(super) struct Meta {
 
 impl Meta {
     fn new(key: u64, seed: u64, tenant: u32, path: Path, background: bool) -> Self {
-        Self { key, rng: Rng::new(mix(key ^ mix(seed))), tenant, children: 0, path, background }
+        Self { key, polls: 0, rng: Rng::new(mix(key ^ mix(seed))), tenant, children: 0, path, background }
     }
 }
 
@@ -116,7 +118,10 @@ pub(super) struct Core {
     /// The task that is polled or was polled last; the root if that one is done.
     pub(super) current: u32,
     pub(super) steps: u64,
-    pub(super) draws: u64,
+    /// How often the oracle chose among tasks.
+    pub(super) choices: u64,
+    /// What was drawn besides.
+    draws: u64,
     pub(super) hash: u64,
     /// The calendar's reading at an instant.
     pub(super) wall: (Duration, Instant),
@@ -130,6 +135,8 @@ pub(super) struct Core {
     /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
     /// that waits for lulls does not change what others do.
     cursor: u32,
+    /// The task polled last. If it is done since then, it is not `current` any more, or it is the root.
+    last: u32,
     /// The keys of all ready tasks, by exclusive or, so that the order of wakes leaves no trace (S4).
     keys: u64,
     /// How many that are not in the background are ready.
@@ -147,6 +154,7 @@ impl Core {
             source,
             current: ROOT,
             steps: 0,
+            choices: 0,
             draws: 0,
             hash: 0,
             wall: (wall, Instant::EPOCH),
@@ -156,6 +164,7 @@ impl Core {
             lull: 0,
             unused: Vec::new(),
             cursor: ROOT,
+            last: ROOT,
             keys: 0,
             foreground: 0,
             seed,
@@ -175,14 +184,27 @@ impl Core {
         self.hash = fold(self.hash, x);
     }
 
-    /// Chooses among `n`, which is not 0 (S2).
-    #[inline]
-    pub(super) fn choose(&mut self, kind: Kind, n: usize) -> usize {
+    /// A value below `n`, which is not 0 (S2).
+    pub(super) fn choose_data(&mut self, n: usize) -> usize {
         if n < 2 {
             return 0;
         }
         self.draws += 1;
-        self.source.choose(kind, n)
+        self.source.choose_data(n, self.metas[self.current as usize].key)
+    }
+
+    /// Which of the ready tasks is next, of which there are several (S2).
+    #[inline]
+    fn choose_task(&mut self) -> usize {
+        self.choices += 1;
+        let Self { ready, metas, cursor, last, current, source, .. } = self;
+        let view = ReadyView { ready, metas, cursor: *cursor, last: *last, lives: *last == *current };
+        source.choose_task(&view)
+    }
+
+    /// How many numbers were drawn: choices, and numbers of the tasks' random streams.
+    pub(super) fn draws(&self) -> u64 {
+        self.choices + self.draws
     }
 
     /// The next number of the current task's stream.
@@ -217,16 +239,18 @@ impl Core {
             return Next::Limit;
         }
         self.steps += 1;
-        let k = self.choose(Kind::Task, n);
+        let k = if n > 1 { self.choose_task() } else { 0 };
         let number = self.ready.take(self.cursor, k);
         if n > 1 {
             self.cursor = number;
         }
-        let meta = &self.metas[number as usize];
+        let meta = &mut self.metas[number as usize];
+        meta.polls = meta.polls.wrapping_add(1);
         self.hash = fold(fold(self.hash, self.keys), meta.key);
         self.keys ^= meta.key;
         self.foreground -= usize::from(!meta.background);
         self.current = number;
+        self.last = number;
         Next::Poll(number)
     }
 

@@ -10,6 +10,7 @@
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and the token that tells one poll stack from another |
+//! | `hush` | panics that are expected, kept off the terminal |
 //! | [`thread`] | parking, the alarm thread, panic capture |
 //! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
 //!
@@ -18,6 +19,8 @@
 pub(crate) mod arc;
 pub(crate) mod atomic;
 pub(crate) mod handover;
+#[cfg(feature = "sim")]
+pub(crate) mod hush;
 pub(crate) mod lock;
 #[cfg(test)]
 pub(crate) mod model;

@@ -1,0 +1,102 @@
+//! A schedule as the points at which it departs from the plain one, in which all take turns.
+//!
+//! A point says "after this task's n-th poll, run that one". It means the same when other points are taken away, which
+//! the place in a row of bytes does not: so schedules can be made smaller point by point.
+
+use super::oracle::{Bytes, Source};
+use super::view::ReadyView;
+use crate::sys::{Arc, Lock};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Where a choice is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// Among tasks, after so many polls of the task with this key, which was polled last.
+    After(u64, u32),
+    /// Of a value, by the task with this key, which asked so often before.
+    Data(u64, u32),
+}
+
+/// A choice that is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Point {
+    pub(super) place: Place,
+    /// The key of the task that is run, or the value.
+    pub(super) then: u64,
+}
+
+impl Point {
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self.place, Place::Data(..))
+    }
+}
+
+/// Makes the choices of another oracle, or those that points say, and keeps the points at which they are not 0.
+pub(super) struct Tracer {
+    oracle: Followed,
+    /// How often each task asked for a value.
+    asked: BTreeMap<u64, u32>,
+    record: Vec<u8>,
+    trace: Trace,
+}
+
+/// The points of a run in their order; shared with the one who wants to know.
+pub(super) type Trace = Arc<Lock<Vec<Point>>>;
+
+enum Followed {
+    Source(Source),
+    Points(BTreeMap<Place, u64>),
+}
+
+impl Tracer {
+    pub(super) fn of(source: Source, trace: Trace) -> Self {
+        Self { oracle: Followed::Source(source), asked: BTreeMap::new(), record: Vec::new(), trace }
+    }
+
+    pub(super) fn along(points: impl Iterator<Item = Point>, trace: Trace) -> Self {
+        let points = points.map(|point| (point.place, point.then)).collect();
+        Self { oracle: Followed::Points(points), asked: BTreeMap::new(), record: Vec::new(), trace }
+    }
+
+    pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> usize {
+        let (key, polls) = ready.last();
+        let place = Place::After(key, polls);
+        let chosen = match &mut self.oracle {
+            Followed::Source(source) => source.choose_task(ready),
+            Followed::Points(points) => {
+                let wanted = points.get(&place);
+                wanted.and_then(|&key| ready.tasks().position(|task| task.key == key)).unwrap_or(0)
+            }
+        };
+        if let Some(task) = ready.tasks().nth(chosen).filter(|_| chosen != 0) {
+            self.keep(Point { place, then: task.key });
+        }
+        Bytes::write(&mut self.record, ready.count(), chosen);
+        chosen
+    }
+
+    pub(super) fn choose_data(&mut self, n: usize, key: u64) -> usize {
+        let asked = self.asked.entry(key).or_default();
+        let place = Place::Data(key, *asked);
+        *asked += 1;
+        let chosen = match &mut self.oracle {
+            Followed::Source(source) => source.choose_data(n, key),
+            Followed::Points(points) => points.get(&place).map_or(0, |&value| value as usize).min(n - 1),
+        };
+        if chosen != 0 {
+            self.keep(Point { place, then: chosen as u64 });
+        }
+        Bytes::write(&mut self.record, n, chosen);
+        chosen
+    }
+
+    fn keep(&self, point: Point) {
+        self.trace.with(|trace| trace.push(point));
+    }
+
+    /// All choices, as bytes.
+    pub(super) fn record(&self) -> &[u8] {
+        &self.record
+    }
+}
