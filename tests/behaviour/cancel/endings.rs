@@ -192,7 +192,7 @@ pub(crate) async fn d_timed_out_needs_the_own_deadline_first(cx: Cx<impl Spawner
     let late = scope.fail_at(cx.at(3), async |_| pending::<()>().await).await;
     assert_eq!(late, Err(FailError::TimedOut(cx.at(3))));
     cx.assert_at(3);
-    let cancelled = scope.fail_at(cx.at(5), async |s| {
+    let cancelled = scope.fail_after(LONG, async |s| {
         s.cancel("first");
         s.sleep(LONG).await;
     });
