@@ -44,7 +44,7 @@
 //! });
 //! ```
 //!
-//! [`sim::check`] tries many schedules: whether the item of the sixtieth minute still comes in time is one of the things that
+//! `sim::check` tries many schedules: whether the item of the sixtieth minute still comes in time is one of the things that
 //! they differ in. Outside the simulator the same code takes [`Time::system`](time::Time::system), on whichever runtime.
 //!
 //! # Which part do I want?

@@ -18,7 +18,7 @@ marked as caches (cargo's `target` is) are passed over.
   --workers N        files in work at once, 1 to 1024 (default: one for each core)
   --deadline TIME    the end of each row: nothing starts at or after it (default: 10s)
   --timeout TIME     the most that one file may take (default: off)
-  --rate N           the most files started a second (default: off)
+  --rate N           the most files started a second, a whole number (default: off)
   --runtime NAME     all, tokio-multi-thread, tokio-current-thread, smol or async-std (default: all)
   --seed N           take the files in an order shuffled by N, and let the simulator schedule by it
                      (default: in order of path, and 0)
@@ -117,7 +117,9 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         },
         "rate" if value == "off" => options.rate = None,
         "rate" => {
-            let rate = value.parse().map_err(|_| "should be a number of files a second, at least 1, or `off`")?;
+            let rate = value
+                .parse()
+                .map_err(|_| format!("should be a whole number of files a second, from 1 to {}, or `off`", u32::MAX))?;
             options.rate = Some(rate);
         }
         "runtime" if value == "all" => options.runtimes = runtimes::ALL.iter().collect(),
@@ -219,6 +221,7 @@ mod tests {
             "--rate 0",
             "--rate -3",
             "--rate 1.5",
+            "--rate 4294967296",
             "--workers 0",
             "--workers 99999999999",
             "--deadline 5parsecs",

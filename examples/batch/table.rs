@@ -120,10 +120,10 @@ pub(crate) fn failures(rows: &[(&str, Row)], files: &[File]) -> Vec<String> {
     lines
 }
 
-/// A path as it is, or quoted where it holds what would upset a terminal.
+/// A path as it is, or quoted where it is empty, not Unicode, or holds what would upset a terminal.
 pub(crate) fn shown(path: &Path) -> String {
     match path.to_str() {
-        Some(plain) if !plain.chars().any(char::is_control) => plain.to_owned(),
+        Some(plain) if !plain.is_empty() && !plain.chars().any(char::is_control) => plain.to_owned(),
         _ => format!("{path:?}"),
     }
 }
@@ -188,5 +188,6 @@ mod tests {
         let all: Vec<_> = (0..60).map(|n| (n, "gone")).collect();
         let lines = failures(&[("x", row(&all))], &many);
         assert_eq!((lines.len(), lines[50].as_str()), (51, "failed: 10 more"));
+        assert_eq!((shown(Path::new("")), shown(Path::new("a b"))), (r#""""#.to_owned(), "a b".to_owned()));
     }
 }

@@ -44,6 +44,19 @@ pub fn sleep_until(at: Instant) -> Sleep {
 }
 
 /// How much time the current scope has; never ending, outside any.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::{Deadline, Scope};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time()).child_after(Duration::from_secs(5));
+///     let seen = scope.run(async { wakeful::effective_deadline() }).await.done();
+///     assert_eq!(seen, Some(Deadline::At(scope.deadline())));
+///     assert_eq!(wakeful::effective_deadline(), Deadline::Never);
+/// });
+/// ```
 pub fn effective_deadline() -> Deadline {
     with_current(|scope| scope.map_or(Deadline::Never, Scope::effective_deadline))
 }
@@ -81,6 +94,22 @@ pub fn move_on_at<F: Future>(at: Instant, body: F) -> MoveOn<F> {
 ///
 /// # Errors
 /// [`FailError::TimedOut`] if the time was up first, [`FailError::Cancelled`] if a scope around it was cancelled.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::{FailError, Scope};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let patient = async {
+///         wakeful::fail_after(Duration::from_secs(1), wakeful::sleep(Duration::from_secs(9))).await
+///     };
+///     let late = scope.run(patient).await.done().unwrap();
+///     assert!(matches!(late, Err(FailError::TimedOut(_))));
+///     assert_eq!(sim.now().as_nanos(), 1_000_000_000);
+/// });
+/// ```
 pub fn fail_after<F: Future>(duration: Duration, body: F) -> Fail<F> {
     Fail { inner: move_on_after(duration, body) }
 }

@@ -130,6 +130,27 @@ impl fmt::Display for Cancelled {
 impl core::error::Error for Cancelled {}
 
 /// The error of [`fail_at`](super::Scope::fail_at) and [`fail_after`](super::Scope::fail_after).
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::{FailError, Scope};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let late = scope.fail_after(Duration::from_secs(2), async |s| s.sleep(Duration::MAX).await).await;
+///     let Err(FailError::TimedOut(at)) = late else { unreachable!() };
+///     assert_eq!(at, sim.now());
+///
+///     let second = Duration::from_secs(1);
+///     let outer = scope.move_on_after(second, async |s| s.fail_after(2 * second, async |_| "at once").await).await;
+///     assert_eq!(outer.done(), Some(Ok("at once")));
+///
+///     scope.cancel("enough");
+///     let refused = scope.fail_after(second, async |_| "never begun").await.unwrap_err();
+///     assert_eq!(refused.to_string(), "cancelled from outside: enough");
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FailError {
     /// The scope's own deadline, given here, was reached before anything else cancelled it.
@@ -159,6 +180,26 @@ impl fmt::Display for FailError {
 impl core::error::Error for FailError {}
 
 /// How a body ended.
+///
+/// It says what became of the body, not of its scope: a body that came to its end is done, even if the scope was cancelled
+/// meanwhile. With `?` in mind, take [`into_result`](Self::into_result).
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::{Outcome, Scope};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     match scope.move_on_after(Duration::from_secs(1), async |s| s.sleep(Duration::MAX).await).await {
+///         Outcome::Done(()) => unreachable!("it sleeps for ever"),
+///         Outcome::Cancelled(why) => assert!(why.is_timeout()),
+///     }
+///     let stubborn = scope.child();
+///     let done = stubborn.run(async { stubborn.cancel("too late") }).await;
+///     assert_eq!(done, Outcome::Done(true));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a body that was cut short has no result"]
 pub enum Outcome<T> {
@@ -205,6 +246,18 @@ impl<T> Outcome<T> {
 /// How much time a scope has, from [`Scope::effective_deadline`](super::Scope::effective_deadline).
 ///
 /// The order is that of urgency: `Cancelled < At(earlier) < At(later) < Never`.
+///
+/// # Examples
+/// ```
+/// use wakeful::cancel::Deadline;
+/// use wakeful::time::Instant;
+///
+/// let at = Instant::from_nanos(1_000);
+/// assert!(Deadline::Cancelled < Deadline::At(at) && Deadline::At(at) < Deadline::Never);
+/// assert!(Deadline::At(at).allows(Instant::from_nanos(999)));
+/// assert!(!Deadline::At(at).allows(at));
+/// assert_eq!(Deadline::from(Instant::NEVER), Deadline::Never);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Deadline {
     /// None: it is cancelled already.

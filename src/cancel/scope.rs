@@ -42,7 +42,7 @@ enum Repr {
 }
 
 impl Scope {
-    /// A scope of its own, without a parent or a deadline.
+    /// A scope of its own, without a parent or a deadline. `time` is what all scopes inside it count in.
     pub fn new(time: Time) -> Self {
         Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, Mark::new())))
     }
@@ -114,7 +114,8 @@ impl Scope {
         tree::cancel(&self.branch(), reason.into())
     }
 
-    /// Whether this scope itself was cancelled, by [`cancel`](Self::cancel) or by its own deadline.
+    /// Whether this scope itself was cancelled, by [`cancel`](Self::cancel) or by its own deadline. Reads a flag, never the
+    /// clock, and does not say that a body was cut short: that is [`Outcome::Cancelled`](super::Outcome::Cancelled).
     pub fn cancel_called(&self) -> bool {
         self.view().is_flagged()
     }

@@ -42,6 +42,23 @@ impl Scope {
     ///
     /// # Cancel safety
     /// Dropping the future drops the body.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{Outcome, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let read = async |s: &Scope| {
+    ///         s.sleep(Duration::from_secs(2)).await;
+    ///         "the page"
+    ///     };
+    ///     assert_eq!(scope.move_on_after(Duration::from_secs(3), read).await, Outcome::Done("the page"));
+    ///     assert!(scope.move_on_after(Duration::from_secs(1), read).await.is_cancelled());
+    ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000);
+    /// });
+    /// ```
     pub async fn move_on_after<T>(&self, duration: Duration, body: impl AsyncFnOnce(&Scope) -> T) -> Outcome<T> {
         let now = self.now();
         // SAFETY: as in `move_on_at`.

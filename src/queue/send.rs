@@ -54,6 +54,18 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The value comes back in [`TrySendError::Full`] or [`TrySendError::Closed`].
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue::{self, TrySendError};
+    ///
+    /// let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    /// assert_eq!(tx.try_send(1), Ok(()));
+    /// assert_eq!(tx.try_send(2), Err(TrySendError::Full(2)));
+    /// drop(rx);
+    /// assert_eq!(tx.try_send(3), Err(TrySendError::Closed(3)));
+    /// ```
     #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let mut value = Some(value);
@@ -142,7 +154,20 @@ impl<T> Sender<T> {
         self.queue.set_capacity(capacity);
     }
 
-    /// A reference that does not keep the queue open.
+    /// A reference that does not keep the queue open: for whoever may send, but is not to be waited for.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue;
+    ///
+    /// let (tx, rx) = queue::bounded::<u8>(NonZeroUsize::MIN);
+    /// let weak = tx.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(tx);
+    /// assert!(weak.upgrade().is_none());
+    /// assert!(rx.is_drained());
+    /// ```
     #[must_use]
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender { queue: self.queue.clone() }

@@ -10,6 +10,8 @@ use core::task::{Context, Poll};
 
 /// Starts tasks. Every `Fn(Task)` does.
 ///
+/// To be taken by code that starts tasks of its own, so that its caller chooses the runtime. Code that only waits needs none.
+///
 /// The task is to be polled until it is done, or dropped when the executor ends; nothing is expected of it otherwise.
 ///
 /// # Examples
@@ -34,6 +36,8 @@ impl<F: Fn(Task)> Spawn for F {
 }
 
 /// A boxed future with a name and the place where it was made; itself a future.
+///
+/// A runtime's own function takes it as it is; the name is for reports, such as the simulator's of a deadlock.
 ///
 /// # Cancel safety
 /// Dropping it drops the future that it holds.

@@ -15,6 +15,34 @@ use core::time::Duration;
 /// 2. On ringing it forgets its minimum *before* it calls [`Time::turn`](super::Time::turn), and arms itself with what
 ///    `turn` returns.
 /// 3. Ringing too early or too often is harmless.
+///
+/// # Examples
+/// Over a counter of milliseconds that an interrupt moves. It rings at each tick, so there is nothing to arm:
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use wakeful::spawn::block_on_with;
+/// use wakeful::time::{Clock, Instant, Time};
+///
+/// static TICKS: AtomicU32 = AtomicU32::new(0);
+///
+/// struct Ticks;
+///
+/// impl Clock for Ticks {
+///     fn now(&self) -> Instant {
+///         Instant::from_nanos(u64::from(TICKS.load(Ordering::Relaxed)) * 1_000_000)
+///     }
+///
+///     fn arm(&self, _: Instant) {}
+/// }
+///
+/// let time = Time::new(Ticks);
+/// let interrupt = || {
+///     TICKS.fetch_add(1, Ordering::Relaxed);
+///     time.turn();
+/// };
+/// block_on_with(time.sleep(core::time::Duration::from_millis(20)), interrupt);
+/// assert_eq!(TICKS.load(Ordering::Relaxed), 20);
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// The present instant. It never decreases.
     fn now(&self) -> Instant;

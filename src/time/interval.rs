@@ -9,7 +9,28 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
-/// What an [`Interval`] does with the ticks that nobody took in time.
+/// What an [`Interval`] does with the ticks that nobody took in time; set by [`Interval::missed`].
+///
+/// | | for |
+/// |---|---|
+/// | `Burst` | what has to be done as often as periods have passed: counting, accounting |
+/// | `Delay` | what needs a period of rest in between: polling a server |
+/// | `Skip` | what belongs to the schedule's instants: redrawing, sampling on the second |
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::time::MissedTick;
+///
+/// wakeful::sim::run(|sim| async move {
+///     let time = sim.time();
+///     let mut every = time.interval(Duration::from_secs(10)).missed(MissedTick::Skip);
+///     time.sleep(Duration::from_secs(35)).await;
+///     // The tick of 10 s comes late; those of 20 s and 30 s are left out.
+///     assert_eq!(every.tick().await.as_nanos(), 10_000_000_000);
+///     assert_eq!(every.tick().await.as_nanos(), 40_000_000_000);
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum MissedTick {
     /// Each comes at once, until the schedule is caught up with.
@@ -92,7 +113,9 @@ impl Interval {
         Tick { interval: self }
     }
 
-    /// Polls for the next tick.
+    /// Polls for the next tick, and gives the instant for which it was scheduled.
+    ///
+    /// If it is `Pending`, the task is woken when the tick is due. Only the last task that polled is.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(self.sleep.as_mut().poll(cx));
         let due = self.sleep.deadline();

@@ -71,11 +71,18 @@ impl ManualClock {
     /// which it waited. Two advances equal their sum.
     ///
     /// Wakers run during this call, tasks only if a waker polls them.
+    ///
+    /// # Panics
+    /// Passes on the panic of a waker. Time stands at that waker's instant then, and what is due and was not fired is
+    /// fired by the next call.
     pub fn advance(&self, duration: Duration) {
         self.advance_to(self.time.now() + duration);
     }
 
-    /// Moves time on to `at`, as [`advance`](Self::advance) does. An instant that lies in the past changes nothing.
+    /// Moves time on to `at`, as [`advance`](Self::advance) does. An instant that lies in the past does not move it.
+    ///
+    /// # Panics
+    /// As [`advance`](Self::advance).
     pub fn advance_to(&self, at: Instant) {
         loop {
             let next = self.time.next();
@@ -88,7 +95,27 @@ impl ManualClock {
         self.jump_to(at);
     }
 
-    /// Moves time to `at` in one step: all that are due by then are woken at `at`, in order of their deadlines.
+    /// Moves time to `at` in one step: all that are due by then are woken at `at`, in order of their deadlines. So it is on
+    /// a machine that was asleep.
+    ///
+    /// # Panics
+    /// Passes on the panic of a waker. What is due and was not fired is fired by the next call.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::time::{Instant, ManualClock};
+    ///
+    /// let clock = ManualClock::new();
+    /// let time = clock.time();
+    /// let mut sleep = Box::pin(time.sleep(Duration::from_secs(1)));
+    /// let mut cx = core::task::Context::from_waker(core::task::Waker::noop());
+    /// assert!(sleep.as_mut().poll(&mut cx).is_pending());
+    ///
+    /// clock.jump_to(Instant::EPOCH + Duration::from_secs(3600));
+    /// assert!(sleep.as_mut().poll(&mut cx).is_ready());
+    /// assert_eq!(time.now().as_nanos(), 3_600_000_000_000);
+    /// ```
     pub fn jump_to(&self, at: Instant) {
         self.now.reach(at);
         self.time.turn();

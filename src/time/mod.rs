@@ -7,7 +7,7 @@
 //! | sleep, on a machine with an operating system | [`Time::system`], [`Time::sleep`] |
 //! | do something every so often | [`Time::interval`] |
 //! | move time by hand in a test | [`ManualClock`] |
-//! | have time jump by itself in a test | [`sim`](crate::sim) |
+//! | have time jump by itself in a test | `sim`, with the feature of that name |
 //! | let the time of a runtime drive yours, its paused clock too | [`pump`] |
 //! | drive the queue from a tick interrupt | your own [`Clock`] |
 //! | know the date | [`Wall`] |
@@ -35,7 +35,7 @@ pub use handle::Time;
 pub use instant::Instant;
 pub use interval::{Interval, MissedTick, Tick};
 pub use manual::ManualClock;
-pub use pump::{Pump, PumpClock, pump};
+pub use pump::{Pump, pump};
 pub use sleep::Sleep;
 
 pub(crate) use instant::nanos;

@@ -51,7 +51,7 @@ struct Alarm {
 }
 
 /// The clock of a [`Time`] that a [`Pump`] drives.
-pub struct PumpClock<N> {
+struct PumpClock<N> {
     now: N,
     alarm: Arc<Lock<Alarm>>,
 }
@@ -72,12 +72,6 @@ impl<N: Fn() -> Instant + Send + Sync + 'static> Clock for PumpClock<N> {
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-}
-
-impl<N> fmt::Debug for PumpClock<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PumpClock").finish_non_exhaustive()
     }
 }
 

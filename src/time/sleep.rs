@@ -71,6 +71,21 @@ impl Sleep {
     ///
     /// A task that waits stays registered and is woken at the new instant, except that [`Instant::NEVER`] forgets it.
     /// After completion, and after never, the sleep waits from its next poll on.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::pin::pin;
+    /// use core::time::Duration;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let time = sim.time();
+    ///     let mut sleep = pin!(time.sleep(Duration::from_secs(1)));
+    ///     sleep.as_mut().await;
+    ///     sleep.as_mut().reset(time.now() + Duration::from_secs(2));
+    ///     sleep.await;
+    ///     assert_eq!(time.now().as_nanos(), 3_000_000_000);
+    /// });
+    /// ```
     pub fn reset(self: Pin<&mut Self>, at: Instant) {
         let this = self.project();
         *this.at = at;

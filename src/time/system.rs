@@ -33,6 +33,20 @@ impl SystemClock {
     /// A clock of its own, with a thread of its own that ends when the last handle is gone.
     ///
     /// Give a slack of zero where precision is worth more wake-ups; else [`SystemClock::SLACK`] or more.
+    ///
+    /// # Panics
+    /// As [`Time::system`]: whatever waits first panics if the operating system has no thread to give.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::time::SystemClock;
+    ///
+    /// let precise = SystemClock::start(Duration::ZERO);
+    /// let start = precise.now();
+    /// wakeful::block_on(precise.sleep(Duration::from_micros(500)));
+    /// assert!(precise.now() - start >= Duration::from_micros(500));
+    /// ```
     pub fn start(slack: Duration) -> Time {
         let bell = Bell::new(nanos(slack));
         let driver = Arc::new(Driver { bell, wheel: OnceArc::new() });
@@ -105,6 +119,14 @@ impl Time {
 }
 
 /// The operating system's calendar.
+///
+/// # Examples
+/// ```
+/// use wakeful::time::{SystemWall, Wall};
+///
+/// let days = SystemWall.unix().as_secs() / 86_400;
+/// assert!(days > 20_000, "it is later than 2024");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemWall;
 

@@ -92,6 +92,23 @@ impl<S: Source> Work<S> {
     }
 
     /// Starts no item when less than `duration` is left until the deadline; none, unless set.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let takes = Duration::from_millis(100);
+    ///     let body = |_: Lease<u32>| async move { Ok::<_, ()>(wakeful::sleep(takes).await) };
+    ///     let report =
+    ///         work(0..20).deadline_after(Duration::from_millis(950)).min_time(takes).run(&scope, body, Count::new()).await;
+    ///     assert_eq!((report.count.done, report.count.cancelled, report.not_started), (9, 0, Some(11)));
+    ///     assert_eq!(report.elapsed(), Duration::from_millis(900));
+    /// });
+    /// ```
     pub fn min_time(mut self, duration: Duration) -> Self {
         self.min_time = duration;
         self
@@ -105,6 +122,23 @@ impl<S: Source> Work<S> {
 
     /// Takes a permit of `limiter` before each item is pulled. When the next one would come too late for the deadline, no
     /// more items are started.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::limit::{Limiter, Quota};
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(()) };
+    ///     let report = work(0..11).rate(&limiter).run(&scope, body, Count::new()).await;
+    ///     assert_eq!((report.count.done, report.elapsed()), (11, Duration::from_secs(1)));
+    /// });
+    /// ```
     pub fn rate(mut self, limiter: &Limiter) -> Self {
         self.limiter = Some(limiter.clone());
         self

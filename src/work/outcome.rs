@@ -90,6 +90,22 @@ impl<T, O, E> Ended<T, O, E> {
 ///
 /// It is called inside the run's own poll, so it should be short. A panic of it goes through the run, which then drops
 /// its bodies.
+///
+/// # Examples
+/// Keeping nothing but what has to be done again:
+/// ```
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Ended, Lease, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let mut again = Vec::new();
+///     let sink = |ended: Ended<u32, (), &str>| again.extend(ended.outcome.into_item());
+///     let body = |item: Lease<u32>| async move { if *item % 3 == 0 { Err("unlucky") } else { Ok(()) } };
+///     let report = work(1..=9).run(&scope, body, sink).await;
+///     assert_eq!((report.count.done, again), (6, vec![3, 6, 9]));
+/// });
+/// ```
 pub trait Sink<T, O, E> {
     /// Takes the end of one item.
     fn accept(&mut self, ended: Ended<T, O, E>);

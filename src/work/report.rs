@@ -33,6 +33,24 @@ impl fmt::Display for Stop {
 /// [`rest`](Self::rest).
 ///
 /// `Display` gives the numbers in one line.
+///
+/// # Examples
+/// Going on with what was not started:
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Count, Lease, Stop, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(1)).await) };
+///     let first = work(0..5).deadline_after(Duration::from_secs(3)).run(&scope, body, Count::new()).await;
+///     assert_eq!((first.count.done, first.not_started, first.stop), (3, Some(2), Stop::OutOfTime));
+///     let second = work(first.rest).run(&scope, body, Count::new()).await;
+///     assert!(second.is_complete());
+///     assert_eq!((second.count.done, second.started, second.elapsed()), (2, first.ended, Duration::from_secs(2)));
+/// });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report<R> {

@@ -7,6 +7,7 @@
 //! - `create_drop`: create a sleep of 60 s, pin it on the stack, poll it once, drop it.
 //! - `timeout_ready`: put a timeout of 60 s around a future that is ready, and poll it once. Ours once as a method of a
 //!   scope that is at hand, and once (`timeout_ready_free`) as the free function, which looks for the current scope.
+//! - `timeout_pending`: put a timeout of 60 s around a future that never is, poll it once, drop it. Ours as a method.
 //! - `reset_later`: one pending sleep, moved again and again to an instant later than its last.
 //! - `reset_random`: one pending sleep, moved again and again to an instant 1–100 s ahead, in random order.
 //! - `fire`: create 100,000 (or 1,000,000) sleeps that are due over half a second (a second) in random order, poll each
@@ -61,6 +62,14 @@ pub fn run(bench: &mut Bench) {
         target: Target::Ratio(1.00),
         ours: ours::timeout_ready_free,
         rivals: &[("tokio", tokio::timeout_ready)],
+    });
+    bench.row(&Row {
+        name: "time.timeout_pending",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(0.60),
+        ours: ours::timeout_pending,
+        rivals: &[("tokio", tokio::timeout_pending)],
     });
     bench.row(&Row {
         name: "time.reset_later",

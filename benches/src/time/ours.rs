@@ -1,6 +1,6 @@
 //! wakeful: the clock of the operating system, whose alarm is a thread of its own.
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
@@ -49,6 +49,18 @@ pub fn timeout_ready_free() -> f64 {
             for _ in 0..OPERATIONS {
                 let timeout = pin!(fail_after(AHEAD, ready(black_box(1))));
                 assert!(poll_once(timeout).is_ready());
+            }
+        })
+    })
+}
+
+pub fn timeout_pending() -> f64 {
+    standing(|time| {
+        let scope = Scope::new(time.clone());
+        cpu_ns(OPERATIONS, || {
+            for _ in 0..OPERATIONS {
+                let timeout = pin!(scope.fail_after(AHEAD, async |_| pending::<()>().await));
+                assert!(poll_once(timeout).is_pending());
             }
         })
     })

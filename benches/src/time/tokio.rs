@@ -1,6 +1,6 @@
 //! tokio: a current-thread runtime, the workload outside the cooperative budget, which would stop it half-way.
 
-use std::future::{Future, ready};
+use std::future::{Future, pending, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
@@ -43,6 +43,17 @@ pub fn timeout_ready() -> f64 {
             for _ in 0..OPERATIONS {
                 let timeout = pin!(timeout(AHEAD, ready(black_box(1))));
                 assert!(poll_once(timeout).is_ready());
+            }
+        })
+    })
+}
+
+pub fn timeout_pending() -> f64 {
+    in_runtime(async {
+        cpu_ns(OPERATIONS, || {
+            for _ in 0..OPERATIONS {
+                let timeout = pin!(timeout(AHEAD, pending::<()>()));
+                assert!(poll_once(timeout).is_pending());
             }
         })
     })
