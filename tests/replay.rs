@@ -40,7 +40,8 @@ fn run(variables: &[(&str, &str)]) -> Output {
     test.envs(variables.iter().copied()).output().expect("the test starts")
 }
 
-/// The lines of the simulator's report, from its first to the one that replays it.
+/// The lines of the simulator's report, from its first to the one that replays it, but for the one that says how the
+/// schedule was found: a replay has nothing to say there.
 fn report(output: &Output) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it did not fail: {said}");
@@ -48,6 +49,7 @@ fn report(output: &Output) -> Vec<String> {
     let mut report: Vec<String> = lines.map(str::to_owned).collect();
     let last = report.iter().position(|line| line.starts_with("replay with ")).expect("a line to replay it");
     report.truncate(last + 1);
+    report.retain(|line| !line.starts_with("shrunk from "));
     report
 }
 
