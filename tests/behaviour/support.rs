@@ -20,6 +20,10 @@ impl<S: Spawn + Clone + Send + Sync + 'static> Spawner for S {}
 /// Longer than any scenario takes: for what must not happen by itself.
 pub(crate) const LONG: Duration = Duration::from_secs(100);
 
+/// Milliseconds after which a deadline lies that is to be reached, but not before a task has had its turn, however busy the
+/// machine is.
+pub(crate) const SOON: u64 = 200;
+
 /// So many milliseconds.
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

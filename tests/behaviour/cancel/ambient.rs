@@ -4,6 +4,7 @@ use crate::support::{Boxed, Counter, Cx, LONG, Log, Spawner, ms, on_drop, poll};
 use std::future::{pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
+use std::time::Duration;
 use wakeful::cancel::{self, Deadline, FailError, Outcome, Scope};
 use wakeful::time::ManualClock;
 
@@ -14,20 +15,17 @@ fn is_current(scope: &Scope) -> bool {
 
 pub(crate) async fn a_scope_is_current_during_poll_and_drop(cx: Cx<impl Spawner>) {
     let (scope, seen) = (cx.scope(), Log::new());
-    let body = |end: bool| {
+    let body = |sleeps: Duration| {
         let (scope, seen) = (&scope, seen.clone());
         async move {
             let _guard = on_drop(|| seen.add(is_current(scope)));
             seen.add(is_current(scope));
-            scope.sleep(ms(1)).await;
+            scope.sleep(sleeps).await;
             seen.add(is_current(scope));
-            if !end {
-                pending::<()>().await;
-            }
         }
     };
-    assert!(!scope.run(body(true)).await.is_cancelled());
-    let mut dropped = Box::pin(scope.run(body(false)));
+    assert!(!scope.run(body(ms(1))).await.is_cancelled());
+    let mut dropped = Box::pin(scope.run(body(LONG)));
     assert!(poll(dropped.as_mut(), &Counter::new().waker()).is_pending());
     drop(dropped);
     let inner = scope.child_after(ms(4));

@@ -1,6 +1,6 @@
 //! Rules a to d: when a body is cut short, when it is not begun, and what is said of it.
 
-use crate::support::{Boxed, Counter, Cx, LONG, Spawner, again, elsewhere, ms, poll};
+use crate::support::{Boxed, Counter, Cx, LONG, SOON, Spawner, again, elsewhere, ms, poll};
 use futures::future::{join, join_all};
 use std::future::{pending, poll_fn, ready};
 use std::pin::pin;
@@ -113,14 +113,14 @@ pub(crate) async fn b_a_body_is_never_started_past_the_deadline_of_an_ancestor(c
 }
 
 pub(crate) async fn b_a_ready_body_wins_at_the_deadline_instant(cx: Cx<impl Spawner>) {
-    let at = cx.at(4);
+    let at = cx.at(SOON);
     let scope = cx.scope();
     let outcome = scope.move_on_at(at, async |s| {
         s.sleep_until(at).await;
         "in time"
     });
     assert_eq!(outcome.await, Outcome::Done("in time"));
-    cx.assert_at(4);
+    cx.assert_at(SOON);
 
     // By a clock of our own the body is ready long after the deadline, and nobody polled it in between.
     let clock = ManualClock::new();
