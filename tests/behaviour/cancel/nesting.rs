@@ -1,6 +1,6 @@
 //! Rule e: who ends what, along one poll stack and beyond it.
 
-use crate::support::{Boxed, Counter, Cx, Join, LONG, Log, Spawner, again, elsewhere, ms, on_drop, poll};
+use crate::support::{Boxed, Counter, Cx, Join, LONG, Log, SOON, Spawner, again, elsewhere, ms, on_drop, poll};
 use futures::channel::oneshot;
 use futures::future::join;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -290,7 +290,7 @@ pub(crate) async fn e_a_run_that_ends_wakes_a_descendant_that_relied_on_it(_: Cx
 }
 
 pub(crate) async fn e_a_descendant_moved_out_of_the_body_keeps_the_outer_deadline(cx: Cx<impl Spawner>) {
-    let outer = cx.scope().child_at(cx.at(8));
+    let outer = cx.scope().child_at(cx.at(SOON));
     let (tell, told) = oneshot::channel::<Boxed<_>>();
     let mover = {
         let (outer, inner) = (outer.clone(), outer.child());
@@ -307,7 +307,7 @@ pub(crate) async fn e_a_descendant_moved_out_of_the_body_keeps_the_outer_deadlin
     let waits = cx.spawn("waits", moved);
     mover.await;
     assert_eq!(waits.await, (ReasonKind::Deadline, false));
-    cx.assert_at(8);
+    cx.assert_at(SOON);
 }
 
 pub(crate) async fn e_a_wait_for_the_own_scope_survives_its_run(_: Cx<impl Spawner>) {
