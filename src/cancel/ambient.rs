@@ -2,8 +2,8 @@
 
 use super::outcome::{Deadline, FailError, Outcome};
 use super::run::{CURRENT, Engine, Polling, ended, with_current};
-use crate::sys::slot;
 use super::scope::Scope;
+use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;

@@ -36,9 +36,8 @@ pub(crate) async fn waiters_are_served_in_order(cx: Cx<impl Spawner>) {
             })
         })
         .collect();
-    for turn in &mut turns {
-        let _ = poll(turn.as_mut(), Waker::noop());
-    }
+    // A machine that is late may have served some by their first poll.
+    turns.retain_mut(|turn| poll(turn.as_mut(), Waker::noop()).is_pending());
     // Polled in the wrong order from here on.
     turns.reverse();
     let tasks: Vec<_> = turns.into_iter().map(|turn| cx.spawn("turn", turn)).collect();
