@@ -1,7 +1,7 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Cancelled, Deadline, FailError, Outcome};
-use super::run::{CURRENT, Engine, Polling, cut, drop_body, ended, with_current};
+use super::run::{CURRENT, Engine, Polling, abandon, cut, drop_body, with_current};
 use crate::sys::slot;
 use super::scope::Scope;
 use crate::time::{Instant, Sleep, Time};
@@ -120,8 +120,7 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             if let (body, Some(scope)) = this.left() {
-                slot::clear_in(&CURRENT, scope, body);
-                ended(scope);
+                abandon(scope, body);
             }
         }
     }

@@ -144,6 +144,20 @@ fn is_polled_by_cancelled(scope: &Scope) -> bool {
     scope.view().up().skip(1).any(|view| view.mark().stack() == stack && view.up().any(|above| above.is_flagged()))
 }
 
+/// Drops the body of a run that is dropped, and wakes those that relied on the run, also if the body panics.
+#[inline]
+pub(super) fn abandon<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
+    struct Ended<'a>(&'a Scope);
+    impl Drop for Ended<'_> {
+        #[inline]
+        fn drop(&mut self) {
+            ended(self.0);
+        }
+    }
+    let _ended = Ended(scope);
+    drop_body(scope, body);
+}
+
 /// Wakes those that relied on this run to watch the clock.
 #[inline]
 pub(super) fn ended(scope: &Scope) {
@@ -220,8 +234,7 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            drop_body(this.scope, this.engine.left());
-            ended(this.scope);
+            abandon(this.scope, this.engine.left());
         }
     }
 }
