@@ -1,7 +1,7 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Deadline, FailError, Outcome};
-use super::run::{CURRENT, Engine, Polling, ended, with_current};
+use super::run::{CURRENT, Engine, Entered, Polling, with_current};
 use super::scope::Scope;
 use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
@@ -138,7 +138,7 @@ pin_project! {
         F: Future,
     {
         when: When,
-        scope: Option<Scope>,
+        scope: Option<Entered<Scope>>,
         #[pin]
         engine: Engine<F>,
     }
@@ -150,7 +150,6 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             if let (body, Some(scope)) = this.left() {
                 slot::clear_in(&CURRENT, scope, body);
-                ended(scope);
             }
         }
     }
@@ -166,16 +165,16 @@ impl<F: Future> MoveOn<F> {
     fn open(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let mut now = None;
-        let scope = match this.scope {
+        let entered = match this.scope {
             Some(_) if this.engine.has_begun() => return true,
-            Some(scope) => scope,
+            Some(entered) => entered,
             None => {
                 let (scope, at) = open(this.when);
                 now = Some(at);
-                this.scope.insert(scope)
+                this.scope.insert(Entered(scope))
             }
         };
-        this.engine.begin(scope, now, cx)
+        this.engine.begin(&entered.0, now, cx)
     }
 
     #[cold]
@@ -196,12 +195,12 @@ impl<F: Future> MoveOn<F> {
 
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Engine<F>>, &Scope) {
         let this = self.project();
-        (this.engine, this.scope.as_ref().expect("opened at the first poll"))
+        (this.engine, &this.scope.as_ref().expect("opened at the first poll").0)
     }
 
     fn left(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, Option<&Scope>) {
         let this = self.project();
-        (this.engine.left(), this.scope.as_ref())
+        (this.engine.left(), this.scope.as_ref().map(|entered| &entered.0))
     }
 }
 
@@ -239,7 +238,7 @@ impl<F: Future> Future for MoveOn<F> {
 
 impl<F: Future> fmt::Debug for MoveOn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MoveOn").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("MoveOn").field("scope", &self.scope.as_ref().map(|entered| &entered.0)).finish_non_exhaustive()
     }
 }
 

@@ -175,3 +175,16 @@ fn loom_two_reasons_that_race_leave_one() {
         assert_eq!(count.load(Ordering::Relaxed), 1);
     });
 }
+
+#[test]
+fn loom_a_wait_that_relies_on_links_which_another_is_still_making_is_woken() {
+    model(|| {
+        let root = root();
+        let below = root.child().child();
+        let waits = [below.clone(), below].map(|scope| spawn(move || begin(&scope)));
+        root.cancel("race");
+        for wait in waits {
+            wait.join().unwrap()();
+        }
+    });
+}

@@ -57,6 +57,8 @@ crate::sys::with_system_clock! {
     };
 }
 
+#[cfg(all(test, not(wakeful_loom)))]
+mod hostile_tests;
 #[cfg(test)]
 mod loom_tests;
 #[cfg(all(test, not(wakeful_loom)))]

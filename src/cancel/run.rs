@@ -6,6 +6,7 @@ use super::tree;
 use super::watch::Watch;
 use crate::sys::slot;
 use crate::time::Instant;
+use core::borrow::Borrow;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -171,9 +172,19 @@ fn is_polled_by_cancelled(scope: &Scope) -> bool {
     scope.view().up().skip(1).any(|view| view.mark().stack() == stack && view.up().any(|above| above.is_flagged()))
 }
 
+/// The scope of a run. Dropped after the body, also when that panics, it wakes those that relied on the run.
+pub(super) struct Entered<S: Borrow<Scope>>(pub(super) S);
+
+impl<S: Borrow<Scope>> Drop for Entered<S> {
+    #[inline]
+    fn drop(&mut self) {
+        ended(self.0.borrow());
+    }
+}
+
 /// Wakes those that relied on this run to watch the clock.
 #[inline]
-pub(super) fn ended(scope: &Scope) {
+fn ended(scope: &Scope) {
     if scope.view().mark().take_relied() {
         tree::sweep(&scope.branch());
     }
@@ -236,7 +247,7 @@ pin_project! {
     where
         F: Future,
     {
-        scope: &'s Scope,
+        scope: Entered<&'s Scope>,
         #[pin]
         engine: Engine<F>,
     }
@@ -247,8 +258,7 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            drop_body(this.scope, this.engine.left());
-            ended(this.scope);
+            slot::clear_in(&CURRENT, this.scope.0, this.engine.left());
         }
     }
 }
@@ -256,13 +266,13 @@ pin_project! {
 impl<'s, F: Future> Run<'s, F> {
     #[inline]
     pub(super) fn new(scope: &'s Scope, body: F) -> Self {
-        Self { scope, engine: Engine::new(body, false) }
+        Self { scope: Entered(scope), engine: Engine::new(body, false) }
     }
 
     /// A run in a scope that was just checked.
     #[inline]
     pub(super) fn checked(scope: &'s Scope, body: F) -> Self {
-        Self { scope, engine: Engine::new(body, true) }
+        Self { scope: Entered(scope), engine: Engine::new(body, true) }
     }
 }
 
@@ -272,12 +282,12 @@ impl<F: Future> Future for Run<'_, F> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.engine.poll(this.scope, cx)
+        this.engine.poll(this.scope.0, cx)
     }
 }
 
 impl<F: Future> fmt::Debug for Run<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Run").field("scope", self.scope.0).finish_non_exhaustive()
     }
 }

@@ -170,7 +170,7 @@ impl Scope {
         let mut over = false;
         for view in self.view().up() {
             over |= view.is_flagged();
-            if view.deadline() <= now {
+            if view.is_late(now) {
                 expire(view);
                 over = true;
             }

@@ -4,9 +4,11 @@
 //!
 //! - **S1** A node's flag is set under its lock, once, together with its reason, and never cleared.
 //! - **S2** Whoever waits on a node stands in that node's line `WAITERS`; the node then stands in its parent's line
-//!   `CHILDREN`, and so on up to the root. Whoever joins does so from below upwards and looks at the flags afterwards.
+//!   `CHILDREN`, and so on up to the root. Whoever joins does so from below upwards, looks at each link on the way, and
+//!   looks at the flags afterwards.
 //! - **S3** A sweep (after a flag was set, or a deadline moved forward, or a run ended that others relied on) empties both
-//!   lines of a node, then those of each child that it found, and wakes all waiters. Those that go on waiting join anew.
+//!   lines of a node, then those of each child that it found, and wakes all waiters. Those that go on waiting join anew;
+//!   who joins a line after the sweep came to it stays there.
 //!
 //! From S2 and S3: a sweep that begins after a flag was set finds everybody who joined before it came by; who joins
 //! later sees the flag, since the lock of each node on the way orders the two.
@@ -18,7 +20,7 @@ use super::outcome::Reason;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::{Arc, Weak};
 use crate::time::{Instant, Time};
-use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
+use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seat, Waiter};
 use alloc::vec::Vec;
 use core::pin::Pin;
 use core::task::Waker;
@@ -37,6 +39,8 @@ pub(super) struct Tree;
 pub(super) struct State {
     deadline: Instant,
     reason: Option<Reason>,
+    /// How many stand in each line.
+    lengths: [usize; 2],
 }
 
 impl Place for Tree {
@@ -47,7 +51,11 @@ impl Place for Tree {
     type Lines = [Line<Self::Slot>; 2];
     const PASSES_ON: bool = false;
 
-    fn left(_: &mut Held<'_, Self>, _: Departure, _: &mut Self::Slot, _: &mut Batch) {}
+    fn left(held: &mut Held<'_, Self>, departure: Departure, _: &mut Self::Slot, _: &mut Batch) {
+        if let Departure::Line(line) = departure {
+            held.state.lengths[line] -= 1;
+        }
+    }
 }
 
 /// The part of a shared scope that is read without a lock.
@@ -161,7 +169,7 @@ pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, mark: Ma
         time,
         link,
     };
-    Arc::new(Hall::new(node, State { deadline, reason }, [const { Line::new() }; 2]))
+    Arc::new(Hall::new(node, State { deadline, reason, lengths: [0; 2] }, [const { Line::new() }; 2]))
 }
 
 impl Node {
@@ -265,35 +273,53 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Wakes waiters of one node and takes children off its line, some of each. False: there are none.
-    fn step(&mut self, branch: &Branch) -> bool {
-        if branch.with(|held| held.is_empty(WAITERS) && held.is_empty(CHILDREN)) {
-            return false;
+    /// Wakes the waiters of one node and takes the children off its line: as many as are there now. Those in front are
+    /// these, and who joins anew while others are woken is not woken again for it.
+    fn visit(&mut self, branch: &Branch) {
+        let mut left = branch.with(|held| held.state.lengths);
+        while left != [0; 2] {
+            let found = &mut self.found;
+            found.reserve(CHILDREN_AT_ONCE);
+            let most = found.len() + CHILDREN_AT_ONCE;
+            branch.wake(|held, batch| {
+                left = [0, 1].map(|line| left[line].min(held.state.lengths[line]));
+                while left[WAITERS] > 0 && !batch.is_full() {
+                    dismiss(held, WAITERS, batch);
+                    left[WAITERS] -= 1;
+                }
+                while left[CHILDREN] > 0 && found.len() < most && !batch.is_full() {
+                    found.extend(held.first(CHILDREN).and_then(Option::take));
+                    dismiss(held, CHILDREN, batch);
+                    left[CHILDREN] -= 1;
+                }
+            });
         }
-        let found = &mut self.found;
-        found.reserve(CHILDREN_AT_ONCE);
-        let most = found.len() + CHILDREN_AT_ONCE;
-        branch.wake(|held, batch| {
-            while !batch.is_full() && held.dismiss(WAITERS, batch) {}
-            while found.len() < most && !batch.is_full() {
-                let Some(child) = held.first(CHILDREN) else { break };
-                found.extend(child.take());
-                held.dismiss(CHILDREN, batch);
-            }
-        });
-        true
     }
 
     fn run(&mut self) {
-        while self.step(self.top) {}
+        self.visit(self.top);
         while let Some(child) = self.found.pop() {
             let Some(branch) = child.upgrade() else { continue };
-            // It stays on the list until it is empty, for the case that a waker panics.
+            // It stays on the list until it has been visited, for the case that a waker panics.
             self.found.push(child);
             let at = self.found.len() - 1;
-            while self.step(&branch) {}
+            self.visit(&branch);
             self.found.swap_remove(at);
         }
+    }
+}
+
+/// Joins the end of `line`.
+#[must_use = "the old waker is to be dropped outside the lock"]
+pub(super) fn join(seat: &mut Seat<'_, '_, Tree>, line: usize, waker: Option<Waker>) -> Option<Waker> {
+    seat.held.state.lengths[line] += 1;
+    seat.join(line, waker)
+}
+
+/// Takes the first off `line`.
+fn dismiss(held: &mut Held<'_, Tree>, line: usize, batch: &mut Batch) {
+    if held.dismiss(line, batch) {
+        held.state.lengths[line] -= 1;
     }
 }
 
@@ -303,27 +329,27 @@ impl Drop for Sweep<'_> {
     }
 }
 
-/// Puts the node, and those above it, into their parents' lines (S2). True: some were not there yet.
-pub(super) fn attach(branch: &Arc<Branch>) -> bool {
+/// Puts the node, and those above it, into their parents' lines (S2).
+///
+/// It goes up to the root also where it finds links in their lines: whoever put them there may not have come further.
+pub(super) fn attach(branch: &Arc<Branch>) {
     let mut at = branch;
-    let mut any = false;
-    loop {
-        let Some(link) = link(at) else { return any };
-        let child = Arc::downgrade(at);
-        let (joined, unused) = link.with(|seat| {
-            if seat.is_waiting() {
-                return (false, Some(child));
-            }
-            let unused = seat.slot().replace(child);
-            let none = seat.join(CHILDREN, None);
-            debug_assert!(none.is_none());
-            (true, unused)
-        });
-        drop(unused);
-        if !joined {
-            return any;
+    while let Some(link) = link(at) {
+        // Acquire: partner of the releasing store in `Seat::join`. A sweep that passed the parent before the link was
+        // joined had its flag set before that, which is seen afterwards.
+        if !link.is_waiting() {
+            let child = Arc::downgrade(at);
+            let unused = link.with(|seat| {
+                if seat.is_waiting() {
+                    return Some(child);
+                }
+                let unused = seat.slot().replace(child);
+                let none = join(seat, CHILDREN, None);
+                debug_assert!(none.is_none());
+                unused
+            });
+            drop(unused);
         }
-        any = true;
         at = link.get_ref().home();
     }
 }

@@ -81,6 +81,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether the deadline was reached by `now`. Never is not reached, also by a clock at the end of time.
+    #[inline]
+    pub(super) fn is_late(self, now: Instant) -> bool {
+        let deadline = self.deadline();
+        deadline <= now && !deadline.is_never()
+    }
+
     #[inline]
     pub(super) fn mark(self) -> &'a Mark {
         match self {

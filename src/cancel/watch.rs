@@ -61,7 +61,7 @@ impl Watch {
                         true => seat.set_waker(waker),
                         false => {
                             joined = true;
-                            seat.join(WAITERS, Some(waker))
+                            tree::join(seat, WAITERS, Some(waker))
                         }
                     });
                     drop(old);
@@ -136,7 +136,7 @@ fn needs<'a>(scope: &'a Scope, own_mark: bool, waker: &Waker) -> Needs<'a> {
 /// Cancels those whose deadline was reached.
 fn expire_all(scope: &Scope) {
     let now = scope.now();
-    for view in scope.view().up().filter(|view| view.deadline() <= now) {
+    for view in scope.view().up().filter(|view| view.is_late(now)) {
         expire(view);
     }
 }

@@ -107,6 +107,13 @@ with_std! {
             first
         }
 
+        /// Takes the last [`set`](Self::set) back, since its thread could not be started.
+        pub(crate) fn unset(&self) {
+            let mut state = self.state();
+            state.at = u64::MAX;
+            state.started = false;
+        }
+
         /// Lets the waiting thread end.
         pub(crate) fn close(&self) {
             self.state().closed = true;

@@ -35,7 +35,7 @@ impl SystemClock {
     /// Give a slack of zero where precision is worth more wake-ups; else [`SystemClock::SLACK`] or more.
     ///
     /// # Panics
-    /// As [`Time::system`]: whatever waits first panics if the operating system has no thread to give.
+    /// As [`Time::system`]: a wait panics if it needs the alarm and the operating system has no thread to give.
     ///
     /// # Examples
     /// ```
@@ -66,7 +66,10 @@ impl Clock for SystemClock {
         if self.driver.bell.set(at.as_nanos()) {
             let (epoch, driver) = (self.epoch, self.driver.clone());
             let started = start("wakeful-clock", move || driver.run(epoch));
-            assert!(started, "the system gave no thread for the clock's alarm");
+            if !started {
+                self.driver.bell.unset();
+                panic!("the system gave no thread for the clock's alarm");
+            }
         }
     }
 }
@@ -99,7 +102,7 @@ impl Time {
     /// The clock that the whole process shares: the operating system's, with [`SystemClock::SLACK`].
     ///
     /// # Panics
-    /// Whatever waits first panics if the operating system has no thread to give.
+    /// A wait panics if it needs the alarm and the operating system has no thread to give; the next one tries again.
     ///
     /// # Examples
     /// ```

@@ -34,7 +34,7 @@ pub(crate) struct Timers;
 
 pub(crate) struct State {
     pub(super) reached: u64,
-    armed: u64,
+    pub(super) armed: u64,
     levels: u16,
     slots: [u64; LEVELS],
     earliest: [u64; DUE],
@@ -248,11 +248,20 @@ pub(crate) fn replace(seat: &mut Seat<'_, '_, Timers>, at: u64) -> bool {
 /// Tells the clock of `at`, or fires what is due if `at` has been reached.
 #[cold]
 pub(crate) fn kick(wheel: &Wheel, at: Instant) {
+    /// Lets the next who registers tell the clock, should this call not come to it: a clock or a waker has panicked.
+    struct Untold<'a>(&'a Wheel);
+    impl Drop for Untold<'_> {
+        fn drop(&mut self) {
+            self.0.with(|held| held.state.armed = u64::MAX);
+        }
+    }
+    let untold = Untold(wheel);
     let now = wheel.shared.now();
     let next = if at <= now { turn(wheel, now).0 } else { at };
     if !next.is_never() {
         wheel.shared.arm(next);
     }
+    core::mem::forget(untold);
 }
 
 /// Fires what is due at `now`. Gives the instant to arm with and how many were fired.

@@ -159,8 +159,8 @@ impl<P: Place> Seat<'_, '_, P> {
 
     #[inline]
     fn set_flag(&mut self, flag: u8) {
-        // Relaxed: the waiter's own side writes this one, and others read it under the lock.
-        self.entry().flag.store(flag, Ordering::Relaxed);
+        // Release: partner of the acquiring load of one who shares the waiter and looks without the lock.
+        self.entry().flag.store(flag, Ordering::Release);
     }
 
     /// Whether it is in a line.

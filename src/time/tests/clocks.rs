@@ -134,6 +134,27 @@ fn the_driver_is_asked_only_for_what_is_earlier_than_all_before() {
     assert!([0, 2, 3].iter().all(|&n| sleeps[n].is_elapsed()));
 }
 
+crate::sys::with_std! {
+    #[test]
+    fn a_clock_that_panics_when_it_is_armed_is_asked_again() {
+        struct Fuse(Lock<bool>);
+        impl Clock for Fuse {
+            fn now(&self) -> Instant {
+                Instant::EPOCH
+            }
+            fn arm(&self, _: Instant) {
+                assert!(self.0.with(|blown| core::mem::replace(blown, true)), "the first time it panics");
+            }
+        }
+        let time = Time::new(Fuse(Lock::new(false)));
+        let mut first = sleep(&time, 5);
+        assert!(crate::sys::thread::catch(|| poll(&mut first)).is_err());
+        time.wheel().with(|held| assert_eq!(held.state.armed, u64::MAX, "nobody has been told"));
+        assert!(!poll(&mut sleep(&time, 7)));
+        time.wheel().with(|held| assert_eq!(held.state.armed, 7));
+    }
+}
+
 #[test]
 fn a_sleep_of_zero_does_not_wait_for_a_driver_that_is_late() {
     let (deaf, time) = Deaf::new();

@@ -1,0 +1,139 @@
+//! Wakers that poll what wakes them, bodies that panic when they are dropped, clocks at the end of time.
+
+use super::{Scope, UntilCancelled};
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::waker::hooked::{Act, hooked};
+use crate::sys::{Arc, Lock};
+use crate::time::{Instant, ManualClock};
+use alloc::boxed::Box;
+use core::future::{Future, pending, poll_fn};
+use core::panic::AssertUnwindSafe;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::panic::catch_unwind;
+use std::sync::{Mutex, OnceLock};
+
+type Wait = Pin<Box<UntilCancelled>>;
+
+fn counting() -> (Waker, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counts = count.clone();
+    let waker = hooked(move |act| {
+        if act == Act::Wake {
+            counts.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (waker, count)
+}
+
+/// A wait that is polled anew inside the waker that it registered, `most` times at the most.
+fn polled_by_its_waker(scope: &Scope, most: usize) -> Arc<AtomicUsize> {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let waker = Arc::new(OnceLock::<Waker>::new());
+    let wait: Mutex<Wait> = Mutex::new(Box::pin(scope.cancelled()));
+    let (counts, own) = (wakes.clone(), waker.clone());
+    let hook = hooked(move |act| {
+        if act == Act::Wake && counts.fetch_add(1, Ordering::Relaxed) < most {
+            if let Ok(mut wait) = wait.try_lock() {
+                let _: Poll<_> = wait.as_mut().poll(&mut Context::from_waker(own.get().unwrap()));
+            }
+        }
+    });
+    waker.set(hook).unwrap();
+    waker.get().unwrap().wake_by_ref();
+    assert_eq!(wakes.swap(0, Ordering::Relaxed), 1);
+    wakes
+}
+
+#[test]
+fn a_moved_deadline_wakes_once_who_waits_again_inside_its_waker() {
+    let clock = ManualClock::new();
+    let scope = Scope::new(clock.time());
+    let (own, below) = (polled_by_its_waker(&scope, 1000), polled_by_its_waker(&scope.child().child(), 1000));
+    scope.set_deadline(Instant::from_nanos(9));
+    assert!(own.load(Ordering::Relaxed) <= 2, "woken {} times", own.load(Ordering::Relaxed));
+    assert!(below.load(Ordering::Relaxed) <= 2, "woken {} times", below.load(Ordering::Relaxed));
+    own.store(0, Ordering::Relaxed);
+    below.store(0, Ordering::Relaxed);
+    clock.advance(Duration::from_nanos(9));
+    assert!(own.load(Ordering::Relaxed) > 0 && below.load(Ordering::Relaxed) > 0, "the new deadline is watched");
+    assert!(scope.is_cancelled());
+}
+
+#[test]
+fn a_sweep_does_not_skip_who_waited_before_it_when_others_join_and_leave_meanwhile() {
+    let scope = Scope::new(ManualClock::new().time());
+    let (waker, count) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let others = Arc::new(Lock::new(alloc::vec::Vec::<Wait>::new()));
+    let (joins, joiner) = (others.clone(), scope.clone());
+    let first = hooked(move |act| {
+        if act == Act::Wake {
+            let mut wait: Wait = Box::pin(joiner.cancelled());
+            let _ = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            joins.with(|joins| joins.push(wait));
+        }
+    });
+    let mut waits: alloc::vec::Vec<Wait> = (0..200).map(|_| Box::pin(scope.cancelled())).collect();
+    for (n, wait) in waits.iter_mut().enumerate() {
+        match n % 2 {
+            0 => assert!(wait.as_mut().poll(&mut Context::from_waker(&first)).is_pending()),
+            _ => assert!(wait.as_mut().poll(&mut cx).is_pending()),
+        }
+    }
+    drop(waits.drain(..50));
+    scope.set_deadline(Instant::from_nanos(9));
+    assert_eq!(count.load(Ordering::Relaxed), 75, "each that was there is woken");
+    assert_eq!(others.with(|others| others.len()), 75);
+    others.with(core::mem::take).clear();
+}
+
+#[test]
+fn a_body_that_panics_when_its_run_is_dropped_leaves_nobody_without_a_clock() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a body that does not go quietly");
+        }
+    }
+    let clock = ManualClock::new();
+    let scope = Scope::new(clock.time()).child_at(Instant::from_nanos(9));
+    let (waker, count) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let mut relied: Wait = Box::pin(scope.cancelled());
+    let mut run = Box::pin(scope.run({
+        let (relied, bomb) = (&mut relied, Bomb);
+        async move {
+            let _bomb = bomb;
+            poll_fn(|cx| {
+                let _: Poll<_> = relied.as_mut().poll(cx);
+                Poll::<()>::Pending
+            })
+            .await;
+        }
+    }));
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(run))).is_err());
+    assert!(count.swap(0, Ordering::Relaxed) > 0, "a run that ends says so to who relied on it");
+    assert!(relied.as_mut().poll(&mut cx).is_pending());
+    clock.advance(Duration::from_nanos(9));
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    assert!(relied.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_scope_without_a_deadline_is_not_cancelled_by_a_clock_at_the_end_of_time() {
+    let clock = ManualClock::new();
+    let root = Scope::new(clock.time());
+    let scope = root.child_after(Duration::from_secs(1));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut run = pin!(scope.run(pending::<()>()));
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    clock.jump_to(Instant::NEVER);
+    assert!(run.as_mut().poll(&mut cx).is_ready(), "its deadline is long past");
+    assert!(scope.check().is_err());
+    assert!(!root.is_cancelled(), "the root has none");
+    let mut late = pin!(root.move_on_after(Duration::MAX, async |_| 1));
+    assert_eq!(late.as_mut().poll(&mut cx).map(|outcome| outcome.done()), Poll::Ready(Some(1)));
+}
