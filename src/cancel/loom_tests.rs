@@ -1,10 +1,9 @@
 //! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag.
 
 use super::*;
-use crate::sys::Arc;
-use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::atomic::Ordering;
 use crate::sys::model::{model, spawn};
-use crate::sys::waker::hooked::{Act, hooked};
+use crate::sys::waker::hooked::counter;
 use crate::time::{Clock, Instant, Time};
 use alloc::boxed::Box;
 use core::future::Future;
@@ -34,18 +33,6 @@ fn wait(scope: &Scope) -> Wait {
 
 fn poll(wait: &mut Wait, waker: &Waker) -> bool {
     wait.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-}
-
-/// A waker that counts its wake-ups.
-fn counter() -> (Arc<AtomicUsize>, Waker) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counts = count.clone();
-    let waker = hooked(move |act| {
-        if act == Act::Wake {
-            counts.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    (count, waker)
 }
 
 /// Begins to wait for `scope`: ready at once, or woken once the race is over.

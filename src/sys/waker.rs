@@ -64,6 +64,7 @@ impl<T: Wake> Table<T> {
 #[cfg(test)]
 pub(crate) mod hooked {
     use super::*;
+    use crate::sys::atomic::{AtomicUsize, Ordering};
     use alloc::boxed::Box;
 
     /// What a waker is told to do.
@@ -81,6 +82,18 @@ pub(crate) mod hooked {
         let hook: Arc<Hook> = Arc::new(Box::new(hook));
         // SAFETY: the table's functions keep the contract of `RawWaker`, as those of `Table` do.
         unsafe { Waker::from_raw(hooked_raw(hook)) }
+    }
+
+    /// A waker that counts its wake-ups, and the count.
+    pub(crate) fn counter() -> (Arc<AtomicUsize>, Waker) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counts = count.clone();
+        let waker = hooked(move |act| {
+            if act == Act::Wake {
+                counts.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        (count, waker)
     }
 
     fn hooked_raw(hook: Arc<Hook>) -> RawWaker {

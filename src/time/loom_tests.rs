@@ -2,9 +2,9 @@
 //! at once.
 
 use super::*;
-use crate::sys::atomic::{AtomicU16, AtomicUsize, Ordering};
+use crate::sys::atomic::{AtomicU16, Ordering};
 use crate::sys::model::{model, spawn};
-use crate::sys::waker::hooked::{Act, hooked};
+use crate::sys::waker::hooked::counter;
 use crate::sys::{Arc, Lock};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -62,18 +62,6 @@ fn sleep(time: &Time, at: u64) -> Pinned {
 
 fn poll(sleep: &mut Pinned, waker: &Waker) -> bool {
     sleep.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-}
-
-/// A waker that counts its wake-ups.
-fn counter() -> (Arc<AtomicUsize>, Waker) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counts = count.clone();
-    let waker = hooked(move |act| {
-        if act == Act::Wake {
-            counts.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    (count, waker)
 }
 
 /// Registers a sleep until each of `deadlines` on a thread of its own, while the driver rings at `now` with a sleep that
