@@ -14,6 +14,7 @@
 //! | know how much time is left | [`Scope::effective_deadline`] |
 //! | look in between, in a long computation | [`Scope::check`] |
 //! | wait for the cancelling itself | [`Scope::cancelled`] |
+//! | say or know why | [`Reason`], [`Scope::cause`], [`Cancelled`] |
 //!
 //! # Rules
 //!
@@ -38,6 +39,7 @@
 //! those branches in which somebody waits; asking walks up. The invariants stand in `tree.rs`.
 
 mod outcome;
+mod reason;
 mod run;
 mod scope;
 mod timeouts;
@@ -45,7 +47,8 @@ mod tree;
 mod view;
 mod watch;
 
-pub use outcome::{Cancelled, Deadline, FailError, Outcome, Reason, ReasonKind};
+pub use outcome::{Cancelled, Deadline, FailError, Outcome};
+pub use reason::{Reason, ReasonKind};
 pub use run::Run;
 pub use scope::Scope;
 pub use watch::UntilCancelled;

@@ -1,102 +1,25 @@
-//! What comes out of a scope: reasons, deadlines, outcomes, errors.
+//! What comes out of a scope: deadlines, outcomes, errors.
 
-use crate::sys::Arc;
+use super::reason::{Reason, ReasonKind};
 use crate::time::Instant;
-use alloc::borrow::Cow;
-use alloc::string::String;
 use core::fmt;
 
-/// Why a scope was cancelled.
+/// The error of what was cut short, or not begun, because its scope is cancelled.
 ///
 /// # Examples
 /// ```
-/// use wakeful::cancel::{Reason, ReasonKind};
+/// use wakeful::cancel::{ReasonKind, Scope};
 ///
-/// let reason = Reason::from("the client hung up");
-/// assert_eq!(reason.kind(), ReasonKind::Explicit);
-/// assert_eq!(reason.to_string(), "the client hung up");
+/// wakeful::sim::run(|sim| async move {
+///     let program = Scope::new(sim.time());
+///     let request = program.child();
+///     program.cancel("enough");
+///     let cancelled = request.run(async {}).await.into_result().unwrap_err();
+///     assert_eq!(cancelled.kind(), ReasonKind::Parent);
+///     assert_eq!(cancelled.reason().text(), Some("enough"));
+///     assert_eq!(request.cause(), Some(cancelled));
+/// });
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Reason(Why);
-
-/// Cloned under a lock, so cloning runs no code but the count's.
-#[derive(Clone, PartialEq, Eq)]
-enum Why {
-    Static(&'static str),
-    Text(Arc<str>),
-    Deadline(Instant),
-}
-
-/// What kind of reason it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReasonKind {
-    /// Somebody called [`Scope::cancel`](super::Scope::cancel).
-    Explicit,
-    /// The scope's deadline was reached.
-    Deadline,
-}
-
-impl Reason {
-    /// A text, given by whoever cancels.
-    pub fn explicit(text: impl Into<Cow<'static, str>>) -> Self {
-        Self(match text.into() {
-            Cow::Borrowed(text) => Why::Static(text),
-            Cow::Owned(text) => Why::Text(Arc::from(text.as_str())),
-        })
-    }
-
-    pub(crate) fn deadline(at: Instant) -> Self {
-        Self(Why::Deadline(at))
-    }
-
-    /// What kind of reason it is.
-    pub fn kind(&self) -> ReasonKind {
-        match self.0 {
-            Why::Static(_) | Why::Text(_) => ReasonKind::Explicit,
-            Why::Deadline(_) => ReasonKind::Deadline,
-        }
-    }
-
-    /// The text that came with an explicit reason.
-    pub fn text(&self) -> Option<&str> {
-        match &self.0 {
-            Why::Static(text) => Some(text),
-            Why::Text(text) => Some(text),
-            Why::Deadline(_) => None,
-        }
-    }
-}
-
-impl From<&'static str> for Reason {
-    fn from(text: &'static str) -> Self {
-        Self::explicit(text)
-    }
-}
-
-impl From<String> for Reason {
-    fn from(text: String) -> Self {
-        Self::explicit(text)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Why::Static(text) => f.write_str(text),
-            Why::Text(text) => f.write_str(text),
-            Why::Deadline(at) => write!(f, "the deadline {at} was reached"),
-        }
-    }
-}
-
-impl fmt::Debug for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reason({self})")
-    }
-}
-
-/// The error of what was cut short, or not begun, because its scope is cancelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cancelled {
     pub(super) reason: Reason,
@@ -104,9 +27,14 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    /// Why.
+    /// Why: the reason of the scope itself, or that of the outermost cancelled one around it.
     pub fn reason(&self) -> &Reason {
         &self.reason
+    }
+
+    /// Why, as this scope sees it: [`ReasonKind::Parent`] if a scope around it took it along, for whatever reason.
+    pub fn kind(&self) -> ReasonKind {
+        if self.own { self.reason.kind() } else { ReasonKind::Parent }
     }
 
     /// Whether the scope itself was cancelled, rather than one around it.
@@ -161,8 +89,8 @@ pub enum FailError {
 
 impl From<Cancelled> for FailError {
     fn from(cancelled: Cancelled) -> Self {
-        match cancelled.reason.0 {
-            Why::Deadline(at) if cancelled.own => Self::TimedOut(at),
+        match cancelled.reason.instant() {
+            Some(at) if cancelled.own => Self::TimedOut(at),
             _ => Self::Cancelled(cancelled),
         }
     }

@@ -1,7 +1,8 @@
 //! The scope itself.
 #![expect(unsafe_code, reason = "a scope inside a timeout's future refers to the scope around it")]
 
-use super::outcome::{Cancelled, Deadline, Reason};
+use super::outcome::{Cancelled, Deadline};
+use super::reason::Reason;
 use super::run::Run;
 use super::tree::{self, Branch, Mark, Up};
 use super::view::{Inline, Parent, View, expire};
@@ -129,6 +130,36 @@ impl Scope {
     /// Why this scope itself was cancelled; none if it was not.
     pub fn reason(&self) -> Option<Reason> {
         self.view().reason()
+    }
+
+    /// Why this scope is cancelled, by itself or from around it; none if [it is not](Self::is_cancelled). The same that a
+    /// body which is cut short now gets for its [outcome](super::Outcome).
+    ///
+    /// # Examples
+    /// Cleaning up as the reason asks for:
+    /// ```
+    /// use wakeful::cancel::{Reason, ReasonKind, Scope};
+    ///
+    /// struct Session(Scope, std::sync::Arc<std::sync::Mutex<Option<ReasonKind>>>);
+    /// impl Drop for Session {
+    ///     fn drop(&mut self) {
+    ///         *self.1.lock().unwrap() = self.0.cause().map(|cause| cause.reason().kind());
+    ///     }
+    /// }
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, seen) = (Scope::new(sim.time()), std::sync::Arc::default());
+    ///     let session = Session(scope.child(), std::sync::Arc::clone(&seen));
+    ///     let body = async move {
+    ///         session.0.parent().unwrap().cancel(Reason::shutdown());
+    ///         std::future::pending::<()>().await;
+    ///     };
+    ///     assert!(scope.run(body).await.is_cancelled());
+    ///     assert_eq!(*seen.lock().unwrap(), Some(ReasonKind::Shutdown));
+    /// });
+    /// ```
+    pub fn cause(&self) -> Option<Cancelled> {
+        self.outermost()
     }
 
     /// Looks whether to go on, with the clock: for computations that do not wait.

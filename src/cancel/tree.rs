@@ -16,7 +16,7 @@
 //! A sweep and a drop are loops, not recursions: a tree may be deeper than a stack.
 #![expect(unsafe_code, reason = "a node's link stays in place because nothing moves out of the node's `Arc`")]
 
-use super::outcome::Reason;
+use super::reason::Reason;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::{Arc, Weak};
 use crate::time::{Instant, Time};

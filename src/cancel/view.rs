@@ -1,6 +1,6 @@
 //! A scope as the walk towards the root sees it: a node of the tree, or inside a future.
 
-use super::outcome::Reason;
+use super::reason::Reason;
 use super::scope::Scope;
 use super::tree::{self, Branch, Mark, Up};
 use crate::sys::atomic::{AtomicBool, Ordering};

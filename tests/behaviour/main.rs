@@ -54,6 +54,7 @@ on_every_runtime! {
         b_a_ready_body_wins_in_a_cancelled_scope
         c_cancel_called_is_not_caught
         d_the_first_reason_stays
+        d_a_reason_of_each_kind_is_read_inside_and_in_the_outcome
         d_timed_out_needs_the_own_deadline_first
         d_an_ancestors_deadline_is_no_time_out
         d_errors_of_the_body_are_not_mixed_with_those_of_the_scope

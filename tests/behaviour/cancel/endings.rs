@@ -1,6 +1,6 @@
 //! Rules a to d: when a body is cut short, when it is not begun, and what is said of it.
 
-use crate::support::{Boxed, Counter, Cx, LONG, SOON, Spawner, again, elsewhere, ms, poll};
+use crate::support::{Boxed, Counter, Cx, LONG, Log, SOON, Spawner, again, elsewhere, ms, on_drop, poll};
 use futures::future::{join, join_all};
 use std::future::{pending, poll_fn, ready};
 use std::pin::pin;
@@ -185,6 +185,39 @@ pub(crate) async fn d_the_first_reason_stays(cx: Cx<impl Spawner>) {
     let other = cx.scope();
     other.cancel(text.clone());
     assert_eq!(other.reason().as_ref().and_then(Reason::text), Some(text.as_str()));
+}
+
+pub(crate) async fn d_a_reason_of_each_kind_is_read_inside_and_in_the_outcome(cx: Cx<impl Spawner>) {
+    let kinds = [
+        (Reason::from("a text"), ReasonKind::Explicit, "a text"),
+        (Reason::parent(), ReasonKind::Parent, "the scope around it was cancelled"),
+        (Reason::sibling_failed().with_text("parser"), ReasonKind::SiblingFailed, "a sibling failed: parser"),
+        (Reason::owner_dropped(), ReasonKind::OwnerDropped, "its owner was dropped"),
+        (Reason::shutdown().with_text(String::from("SIGTERM")), ReasonKind::Shutdown, "shutting down: SIGTERM"),
+    ];
+    for (reason, kind, text) in kinds {
+        let (outer, seen) = (cx.scope(), Log::new());
+        let inner = outer.child();
+        let looks = on_drop(|| seen.add((outer.cause().unwrap(), inner.cause().unwrap())));
+        let outcome = outer.run(async {
+            let _looks = looks;
+            assert_eq!(inner.cause(), None);
+            outer.cancel(reason.clone());
+            pending::<()>().await;
+        });
+        let cancelled = outcome.await.into_result().unwrap_err();
+        assert_eq!((cancelled.kind(), cancelled.reason()), (kind, &reason));
+        assert_eq!(reason.to_string(), text);
+        let [(own, inherited)] = seen.entries().try_into().unwrap();
+        assert_eq!(own, cancelled);
+        assert_eq!((inherited.kind(), inherited.reason()), (ReasonKind::Parent, &reason));
+        assert!(inner.reason().is_none() && !inherited.is_own());
+    }
+    let timed = cx.scope().child_at(cx.at(1));
+    let inner = cx.spawn("inner", timed.child().cancelled()).await;
+    assert_eq!((inner.kind(), inner.reason().kind()), (ReasonKind::Parent, ReasonKind::Deadline));
+    assert_eq!(timed.cancelled().await.kind(), ReasonKind::Deadline);
+    assert_eq!(Reason::from("one text"), Reason::from(String::from("one text")), "wherever it is kept");
 }
 
 pub(crate) async fn d_timed_out_needs_the_own_deadline_first(cx: Cx<impl Spawner>) {
