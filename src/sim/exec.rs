@@ -1,8 +1,9 @@
 //! The executor: polls who is ready, moves time when nobody is, and takes everything down at the end.
 
+use super::dump::TaskInfo;
 use super::handle::Sim;
 use super::oracle::Source;
-use super::report::{Failure, FailureKind, TaskInfo, TaskState, WaitInfo};
+use super::report::{Failure, FailureKind};
 use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
 use crate::sys::probe::{self, Wait};
@@ -16,7 +17,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::future::Future;
-use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -42,13 +42,10 @@ pub(super) struct Ended {
 
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// What the executor knows of a number's tenant. The buffers serve one tenant after another.
+/// What is polled under a number.
 struct Entry {
     task: Option<Task>,
     waker: Waker,
-    waits: Vec<Wait>,
-    name: String,
-    made: Option<&'static Location<'static>>,
 }
 
 struct Exec<'a> {
@@ -58,6 +55,8 @@ struct Exec<'a> {
     /// By number; the root's entry has no task.
     entries: Vec<Entry>,
     incoming: Vec<Incoming>,
+    /// What the poll waits for that is under way, or was the last.
+    waits: Vec<Wait>,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
@@ -65,10 +64,11 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let Settings { seed, source, max_steps, wall, allow_leaks } = settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
-    let core = Lock::new(Core::new(seed, source, max_steps, wall));
+    let core = Lock::new(Core::new(seed, source, max_steps, wall, clock.clone()));
     let world = Arc::new(World { core, clock });
     let root = root(Sim::new(world.clone(), time.clone()));
-    let mut exec = Exec { world, time, root: Some(root), entries: Vec::new(), incoming: Vec::new() };
+    let (entries, incoming, waits) = (Vec::new(), Vec::new(), Vec::new());
+    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -106,9 +106,12 @@ impl Exec<'_> {
 
     /// Polls until nothing can go on, the root is done, or there were too many polls.
     fn drive(&mut self) -> Next {
-        let mut moved = None;
+        let (mut polled, mut moved) = (None, None);
         loop {
             let next = self.world.core.with(|core| {
+                if let Some(number) = polled.take() {
+                    core.polled(number, &mut self.waits);
+                }
                 if let Some(at) = moved.take() {
                     core.note(at);
                 }
@@ -121,7 +124,10 @@ impl Exec<'_> {
                 self.adopt_all();
             }
             match next {
-                Next::Poll(number) => self.poll(number),
+                Next::Poll(number) => {
+                    self.poll(number);
+                    polled = Some(number);
+                }
                 Next::Nobody(lull) => match self.pass(lull) {
                     Some(at) => moved = Some(at.as_nanos()),
                     None => return next,
@@ -133,10 +139,10 @@ impl Exec<'_> {
 
     #[inline]
     fn poll(&mut self, number: u32) {
-        let Entry { task, waker, waits, .. } = &mut self.entries[number as usize];
+        let Entry { task, waker } = &mut self.entries[number as usize];
         let mut cx = Context::from_waker(waker);
         let root = &mut self.root;
-        let poll = probe::record(waits, || match task {
+        let poll = probe::record(&mut self.waits, || match task {
             Some(task) => Pin::new(task).poll(&mut cx),
             None => root.as_mut().map_or(Poll::Pending, |root| root.as_mut().poll(&mut cx)),
         });
@@ -166,14 +172,9 @@ impl Exec<'_> {
     fn adopt(&mut self, number: u32, tenant: u32, task: Option<Task>) {
         let waker = waker(Arc::new(Target { world: self.world.clone(), number, tenant }));
         if self.entries.len() == number as usize {
-            let (waits, name) = (Vec::new(), String::new());
-            self.entries.push(Entry { task: None, waker: Waker::noop().clone(), waits, name, made: None });
+            self.entries.push(Entry { task: None, waker: Waker::noop().clone() });
         }
         let entry = &mut self.entries[number as usize];
-        entry.waits.clear();
-        entry.name.clear();
-        entry.name.push_str(task.as_ref().map_or("root", Task::name));
-        entry.made = task.as_ref().map(Task::made);
         entry.waker = waker;
         entry.task = task;
     }
@@ -210,7 +211,7 @@ impl Exec<'_> {
     /// is a failure, unless there is one.
     fn take_down(&mut self, mut failure: Option<Failure>) -> Option<Failure> {
         let order: Vec<u32> = self.world.core.with(|core| {
-            core.closed = true;
+            (core.closed, core.polling) = (true, false);
             core::mem::swap(&mut core.incoming, &mut self.incoming);
             core.ready.iter().collect()
         });
@@ -262,26 +263,13 @@ impl Exec<'_> {
         let current = self.world.core.with(|core| core.current);
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a value that is not a text");
-        let task = self.world.core.with(|core| self.describe(core, current));
+        let task = self.world.core.with(|core| core.describe(current));
         let message = format!("`{}` panicked: {said}", task.label());
         self.failure(FailureKind::Panic, message, alloc::vec![task])
     }
 
     /// Those for whom `wanted` is true: the root first, the others in the order of their spawn paths.
     fn tasks(&self, wanted: impl Fn(u32, &Meta) -> bool) -> Vec<TaskInfo> {
-        self.world.core.with(|core| {
-            let mut numbers: Vec<u32> = core.ready.iter().collect();
-            numbers.rotate_right(1);
-            numbers.retain(|&number| wanted(number, &core.metas[number as usize]));
-            numbers.iter().map(|&number| self.describe(core, number)).collect()
-        })
-    }
-
-    fn describe(&self, core: &Core, number: u32) -> TaskInfo {
-        let (meta, entry) = (&core.metas[number as usize], &self.entries[number as usize]);
-        let state = if core.ready.is_set(number) { TaskState::Ready } else { TaskState::Waiting };
-        let waits = entry.waits.iter().map(WaitInfo::of).collect();
-        let (name, path) = (entry.name.clone(), meta.path.to_string());
-        TaskInfo { name, path, made: entry.made, background: meta.background, state, waits }
+        self.world.core.with(|core| core.dump(wanted))
     }
 }

@@ -1,9 +1,10 @@
 //! What a body is given.
 
+use super::dump::Dump;
 use super::join::JoinHandle;
 use super::lull::{Lull, YieldNow};
 use super::oracle::Rng;
-use super::world::World;
+use super::world::{ROOT, World};
 use crate::spawn::{Spawn, Task};
 use crate::sys::Arc;
 use crate::time::{Instant, Time, Wall};
@@ -187,6 +188,34 @@ impl Sim {
     /// A generator of its own, made of [`random`](Self::random).
     pub fn rng(&self) -> Rng {
         Rng::new(self.random())
+    }
+
+    /// All tasks that are not done: their names, states, and what each waits for, since when.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let sleep = sim.time().sleep(Duration::from_secs(2));
+    ///     let task = sim.spawn("sleeper", sleep);
+    ///     sim.idle().await;
+    ///     let dump = sim.dump();
+    ///     assert_eq!(dump.tasks[1].waits[0].what, "sleep");
+    ///     assert_eq!(
+    ///         dump.to_string(),
+    ///         "2 tasks at 0.000000000s, poll 3\n  \
+    ///          root: runs, in poll 3\n  \
+    ///          sleeper [0]: waits for sleep until 2.000000000s, since 0.000000000s, poll 2",
+    ///     );
+    ///     task.await;
+    /// });
+    /// ```
+    pub fn dump(&self) -> Dump {
+        self.world.core.with(|core| {
+            let tasks = core.dump(|number, _| number != ROOT || !core.root_done);
+            Dump { now: core.moment(), tasks }
+        })
     }
 
     /// The seed of this run.

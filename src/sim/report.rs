@@ -1,13 +1,11 @@
 //! What comes of a run: a report, or a failure that says what was going on.
 
-use crate::sys::probe::Wait;
+use super::dump::TaskInfo;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::panic::Location;
 
 /// What came of a run that did not fail. The same seed and body give the same report, to the last byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,93 +200,3 @@ impl fmt::Debug for Failure {
 }
 
 impl core::error::Error for Failure {}
-
-/// Whether a task could go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// It was woken, or has not been polled yet.
-    Ready,
-    /// It was polled, and nobody has woken it since.
-    Waiting,
-}
-
-/// A task at the time of a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TaskInfo {
-    /// Its name; empty if it has none.
-    pub name: String,
-    /// Which child of which child it is: `2.0` is the first that the root's third started. Empty for the root.
-    pub path: String,
-    /// The place where it was made; the root has none.
-    pub made: Option<&'static Location<'static>>,
-    /// Whether it is in the background.
-    pub background: bool,
-    /// Whether it could go on.
-    pub state: TaskState,
-    /// What its last poll waited for, as far as the kit's own futures say.
-    pub waits: Vec<WaitInfo>,
-}
-
-impl TaskInfo {
-    /// Its name, or for want of one the place where it was made.
-    pub fn label(&self) -> String {
-        match self.made {
-            Some(made) if self.name.is_empty() => format!("task made at {made}"),
-            _ => self.name.clone(),
-        }
-    }
-}
-
-impl fmt::Display for TaskInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.label())?;
-        if !self.path.is_empty() {
-            write!(f, " [{}]", self.path)?;
-        }
-        f.write_str(if self.background { ", in the background: " } else { ": " })?;
-        if self.state == TaskState::Ready {
-            return f.write_str("ready");
-        }
-        if self.waits.is_empty() {
-            return f.write_str("waits for something that is not the kit's");
-        }
-        for (n, wait) in self.waits.iter().enumerate() {
-            write!(f, "{}{wait}", if n == 0 { "waits for " } else { "; for " })?;
-        }
-        Ok(())
-    }
-}
-
-/// What a task waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WaitInfo {
-    /// What it is: "sleep", "queue send".
-    pub what: &'static str,
-    /// Which one it is, counted in order of making within the run, and where it was made.
-    pub id: Option<(u32, &'static Location<'static>)>,
-    /// Until when it waits at the latest; [`Instant::NEVER`] if there is no end.
-    pub until: Instant,
-}
-
-impl WaitInfo {
-    pub(super) fn of(wait: &Wait) -> Self {
-        let Wait { what, id, until } = *wait;
-        Self { what, id: id.map(|id| (id.number, id.made)), until: Instant::from_nanos(until) }
-    }
-}
-
-impl fmt::Display for WaitInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)?;
-        if let Some((number, made)) = self.id {
-            write!(f, " #{number} made at {made}")?;
-        }
-        match self.until.is_never() {
-            true => Ok(()),
-            false => write!(f, " until {}", self.until),
-        }
-    }
-}

@@ -1,16 +1,20 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
+use super::dump::Moment;
 use super::oracle::{Rng, Source, fold, mix};
 use super::ready::Ready;
 use super::view::ReadyView;
 use crate::spawn::Task;
+use crate::sys::probe::Wait;
 use crate::sys::stamp::Stamp;
 use crate::sys::waker::Wake;
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant};
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::Location;
 use core::task::Waker;
 use core::time::Duration;
 
@@ -84,11 +88,36 @@ pub(super) struct Meta {
     children: u32,
     pub(super) path: Path,
     pub(super) background: bool,
+    /// Since when it is ready, if it is; else when it was polled last.
+    pub(super) since: Moment,
 }
 
 impl Meta {
     fn new(key: u64, seed: u64, tenant: u32, path: Path, background: bool) -> Self {
-        Self { key, polls: 0, rng: Rng::new(mix(key ^ mix(seed))), tenant, children: 0, path, background }
+        let rng = Rng::new(mix(key ^ mix(seed)));
+        Self { key, polls: 0, rng, tenant, children: 0, path, background, since: Moment::START }
+    }
+}
+
+/// What reports say of a task besides. The buffers serve one tenant of a number after another.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) made: Option<&'static Location<'static>>,
+    /// What its last poll waited for.
+    pub(super) waits: Vec<Wait>,
+}
+
+impl Said {
+    fn root() -> Self {
+        Self { name: String::from("root"), ..Self::default() }
+    }
+
+    fn renew(&mut self, task: &Task) {
+        self.name.clear();
+        self.name.push_str(task.name());
+        self.made = Some(task.made());
+        self.waits.clear();
     }
 }
 
@@ -113,11 +142,15 @@ pub(super) enum Next {
 pub(super) struct Core {
     pub(super) ready: Ready,
     pub(super) metas: Vec<Meta>,
+    pub(super) said: Vec<Said>,
     pub(super) incoming: Vec<Incoming>,
     pub(super) source: Source,
     /// The task that is polled or was polled last; the root if that one is done.
     pub(super) current: u32,
+    /// Whether the current task is being polled.
+    pub(super) polling: bool,
     pub(super) steps: u64,
+    pub(super) clock: SimClock,
     /// How often the oracle chose among tasks.
     pub(super) choices: u64,
     /// What was drawn besides.
@@ -146,14 +179,17 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(seed: u64, source: Source, max_steps: u64, wall: Duration) -> Self {
+    pub(super) fn new(seed: u64, source: Source, max_steps: u64, wall: Duration, clock: SimClock) -> Self {
         let mut core = Self {
             ready: Ready::new(),
             metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, false)],
+            said: alloc::vec![Said::root()],
             incoming: Vec::new(),
             source,
             current: ROOT,
+            polling: false,
             steps: 0,
+            clock,
             choices: 0,
             draws: 0,
             hash: 0,
@@ -215,11 +251,16 @@ impl Core {
         value
     }
 
+    pub(super) fn moment(&self) -> Moment {
+        Moment { at: self.clock.now(), poll: self.steps }
+    }
+
     /// Makes a task ready, if it is still the one that was meant (S4).
     #[inline]
     pub(super) fn wake(&mut self, number: u32, tenant: u32) {
-        let meta = &self.metas[number as usize];
+        let meta = &mut self.metas[number as usize];
         if meta.tenant == tenant && self.ready.set(number) {
+            meta.since = Moment { at: self.clock.now(), poll: self.steps };
             self.keys ^= meta.key;
             self.foreground += usize::from(!meta.background);
         }
@@ -229,6 +270,7 @@ impl Core {
     #[inline]
     pub(super) fn next(&mut self) -> Next {
         let n = self.ready.count();
+        self.polling = false;
         if self.root_done && self.foreground == 0 {
             return Next::Ended;
         }
@@ -246,12 +288,23 @@ impl Core {
         }
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
+        meta.since = Moment { at: self.clock.now(), poll: self.steps };
         self.hash = fold(fold(self.hash, self.keys), meta.key);
         self.keys ^= meta.key;
         self.foreground -= usize::from(!meta.background);
         self.current = number;
         self.last = number;
+        self.polling = true;
         Next::Poll(number)
+    }
+
+    /// Keeps what the task's last poll waits for.
+    #[inline]
+    pub(super) fn polled(&mut self, number: u32, waits: &mut Vec<Wait>) {
+        let kept = &mut self.said[number as usize].waits;
+        if !(kept.is_empty() && waits.is_empty()) {
+            core::mem::swap(kept, waits);
+        }
     }
 
     /// Gives `task` a number and a place before the current task, whose child it is.
@@ -266,8 +319,12 @@ impl Core {
         let meta = Meta::new(key, self.seed, tenant, path, background);
         match self.metas.get_mut(number as usize) {
             Some(unused) => *unused = meta,
-            None => self.metas.push(meta),
+            None => {
+                self.metas.push(meta);
+                self.said.push(Said::default());
+            }
         }
+        self.said[number as usize].renew(&task);
         self.ready.insert(number, self.current);
         self.wake(number, tenant);
         self.incoming.push(Incoming { number, tenant, task });
