@@ -32,6 +32,7 @@
 //! | let a fuzzer drive | [`Builder::bytes`] |
 //! | say how schedules are looked for | [`Strategy`], [`Builder::strategy`] |
 //! | try all schedules of something small | [`Strategy::Exhaustive`] |
+//! | test a queue or a semaphore of yours against a model of what it must do | [`models`] |
 //! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
 //!
 //! # How a run goes
@@ -140,6 +141,7 @@ mod explore;
 mod handle;
 mod join;
 mod lull;
+pub mod models;
 mod oracle;
 mod points;
 mod ready;
