@@ -1,0 +1,60 @@
+//! How many instructions the shortest paths take: exact on any machine, however busy, where wall-clock figures are not.
+//!
+//! `run` does every workload; the stage `instructions` of `.ci/run` does that under valgrind's callgrind. `compare` holds
+//! what callgrind saw against `counts.txt`, and fails where a count is more than 5 % off in either direction: a path that
+//! got longer is to be looked at, one that got shorter to be noted. `write` prints what `counts.txt` should say.
+//!
+//! A workload is a function that is not inlined and does the same thing many times; what it does once, such as making the
+//! queue, is shared among them. To add one, write the function in the file of its room, name it in [`ROWS`], and add its line to
+//! `counts.txt`: the row's name, the count, and the most that it may be, or `-`.
+
+mod counts;
+mod profile;
+mod queue;
+
+use std::process::ExitCode;
+
+/// How many times a workload does what it measures.
+const TIMES: usize = 2_000;
+
+/// A workload: the row's name, which is that of the function's room and of the function, and the function.
+type Row = (&'static str, fn());
+
+const ROWS: &[Row] = &[
+    ("queue.try_pair", queue::try_pair),
+    ("queue.try_send_full", queue::try_send_full),
+    ("queue.try_recv_empty", queue::try_recv_empty),
+    ("queue.async_pair", queue::async_pair),
+    ("queue.block_wake_recv", queue::block_wake_recv),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    match arguments.as_slice() {
+        ["run"] => {
+            ROWS.iter().for_each(|(_, workload)| workload());
+            ExitCode::SUCCESS
+        }
+        ["compare", profile, counts] => counts::compare(&measured(&read(profile)), &read(counts)),
+        ["write", profile, counts] => {
+            print!("{}", counts::write(&measured(&read(profile)), &read(counts)));
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("usage: instructions run | compare PROFILE COUNTS | write PROFILE COUNTS");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The instructions that each row takes once, according to callgrind's `profile`.
+fn measured(profile: &str) -> Vec<(&'static str, f64)> {
+    let costs = profile::inclusive(profile);
+    let cost = |row: &str| {
+        let function = format!("instructions::{}", row.replace('.', "::"));
+        *costs.get(function.as_str()).unwrap_or_else(|| panic!("callgrind has not seen `{function}`"))
+    };
+    ROWS.iter().map(|(row, _)| (*row, cost(row) as f64 / TIMES as f64)).collect()
+}

@@ -1,0 +1,64 @@
+//! Queues of which nobody else makes use at that moment.
+
+use crate::TIMES;
+use std::future::Future;
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use wakeful::queue;
+
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+
+/// An item is sent and received, both without waiting.
+#[inline(never)]
+pub fn try_pair() {
+    let (tx, rx) = queue::bounded(CAPACITY);
+    for n in 0..TIMES {
+        tx.try_send(black_box(n)).unwrap();
+        black_box(rx.try_recv().unwrap());
+    }
+}
+
+/// There is no room.
+#[inline(never)]
+pub fn try_send_full() {
+    let (tx, _rx) = queue::bounded(NonZeroUsize::MIN);
+    tx.try_send(0).unwrap();
+    for n in 0..TIMES {
+        black_box(tx.try_send(black_box(n)).unwrap_err());
+    }
+}
+
+/// There is no item.
+#[inline(never)]
+pub fn try_recv_empty() {
+    let (_tx, rx) = queue::bounded::<usize>(CAPACITY);
+    for _ in 0..TIMES {
+        black_box(rx.try_recv().unwrap_err());
+    }
+}
+
+/// An item is sent and received by futures that are ready at their first poll.
+#[inline(never)]
+pub fn async_pair() {
+    let (tx, rx) = queue::bounded(CAPACITY);
+    let mut cx = Context::from_waker(Waker::noop());
+    for n in 0..TIMES {
+        assert!(matches!(pin!(tx.send(black_box(n))).poll(&mut cx), Poll::Ready(Ok(()))));
+        assert!(matches!(black_box(pin!(rx.recv()).poll(&mut cx)), Poll::Ready(Ok(_))));
+    }
+}
+
+/// A receive waits, a send wakes it, and it takes the item.
+#[inline(never)]
+pub fn block_wake_recv() {
+    let (tx, rx) = queue::bounded(CAPACITY);
+    let mut cx = Context::from_waker(Waker::noop());
+    for n in 0..TIMES {
+        let mut recv = pin!(rx.recv());
+        assert!(recv.as_mut().poll(&mut cx).is_pending());
+        tx.try_send(black_box(n)).unwrap();
+        assert!(matches!(black_box(recv.poll(&mut cx)), Poll::Ready(Ok(_))));
+    }
+}
