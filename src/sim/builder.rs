@@ -43,6 +43,7 @@ pub struct Builder {
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
+    trace: usize,
 }
 
 impl Builder {
@@ -70,6 +71,7 @@ impl Builder {
             max_steps: Self::MAX_STEPS,
             allow_leaks: false,
             wall: Duration::ZERO,
+            trace: 0,
         }
     }
 
@@ -165,6 +167,15 @@ impl Builder {
         self
     }
 
+    /// Records what happens in a run: its last `events` events. 0, the default, records nothing.
+    ///
+    /// The recording is found in [`Report::trace`] or [`Failure::trace`]. It takes up to some 100 bytes for each event, and what
+    /// is told of each task.
+    pub fn trace(mut self, events: usize) -> Self {
+        self.trace = events;
+        self
+    }
+
     /// Makes one run of `body`.
     ///
     /// # Errors
@@ -218,14 +229,14 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, .. } = *self;
-        let settings = Settings { seed, source, max_steps, wall, allow_leaks };
+        let Self { seed, max_steps, allow_leaks, wall, trace, .. } = *self;
+        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, choices, draws, end, replay } = ended;
+        let Ended { hash, steps, choices, draws, end, replay, trace } = ended;
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Report { output, hash, steps, choices, draws, end, replay })
+        Ok(Report { output, hash, steps, choices, draws, end, replay, trace })
     }
 
     /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run

@@ -4,6 +4,7 @@ use super::dump::TaskInfo;
 use super::handle::Sim;
 use super::oracle::Source;
 use super::report::{Failure, FailureKind};
+use super::trace::{Outcome, Trace};
 use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
 use crate::sys::probe::{self, Wait};
@@ -28,6 +29,8 @@ pub(super) struct Settings {
     pub(super) max_steps: u64,
     pub(super) wall: Duration,
     pub(super) allow_leaks: bool,
+    /// How many events to record at most.
+    pub(super) trace: usize,
 }
 
 /// What came of a run that did not fail.
@@ -38,6 +41,7 @@ pub(super) struct Ended {
     pub(super) draws: u64,
     pub(super) end: Instant,
     pub(super) replay: String,
+    pub(super) trace: Option<Trace>,
 }
 
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -61,11 +65,12 @@ struct Exec<'a> {
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace } = settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
-    let core = Lock::new(Core::new(seed, source, max_steps, wall, clock.clone()));
-    let world = Arc::new(World { core, clock });
+    let mut core = Core::new(seed, source, max_steps, wall, clock.clone());
+    core.record(trace);
+    let world = Arc::new(World { core: Lock::new(core), clock });
     let root = root(Sim::new(world.clone(), time.clone()));
     let (entries, incoming, waits) = (Vec::new(), Vec::new(), Vec::new());
     let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits };
@@ -93,14 +98,19 @@ impl Exec<'_> {
             Err(panic) => Some(self.panicked(panic.as_ref())),
         };
         let end = self.time.now();
+        let (trace, now) = self.world.core.with(|core| (core.trace.take(), core.moment()));
         let failure = self.take_down(failure);
         let (hash, steps, choices, draws, replay) = self.world.core.with(|core| {
             let replay = core.source.line(core.seed());
             (core.hash, core.steps, core.choices, core.draws(), replay)
         });
+        let trace = trace.map(|trace| {
+            let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
+            trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() })
+        });
         match failure {
-            None => Ok(Ended { hash, steps, choices, draws, end, replay }),
-            Some(failure) => Err(failure.with_replay(replay).with_trace(hash, steps)),
+            None => Ok(Ended { hash, steps, choices, draws, end, replay, trace }),
+            Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace)),
         }
     }
 
@@ -263,7 +273,10 @@ impl Exec<'_> {
         let current = self.world.core.with(|core| core.current);
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a value that is not a text");
-        let task = self.world.core.with(|core| core.describe(current));
+        let task = self.world.core.with(|core| {
+            core.trace(|trace, now| trace.panicked(now, current));
+            core.describe(current)
+        });
         let message = format!("`{}` panicked: {said}", task.label());
         self.failure(FailureKind::Panic, message, alloc::vec![task])
     }

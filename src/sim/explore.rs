@@ -124,7 +124,7 @@ fn nondeterminism(outcome: &Outcome, message: String) -> Failure {
         Err(failure) => (failure.time(), failure.hash(), failure.steps(), failure.replay()),
     };
     let failure = Failure::new(FailureKind::Nondeterminism, message, time, Vec::new());
-    failure.with_replay(replay.to_string()).with_trace(hash, steps)
+    failure.with_replay(replay.to_string()).with_course(hash, steps, None)
 }
 
 type Outcome = Result<Report<()>, Failure>;

@@ -9,6 +9,7 @@ use crate::spawn::{Spawn, Task};
 use crate::sys::Arc;
 use crate::time::{Instant, Time, Wall};
 use alloc::borrow::Cow;
+use alloc::string::ToString;
 use core::fmt;
 use core::future::Future;
 use core::time::Duration;
@@ -151,7 +152,7 @@ impl Sim {
         let end = Instant::NEVER.as_nanos() - 1;
         let at = (self.now() + duration).as_nanos().min(end);
         self.world.moved(Instant::from_nanos(at));
-        self.time.turn();
+        self.world.ring(|| self.time.turn());
         self.idle().await;
     }
 
@@ -216,6 +217,28 @@ impl Sim {
             let tasks = core.dump(|number, _| number != ROOT || !core.root_done);
             Dump { now: core.moment(), tasks }
         })
+    }
+
+    /// Makes a note at this place of the run, for its recording; without one, nothing is done and nothing is printed.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::Builder;
+    /// use wakeful::sim::trace::What;
+    ///
+    /// let report = Builder::new().trace(100).run(|sim| async move {
+    ///     let item = 7;
+    ///     sim.note(format_args!("item {item}"));
+    /// });
+    /// let trace = report.unwrap().trace.unwrap();
+    /// let note = What::Noted { task: Some(0), text: "item 7".into() };
+    /// assert!(trace.events().iter().any(|event| event.what == note));
+    /// ```
+    pub fn note(&self, text: impl fmt::Display) {
+        if self.world.core.with(|core| core.trace.is_some()) {
+            let text = text.to_string();
+            self.world.core.with(|core| core.trace(|trace, now| trace.noted(now, text)));
+        }
     }
 
     /// The seed of this run.

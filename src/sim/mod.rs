@@ -26,6 +26,7 @@
 //! | start tasks of the test's own | [`Sim::spawn`]; [`Sim::spawn_background`] for those that never end |
 //! | look at a world that has come to rest | [`Sim::idle`] at this instant, [`Sim::advance`] at a later one |
 //! | see who is there and what each waits for | [`Sim::dump`] |
+//! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
@@ -150,6 +151,7 @@ mod report;
 mod search;
 mod shrink;
 mod strategy;
+pub mod trace;
 mod view;
 mod world;
 

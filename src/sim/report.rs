@@ -1,6 +1,7 @@
 //! What comes of a run: a report, or a failure that says what was going on.
 
 use super::dump::TaskInfo;
+use super::trace::Trace;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -26,6 +27,8 @@ pub struct Report<T> {
     pub end: Instant,
     /// The line that replays this run: `WAKEFUL_SIM=...`.
     pub replay: String,
+    /// The recording of this run, if [`Builder::trace`](super::Builder::trace) asked for it.
+    pub trace: Option<Trace>,
 }
 
 impl<T> fmt::Display for Report<T> {
@@ -91,6 +94,7 @@ struct Inner {
     tasks: Vec<TaskInfo>,
     replay: String,
     shrunk: Option<Shrunk>,
+    trace: Option<Trace>,
 }
 
 /// How a failure was made small.
@@ -119,7 +123,8 @@ impl fmt::Display for Shrunk {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
-        Self(Box::new(Inner { kind, message, time, steps: 0, hash: 0, tasks, replay: String::new(), shrunk: None }))
+        let (steps, hash, replay, shrunk, trace) = (0, 0, String::new(), None, None);
+        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace }))
     }
 
     pub(super) fn with_replay(mut self, replay: String) -> Self {
@@ -132,8 +137,8 @@ impl Failure {
         self
     }
 
-    pub(super) fn with_trace(mut self, hash: u64, steps: u64) -> Self {
-        (self.0.hash, self.0.steps) = (hash, steps);
+    pub(super) fn with_course(mut self, hash: u64, steps: u64, trace: Option<Trace>) -> Self {
+        (self.0.hash, self.0.steps, self.0.trace) = (hash, steps, trace);
         self
     }
 
@@ -170,6 +175,11 @@ impl Failure {
     /// The line that replays the run: `WAKEFUL_SIM=...`.
     pub fn replay(&self) -> &str {
         &self.0.replay
+    }
+
+    /// The recording of the run, if there is one.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.0.trace.as_ref()
     }
 
     /// How it was made small, if it was.

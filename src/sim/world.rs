@@ -3,6 +3,7 @@
 use super::dump::Moment;
 use super::oracle::{Rng, Source, fold, mix};
 use super::ready::Ready;
+use super::trace::{Phase, Recorder, TraceTask};
 use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::probe::Wait;
@@ -10,8 +11,9 @@ use crate::sys::stamp::Stamp;
 use crate::sys::waker::Wake;
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::panic::Location;
@@ -176,6 +178,8 @@ pub(super) struct Core {
     foreground: usize,
     seed: u64,
     max_steps: u64,
+    /// Records what happens, if anybody asked for it.
+    pub(super) trace: Option<Box<Recorder>>,
 }
 
 impl Core {
@@ -205,6 +209,7 @@ impl Core {
             foreground: 0,
             seed,
             max_steps,
+            trace: None,
         };
         core.wake(ROOT, 0);
         core
@@ -226,7 +231,9 @@ impl Core {
             return 0;
         }
         self.draws += 1;
-        self.source.choose_data(n, self.metas[self.current as usize].key)
+        let chosen = self.source.choose_data(n, self.metas[self.current as usize].key);
+        self.trace(|trace, now| trace.chose(now, chosen, n));
+        chosen
     }
 
     /// Which of the ready tasks is next, of which there are several (S2).
@@ -251,19 +258,56 @@ impl Core {
         value
     }
 
+    /// This instant, and how many polls were begun.
     pub(super) fn moment(&self) -> Moment {
         Moment { at: self.clock.now(), poll: self.steps }
+    }
+
+    /// Records what happens from now on: `events` of it at most, nothing if that is 0.
+    pub(super) fn record(&mut self, events: usize) {
+        if events > 0 {
+            self.trace = Some(Box::new(Recorder::new(events)));
+            self.trace_start(ROOT);
+        }
+    }
+
+    /// Tells the recorder, if there is one.
+    #[inline]
+    pub(super) fn trace(&mut self, tell: impl FnOnce(&mut Recorder, Moment)) {
+        if let Some(trace) = &mut self.trace {
+            tell(trace, Moment { at: self.clock.now(), poll: self.steps });
+        }
+    }
+
+    fn trace_start(&mut self, number: u32) {
+        if self.trace.is_some() {
+            let (Meta { path, background, .. }, Said { name, made, .. }) =
+                (&self.metas[number as usize], &self.said[number as usize]);
+            let (name, path) = (name.clone(), path.to_string());
+            let task = TraceTask { name, path, made: *made, background: *background };
+            self.trace(|trace, now| trace.started(now, number, task));
+        }
     }
 
     /// Makes a task ready, if it is still the one that was meant (S4).
     #[inline]
     pub(super) fn wake(&mut self, number: u32, tenant: u32) {
+        if self.set_ready(number, tenant) {
+            self.trace(|trace, now| trace.woken(now, number));
+        }
+    }
+
+    /// The same, of which no recording tells. Whether it was not ready.
+    #[inline]
+    fn set_ready(&mut self, number: u32, tenant: u32) -> bool {
         let meta = &mut self.metas[number as usize];
         if meta.tenant == tenant && self.ready.set(number) {
             meta.since = Moment { at: self.clock.now(), poll: self.steps };
             self.keys ^= meta.key;
             self.foreground += usize::from(!meta.background);
+            return true;
         }
+        false
     }
 
     /// What comes next; a task to poll is then the current one.
@@ -295,12 +339,14 @@ impl Core {
         self.current = number;
         self.last = number;
         self.polling = true;
+        self.trace(|trace, now| trace.polled(now, number, n));
         Next::Poll(number)
     }
 
     /// Keeps what the task's last poll waits for.
     #[inline]
     pub(super) fn polled(&mut self, number: u32, waits: &mut Vec<Wait>) {
+        self.trace(|trace, now| trace.pending(now, waits));
         let kept = &mut self.said[number as usize].waits;
         if !(kept.is_empty() && waits.is_empty()) {
             core::mem::swap(kept, waits);
@@ -326,12 +372,14 @@ impl Core {
         }
         self.said[number as usize].renew(&task);
         self.ready.insert(number, self.current);
-        self.wake(number, tenant);
+        self.set_ready(number, tenant);
+        self.trace_start(number);
         self.incoming.push(Incoming { number, tenant, task });
     }
 
     /// Forgets a task that is done.
     pub(super) fn finish(&mut self, number: u32) {
+        self.trace(|trace, now| trace.done(now, number));
         if number == ROOT {
             self.root_done = true;
             return;
@@ -371,6 +419,9 @@ impl Core {
     /// Takes out one who waits for the lull at `at` or an earlier one.
     pub(super) fn pop_lull(&mut self, at: Instant) -> Option<Waker> {
         let first = self.lulls.first_entry()?;
+        if let Some(trace) = &mut self.trace {
+            trace.enter(Phase::Lull);
+        }
         (first.key().0 <= at).then(|| first.remove())
     }
 }
@@ -397,6 +448,17 @@ impl World {
     pub(super) fn moved(&self, at: Instant) {
         self.clock.set(at);
         self.core.with(|core| core.note(at.as_nanos()));
+    }
+}
+
+impl World {
+    /// Lets timers ring, by `turn`, in the midst of a poll.
+    pub(super) fn ring<R>(&self, turn: impl FnOnce() -> R) -> R {
+        let enter = |phase| self.core.with(|core| core.trace.as_mut().map(|trace| trace.enter(phase)));
+        let before = enter(Phase::Timers);
+        let rung = turn();
+        before.map(enter);
+        rung
     }
 }
 

@@ -1,0 +1,176 @@
+//! The recorder: keeps the last events of a run that is under way.
+//!
+//! Under the simulator's lock it is told of tasks by their numbers, which one after another may bear; it counts them as
+//! they come. A task is forgotten with the last event that names it, so what is kept is bounded by the limit and by how many
+//! tasks live.
+
+use super::event::{Cause, Event, TraceTask, What};
+use super::value::{Outcome, Trace};
+use crate::sim::dump::{Moment, WaitInfo};
+use crate::sys::probe::{self, Wait};
+use crate::time::Instant;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the executor is about between the events.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum Phase {
+    /// It polls this task, by its place among those that were started.
+    Poll(usize),
+    /// It wakes those who wait for a lull.
+    Lull,
+    /// Nothing in particular, or it lets timers ring.
+    Timers,
+}
+
+pub(in crate::sim) struct Recorder {
+    limit: usize,
+    events: VecDeque<Event>,
+    dropped: u64,
+    /// Those that live, and those that some event names.
+    tasks: BTreeMap<usize, TraceTask>,
+    started: usize,
+    /// Who bears each number.
+    bearers: Vec<Option<usize>>,
+    phase: Phase,
+    at: Instant,
+}
+
+impl Recorder {
+    /// One that keeps `limit` events.
+    pub(in crate::sim) fn new(limit: usize) -> Self {
+        let (events, tasks, bearers) = (VecDeque::new(), BTreeMap::new(), Vec::new());
+        Self { limit, events, dropped: 0, tasks, started: 0, bearers, phase: Phase::Timers, at: Instant::EPOCH }
+    }
+
+    fn push(&mut self, now: Moment, what: What) {
+        if now.at != self.at {
+            let from = core::mem::replace(&mut self.at, now.at);
+            self.push(now, What::Moved { from });
+        }
+        if self.events.len() == self.limit {
+            self.dropped += 1;
+            if let Some(Event { what: What::Done { task }, .. }) = self.events.pop_front() {
+                self.tasks.remove(&task);
+            }
+        }
+        self.events.push_back(Event { now, what });
+    }
+
+    fn bearer(&self, number: u32) -> Option<usize> {
+        self.bearers.get(number as usize).copied().flatten()
+    }
+
+    fn running(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Poll(task) => Some(task),
+            Phase::Lull | Phase::Timers => None,
+        }
+    }
+
+    pub(in crate::sim) fn started(&mut self, now: Moment, number: u32, task: TraceTask) {
+        let index = self.started;
+        self.started += 1;
+        self.tasks.insert(index, task);
+        let number = number as usize;
+        self.bearers.resize(self.bearers.len().max(number + 1), None);
+        self.bearers[number] = Some(index);
+        self.push(now, What::Started { task: index, by: self.running() });
+    }
+
+    pub(in crate::sim) fn woken(&mut self, now: Moment, number: u32) {
+        let Some(task) = self.bearer(number) else { return };
+        let by = match self.phase {
+            _ if !probe::counts() => Cause::Outside,
+            Phase::Poll(by) => Cause::Task(by),
+            Phase::Lull => Cause::Lull,
+            Phase::Timers => Cause::Timer,
+        };
+        self.push(now, What::Woken { task, by });
+    }
+
+    pub(in crate::sim) fn polled(&mut self, now: Moment, number: u32, among: usize) {
+        let Some(task) = self.bearer(number) else { return };
+        self.phase = Phase::Poll(task);
+        self.push(now, What::Polled { task, among });
+    }
+
+    pub(in crate::sim) fn pending(&mut self, now: Moment, waits: &[Wait]) {
+        if let Some(task) = self.running() {
+            self.phase = Phase::Timers;
+            let more = waits.len().saturating_sub(Trace::WAITS);
+            let waits = waits.iter().take(Trace::WAITS).map(WaitInfo::of).collect();
+            self.push(now, What::Pending { task, waits, more });
+        }
+    }
+
+    pub(in crate::sim) fn done(&mut self, now: Moment, number: u32) {
+        let Some(task) = self.bearers.get_mut(number as usize).and_then(Option::take) else { return };
+        self.phase = Phase::Timers;
+        self.push(now, What::Done { task });
+    }
+
+    pub(in crate::sim) fn panicked(&mut self, now: Moment, number: u32) {
+        if let Some(task) = self.bearer(number) {
+            self.phase = Phase::Timers;
+            self.push(now, What::Panicked { task });
+        }
+    }
+
+    pub(in crate::sim) fn chose(&mut self, now: Moment, chosen: usize, n: usize) {
+        if let Some(task) = self.running() {
+            self.push(now, What::Chose { task, chosen, n });
+        }
+    }
+
+    pub(in crate::sim) fn noted(&mut self, now: Moment, mut text: String) {
+        if text.len() > Trace::NOTE {
+            let end = (0..=Trace::NOTE).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+            text.truncate(end);
+            text.push_str("...");
+        }
+        self.push(now, What::Noted { task: self.running(), text });
+    }
+
+    /// What the executor is about from now on. Gives what it was about.
+    pub(in crate::sim) fn enter(&mut self, phase: Phase) -> Phase {
+        core::mem::replace(&mut self.phase, phase)
+    }
+
+    /// The recording, with the tasks that are left counted anew.
+    pub(in crate::sim) fn finish(self, end: Moment, outcome: Outcome) -> Trace {
+        let Self { events, tasks, dropped, .. } = self;
+        let numbers: BTreeMap<usize, usize> = tasks.keys().copied().zip(0..).collect();
+        let renumbered = |event: Event| event.renumbered(|task| numbers[&task]);
+        let events = events.into_iter().map(renumbered).collect();
+        Trace { tasks: tasks.into_values().collect(), events, dropped, end, outcome }
+    }
+}
+
+impl Event {
+    /// The same with other numbers for the tasks.
+    fn renumbered(mut self, new: impl Fn(usize) -> usize) -> Self {
+        let renumber = |task: &mut usize| *task = new(*task);
+        match &mut self.what {
+            What::Started { task, by } => {
+                renumber(task);
+                by.iter_mut().for_each(renumber);
+            }
+            What::Woken { task, by } => {
+                renumber(task);
+                if let Cause::Task(by) = by {
+                    renumber(by);
+                }
+            }
+            What::Noted { task, .. } => task.iter_mut().for_each(renumber),
+            What::Polled { task, .. }
+            | What::Pending { task, .. }
+            | What::Done { task }
+            | What::Panicked { task }
+            | What::Chose { task, .. } => renumber(task),
+            What::Moved { .. } => {}
+        }
+        self
+    }
+}
