@@ -6,7 +6,9 @@ use super::oracle::{Bytes, Oracle, Source};
 use super::replay::{self, ReplayError};
 use super::report::{Failure, Report};
 use super::strategy::Strategy;
+use super::twist::Twists;
 use crate::sys::thread::variable;
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -44,6 +46,8 @@ pub struct Builder {
     allow_leaks: bool,
     wall: Duration,
     trace: usize,
+    pub(super) twists: Twists,
+    swept: Vec<Cow<'static, str>>,
 }
 
 impl Builder {
@@ -72,6 +76,8 @@ impl Builder {
             allow_leaks: false,
             wall: Duration::ZERO,
             trace: 0,
+            twists: Twists::NONE,
+            swept: Vec::new(),
         }
     }
 
@@ -112,7 +118,7 @@ impl Builder {
         self
     }
 
-    /// Sets seed, strategy, horizon and bytes as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
+    /// Sets seed, strategy, horizon, bytes and what is dropped as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
     /// `WAKEFUL_SIM=`.
     ///
     /// # Errors
@@ -123,6 +129,7 @@ impl Builder {
         self.strategy = Some(said.strategy);
         self.horizon = said.horizon;
         self.bytes = said.bytes.map(Bytes::new);
+        self.twists = said.twists;
         Ok(self)
     }
 
@@ -158,6 +165,38 @@ impl Builder {
     /// Whether tasks may be left over when the root is done.
     pub fn allow_leaks(mut self, allow: bool) -> Self {
         self.allow_leaks = allow;
+        self
+    }
+
+    /// Sweeps the tasks of this name: of many runs, each is repeated with one of these tasks dropped, at each of its polls
+    /// in turn, as [`Sim::cancel_at_each`](super::Sim::cancel_at_each) describes it. May be called for several names.
+    ///
+    /// Whoever waits for such a task has to take into account that it may be dropped:
+    /// [`JoinHandle::outcome`](super::JoinHandle::outcome). The root is never dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue;
+    /// use wakeful::sim::{Builder, Sim};
+    ///
+    /// // Whenever the first consumer goes, the second one receives.
+    /// let body = async |sim: Sim| {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    ///     let other = rx.clone();
+    ///     let first = sim.spawn("first", async move { drop(rx.recv().await) });
+    ///     let second = sim.spawn("second", async move { while other.recv().await.is_ok() {} });
+    ///     tx.send(1).await.unwrap();
+    ///     tx.send(2).await.unwrap();
+    ///     drop(tx);
+    ///     first.outcome().await;
+    ///     second.await;
+    /// };
+    /// let summary = Builder::new().sweep("first").explore(body).unwrap();
+    /// assert!(summary.cancel_points > 64);
+    /// ```
+    pub fn sweep(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.swept.push(name.into());
         self
     }
 
@@ -229,14 +268,15 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, .. } = *self;
-        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace };
+        let Self { seed, max_steps, allow_leaks, wall, trace, twists, .. } = *self;
+        let swept = self.swept.clone();
+        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, choices, draws, end, replay, trace } = ended;
+        let Ended { hash, steps, choices, draws, end, cancel_points, replay, trace } = ended;
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Report { output, hash, steps, choices, draws, end, replay, trace })
+        Ok(Report { output, hash, steps, choices, draws, end, cancel_points, replay, trace })
     }
 
     /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run

@@ -5,6 +5,7 @@ use super::handle::Sim;
 use super::oracle::Source;
 use super::report::{Failure, FailureKind};
 use super::trace::{Outcome, Trace};
+use super::twist::{Chance, Dropped, Twists};
 use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
 use crate::sys::probe::{self, Wait};
@@ -12,6 +13,7 @@ use crate::sys::thread::catch;
 use crate::sys::waker::waker;
 use crate::sys::{Arc, Lock, slot};
 use crate::time::{Instant, Time};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -31,6 +33,9 @@ pub(super) struct Settings {
     pub(super) allow_leaks: bool,
     /// How many events to record at most.
     pub(super) trace: usize,
+    pub(super) twists: Twists,
+    /// The names of tasks that are swept.
+    pub(super) swept: Vec<Cow<'static, str>>,
 }
 
 /// What came of a run that did not fail.
@@ -40,6 +45,7 @@ pub(super) struct Ended {
     pub(super) choices: u64,
     pub(super) draws: u64,
     pub(super) end: Instant,
+    pub(super) cancel_points: u64,
     pub(super) replay: String,
     pub(super) trace: Option<Trace>,
 }
@@ -61,19 +67,21 @@ struct Exec<'a> {
     incoming: Vec<Incoming>,
     /// What the poll waits for that is under way, or was the last.
     waits: Vec<Wait>,
+    /// The names of tasks that are swept.
+    swept: Vec<Cow<'static, str>>,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept } = settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
-    let mut core = Core::new(seed, source, max_steps, wall, clock.clone());
+    let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
     core.record(trace);
     let world = Arc::new(World { core: Lock::new(core), clock });
     let root = root(Sim::new(world.clone(), time.clone()));
     let (entries, incoming, waits) = (Vec::new(), Vec::new(), Vec::new());
-    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits };
+    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits, swept };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -101,16 +109,17 @@ impl Exec<'_> {
         let (trace, now) = self.world.core.with(|core| (core.trace.take(), core.moment()));
         let failure = self.take_down(failure);
         let (hash, steps, choices, draws, replay) = self.world.core.with(|core| {
-            let replay = core.source.line(core.seed());
+            let replay = core.source.line(core.seed(), core.twists);
             (core.hash, core.steps, core.choices, core.draws(), replay)
         });
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
             trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() })
         });
+        let (cancel_points, dropped) = self.world.core.with(|core| (core.cancel_points, core.dropped.take()));
         match failure {
-            None => Ok(Ended { hash, steps, choices, draws, end, replay, trace }),
-            Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace)),
+            None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, replay, trace }),
+            Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace).with_dropped(dropped)),
         }
     }
 
@@ -149,6 +158,10 @@ impl Exec<'_> {
 
     #[inline]
     fn poll(&mut self, number: u32) {
+        let swept = !self.swept.is_empty();
+        if swept && self.cancels(number, false) {
+            return self.finish(number);
+        }
         let Entry { task, waker } = &mut self.entries[number as usize];
         let mut cx = Context::from_waker(waker);
         let root = &mut self.root;
@@ -156,9 +169,23 @@ impl Exec<'_> {
             Some(task) => Pin::new(task).poll(&mut cx),
             None => root.as_mut().map_or(Poll::Pending, |root| root.as_mut().poll(&mut cx)),
         });
-        if poll.is_ready() {
+        if poll.is_ready() || (swept && self.cancels(number, true)) {
             self.finish(number);
         }
+    }
+
+    /// Whether a task is dropped that is swept: right after the poll that was just made, or in place of it.
+    #[cold]
+    fn cancels(&self, number: u32, after: bool) -> bool {
+        self.world.core.with(|core| {
+            let (Meta { key, polls, .. }, said) = (&core.metas[number as usize], &core.said[number as usize]);
+            if number == ROOT || !self.swept.iter().any(|name| *name == *said.name) {
+                return false;
+            }
+            let (id, polls) = (*key, if after { *polls } else { polls.wrapping_sub(1) });
+            let (name, made) = (said.name.clone(), said.made);
+            core.cancels(Chance { id, polls, after }, || Dropped { name, made, polls, after })
+        })
     }
 
     #[cold]

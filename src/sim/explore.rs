@@ -31,7 +31,7 @@ impl Builder {
         }
         let runs = if self.bytes.is_some() { 1 } else { self.runs };
         let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
-        let (mut traces, mut most) = (BTreeSet::new(), None);
+        let (mut traces, mut most, mut cancel_points) = (BTreeSet::new(), None, 0);
         for n in 0..runs {
             let mut this = self.clone().seed(self.seed.wrapping_add(n.into())).strategy(strategy);
             this.horizon = self.horizon.or(most);
@@ -44,10 +44,11 @@ impl Builder {
                 Ok(report) => report,
                 Err(failure) => return Err(this.shrunk(failure, this.source(), &body)),
             };
+            cancel_points += this.cancel_at_each(&report, &body)?;
             traces.insert(report.hash);
             most = most.max(Some(report.choices));
         }
-        Ok(Summary { runs, traces: traces.len(), complete: false })
+        Ok(Summary { runs, traces: traces.len(), complete: false, cancel_points })
     }
 
     /// Makes one run after another until there are no others, or the number of runs is reached.
@@ -73,14 +74,14 @@ impl Builder {
                 }
             };
             if !search.advance() {
-                return Ok(Summary { runs: n + 1, traces: traces.len(), complete: true });
+                return Ok(Summary { runs: n + 1, traces: traces.len(), complete: true, cancel_points: 0 });
             }
         }
-        Ok(Summary { runs: self.runs, traces: traces.len(), complete: false })
+        Ok(Summary { runs: self.runs, traces: traces.len(), complete: false, cancel_points: 0 })
     }
 
     /// The failure of a run of this builder with this oracle, made small.
-    fn shrunk<F, Fut>(&self, failure: Failure, source: Source, body: F) -> Failure
+    pub(super) fn shrunk<F, Fut>(&self, failure: Failure, source: Source, body: F) -> Failure
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
@@ -94,7 +95,7 @@ impl Builder {
 }
 
 /// Whether a run and its repetition took the same course.
-fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
+pub(super) fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
     if first == again {
         return Ok(());
     }
@@ -127,4 +128,4 @@ fn nondeterminism(outcome: &Outcome, message: String) -> Failure {
     failure.with_replay(replay.to_string()).with_course(hash, steps, None)
 }
 
-type Outcome = Result<Report<()>, Failure>;
+pub(super) type Outcome = Result<Report<()>, Failure>;

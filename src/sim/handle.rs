@@ -4,6 +4,7 @@ use super::dump::Dump;
 use super::join::JoinHandle;
 use super::lull::{Lull, YieldNow};
 use super::oracle::Rng;
+use super::sweep::CancelAtEach;
 use super::world::{ROOT, World};
 use crate::spawn::{Spawn, Task};
 use crate::sys::Arc;
@@ -88,7 +89,7 @@ impl Sim {
         background: bool,
     ) -> JoinHandle<T> {
         let (handle, finish) = JoinHandle::new();
-        let task = Task::new(async move { finish(future.await) }).named(name);
+        let task = Task::new(async move { finish.with(future.await) }).named(name);
         self.world.spawn(task, background);
         handle
     }
@@ -162,6 +163,47 @@ impl Sim {
     /// Dropping it loses nothing.
     pub fn yield_now(&self) -> YieldNow {
         YieldNow::new()
+    }
+
+    /// Runs `future`, or drops it at one of its polls: so a test sees what is left when something is cancelled anywhere.
+    ///
+    /// Many runs ([`check`](super::check), [`Builder::explore`](super::Builder::explore)) sweep it: each run is repeated once for
+    /// every chance to drop a future that was made with this, under the same schedule up to there. The chances are before
+    /// its first poll; right after each of its polls; and in place of each next one, when it was woken and may have been granted what
+    /// it waits for. Then the body gets `None`, and the rest goes on and has to hold what it always holds. In the other runs
+    /// it gets `Some` output. A failure says what was dropped and at which poll ([`Failure::dropped`](super::Failure::dropped)).
+    ///
+    /// One thing is dropped in a run, at most. Where bytes, an oracle of the user's or an exhaustive search makes the choices, it also
+    /// decides this ([`Kind::Cancel`](super::Kind::Cancel)); in a single run of a strategy nothing is dropped. Whole tasks are
+    /// swept by [`Builder::sweep`](super::Builder::sweep).
+    ///
+    /// # Panics
+    /// The future that it gives, if it is polled after it was ready.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue;
+    ///
+    /// // An item is sent or not: whichever it is, the body learns it, unless it drops the future.
+    /// wakeful::sim::check(|sim| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    ///     tx.send(0).await.unwrap();
+    ///     let receiver = sim.spawn("receiver", async move {
+    ///         let mut got = 0;
+    ///         while rx.recv().await.is_ok() {
+    ///             got += 1;
+    ///         }
+    ///         got
+    ///     });
+    ///     let sent = sim.cancel_at_each(tx.send(1)).await;
+    ///     drop(tx);
+    ///     assert_eq!(receiver.await, if sent.is_some() { 2 } else { 1 });
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn cancel_at_each<F: Future>(&self, future: F) -> CancelAtEach<F> {
+        CancelAtEach::new(self.clone(), future)
     }
 
     /// A number below `n` that the oracle chooses: data for the test to explore, as schedules are.

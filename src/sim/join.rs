@@ -3,14 +3,23 @@
 use crate::sys::probe::{self, Id};
 use crate::sys::{Arc, Lock};
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 struct State<T> {
     output: Option<T>,
-    done: bool,
+    end: End,
     waker: Option<Waker>,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    Done,
+    /// It was dropped before it was done.
+    Dropped,
 }
 
 /// Waits for the output of a task; made by [`Sim::spawn`](super::Sim::spawn).
@@ -21,7 +30,8 @@ struct State<T> {
 /// Dropping it lets the task go on by itself, and its output is dropped when it is done.
 ///
 /// # Panics
-/// If it is polled again after it was ready.
+/// If it is polled again after it was ready, or if the task was [dropped by a sweep](super::Builder::sweep): use
+/// [`outcome`](Self::outcome) there.
 ///
 /// # Examples
 /// ```
@@ -35,28 +45,74 @@ pub struct JoinHandle<T> {
     id: Id,
 }
 
-impl<T> JoinHandle<T> {
-    /// A handle, and the function that gives it the output.
-    #[track_caller]
-    pub(super) fn new() -> (Self, impl FnOnce(T) + use<T>) {
-        let state = Arc::new(Lock::new(State { output: None, done: false, waker: None }));
-        let task = state.clone();
-        let finish = move |output| {
-            let waker = task.with(|state| {
-                state.output = Some(output);
-                state.done = true;
-                state.waker.take()
-            });
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        };
-        (Self { state, id: Id::new() }, finish)
+/// Gives a handle the output of its task, or says that there will be none.
+pub(super) struct Finish<T>(Option<Arc<Lock<State<T>>>>);
+
+impl<T> Finish<T> {
+    pub(super) fn with(mut self, output: T) {
+        self.end(End::Done, Some(output));
     }
 
-    /// Whether the task is done.
+    fn end(&mut self, end: End, output: Option<T>) {
+        let waker = self.0.take().and_then(|state| {
+            state.with(|state| {
+                (state.end, state.output) = (end, output);
+                state.waker.take()
+            })
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Drop for Finish<T> {
+    fn drop(&mut self) {
+        self.end(End::Dropped, None);
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// A handle, and what gives it the output.
+    #[track_caller]
+    pub(super) fn new() -> (Self, Finish<T>) {
+        let state = Arc::new(Lock::new(State { output: None, end: End::NotYet, waker: None }));
+        (Self { state: state.clone(), id: Id::new() }, Finish(Some(state)))
+    }
+
+    /// Whether the task is done, or was dropped.
     pub fn is_finished(&self) -> bool {
-        self.state.with(|state| state.done)
+        self.state.with(|state| state.end != End::NotYet)
+    }
+
+    /// Waits for the output of the task; `None` if it was dropped before it was done, as [`Builder::sweep`] drops tasks.
+    ///
+    /// # Cancel safety
+    /// Dropping it lets the task go on by itself, and its output is dropped when it is done.
+    ///
+    /// [`Builder::sweep`]: super::Builder::sweep
+    pub async fn outcome(self) -> Option<T> {
+        poll_fn(|cx| self.poll_outcome(cx)).await
+    }
+
+    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let waker = cx.waker().clone();
+        let (output, end, old) = self.state.with(|state| {
+            let output = state.output.take();
+            (output, state.end, state.waker.replace(waker))
+        });
+        drop(old);
+        match end {
+            End::NotYet => {
+                probe::waiting("the end of a task", Some(self.id), u64::MAX);
+                Poll::Pending
+            }
+            End::Dropped => Poll::Ready(None),
+            End::Done => {
+                assert!(output.is_some(), "a join handle was polled after it had been ready");
+                Poll::Ready(output)
+            }
+        }
     }
 }
 
@@ -64,18 +120,10 @@ impl<T> Future for JoinHandle<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let waker = cx.waker().clone();
-        let (output, done, old) = self.state.with(|state| {
-            let output = state.output.take();
-            (output, state.done, state.waker.replace(waker))
-        });
-        drop(old);
-        if let Some(output) = output {
-            return Poll::Ready(output);
-        }
-        assert!(!done, "a join handle was polled after it had been ready");
-        probe::waiting("the end of a task", Some(self.id), u64::MAX);
-        Poll::Pending
+        self.poll_outcome(cx).map(|output| match output {
+            Some(output) => output,
+            None => panic!("the task was dropped before it was done: wait for its `outcome`"),
+        })
     }
 }
 

@@ -28,6 +28,7 @@
 //! | see who is there and what each waits for | [`Sim::dump`] |
 //! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
+//! | see what is left when something is cancelled anywhere | [`Sim::cancel_at_each`] a future, [`Builder::sweep`] a task |
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
@@ -73,7 +74,7 @@
 //! names choices, not places in the code.
 //!
 //! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as
-//! `walk:17` and `pct3/40:17`.
+//! `walk:17` and `pct3/40:17`; and behind it `cancel:5`, if something was dropped at the fifth chance.
 //!
 //! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
 //! compares their traces: a
@@ -144,6 +145,7 @@ mod join;
 mod lull;
 pub mod models;
 mod oracle;
+mod path;
 mod points;
 mod ready;
 mod replay;
@@ -151,7 +153,9 @@ mod report;
 mod search;
 mod shrink;
 mod strategy;
+mod sweep;
 pub mod trace;
+mod twist;
 mod view;
 mod world;
 
@@ -164,6 +168,8 @@ pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
 pub use report::{Failure, FailureKind, Report, Shrunk, Summary};
 pub use strategy::{Pct, Strategy, Walk};
+pub use sweep::CancelAtEach;
+pub use twist::Dropped;
 pub use view::{ReadyTask, ReadyView};
 
 #[cfg(all(test, not(wakeful_loom)))]

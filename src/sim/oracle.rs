@@ -4,6 +4,7 @@ use super::points::Tracer;
 use super::replay;
 use super::search::Search;
 use super::strategy::{Pct, Strategy, Walk};
+use super::twist::{Chance, Twists};
 use super::view::ReadyView;
 use crate::sys::Arc;
 use alloc::boxed::Box;
@@ -23,6 +24,10 @@ pub enum Kind {
     Task,
     /// A value that the test asked for with [`Sim::choose`](super::Sim::choose).
     Data,
+    /// Whether a future that is swept ([`Sim::cancel_at_each`](super::Sim::cancel_at_each)) is dropped here: 1, or goes on: 0.
+    ///
+    /// After one was dropped, this is not asked again in that run.
+    Cancel,
 }
 
 /// Decides everything that a run leaves open.
@@ -220,8 +225,22 @@ impl Source {
         }
     }
 
-    /// The line that replays a run whose tasks' random streams are of `seed`.
-    pub(super) fn line(&self, seed: u64) -> String {
+    /// Whether a chance to cancel is taken. An oracle that only has a seed leaves it to the run, which says `planned`.
+    ///
+    /// # Panics
+    /// As [`choose_data`](Self::choose_data).
+    pub(super) fn choose_cancel(&mut self, planned: bool, chance: Chance) -> bool {
+        match self {
+            Self::Random(_) | Self::Walk(_) | Self::Pct(_) => planned,
+            Self::Bytes(oracle) => oracle.choose(Kind::Cancel, 2) == 1,
+            Self::Other { oracle, record } => note(record, 2, oracle.choose(Kind::Cancel, 2)) == 1,
+            Self::Traced(tracer) => tracer.choose_cancel(planned, chance),
+            Self::Search(search) => search.choose(2) == 1,
+        }
+    }
+
+    /// The line that replays a run with these twists whose tasks' random streams are of `seed`.
+    pub(super) fn line(&self, seed: u64, twists: Twists) -> String {
         let searched;
         let (strategy, horizon, bytes) = match self {
             Self::Random(_) => (Strategy::Random, None, None),
@@ -235,7 +254,8 @@ impl Source {
                 (Strategy::Random, None, Some(&searched[..]))
             }
         };
-        replay::print(seed, strategy, horizon, bytes)
+        let twists = if bytes.is_some() { twists.beside_bytes() } else { twists };
+        replay::print(seed, strategy, horizon, bytes, twists)
     }
 }
 

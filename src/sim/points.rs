@@ -4,6 +4,7 @@
 //! the place in a row of bytes does not: so schedules can be made smaller point by point.
 
 use super::oracle::{Bytes, Source};
+use super::twist::Chance;
 use super::view::ReadyView;
 use crate::sys::{Arc, Lock};
 use alloc::collections::BTreeMap;
@@ -16,19 +17,40 @@ pub(super) enum Place {
     After(u64, u32),
     /// Of a value, by the task with this key, which asked so often before.
     Data(u64, u32),
+    /// To drop the future with this id after so many polls: right after the last of them (true), or in place of the next.
+    Cancel(u64, u32, bool),
+}
+
+/// The classes of points, in the order in which a failure is freed of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// What was done to the program: something was dropped.
+    Twist,
+    /// Who was next.
+    Task,
+    /// What the test asked for.
+    Data,
+}
+
+impl Class {
+    pub(super) const ALL: [Self; 3] = [Self::Twist, Self::Task, Self::Data];
 }
 
 /// A choice that is not 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) place: Place,
-    /// The key of the task that is run, or the value.
+    /// The key of the task that is run, or the value; 1 where something is dropped.
     pub(super) then: u64,
 }
 
 impl Point {
-    pub(super) fn is_data(&self) -> bool {
-        matches!(self.place, Place::Data(..))
+    pub(super) fn class(&self) -> Class {
+        match self.place {
+            Place::After(..) => Class::Task,
+            Place::Data(..) => Class::Data,
+            Place::Cancel(..) => Class::Twist,
+        }
     }
 }
 
@@ -89,6 +111,19 @@ impl Tracer {
         }
         Bytes::write(&mut self.record, n, chosen);
         chosen
+    }
+
+    pub(super) fn choose_cancel(&mut self, planned: bool, chance: Chance) -> bool {
+        let place = Place::Cancel(chance.id, chance.polls, chance.after);
+        let taken = match &mut self.oracle {
+            Followed::Source(source) => source.choose_cancel(planned, chance),
+            Followed::Points(points) => points.contains_key(&place),
+        };
+        if taken {
+            self.keep(Point { place, then: 1 });
+        }
+        Bytes::write(&mut self.record, 2, taken.into());
+        taken
     }
 
     fn keep(&self, point: Point) {

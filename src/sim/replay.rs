@@ -1,7 +1,8 @@
 //! The line that names a run: `WAKEFUL_SIM=seed:17`, `WAKEFUL_SIM=bytes:0a01`, or both parts with a comma; of a strategy
-//! that is not the plain one, `walk:17`, `pct3:17`, `pct3/40:17`.
+//! that is not the plain one, `walk:17`, `pct3:17`, `pct3/40:17`. Behind it stand the twists: `cancel:5`.
 
 use super::strategy::Strategy;
+use super::twist::Twists;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ pub(super) struct Line {
     pub(super) strategy: Strategy,
     pub(super) horizon: Option<u64>,
     pub(super) bytes: Option<Vec<u8>>,
+    pub(super) twists: Twists,
 }
 
 /// A replay line that can't be read.
@@ -27,7 +29,7 @@ impl fmt::Display for ReplayError {
         write!(
             f,
             "{VARIABLE} should read seed:NUMBER, walk:NUMBER, pctDEPTH:NUMBER, pctDEPTH/HORIZON:NUMBER, \
-             bytes:HEX or seed:NUMBER,bytes:HEX; {}",
+             bytes:HEX or seed:NUMBER,bytes:HEX, with or without ,cancel:NUMBER behind it; {}",
             self.0
         )
     }
@@ -36,7 +38,13 @@ impl fmt::Display for ReplayError {
 impl core::error::Error for ReplayError {}
 
 /// Prints the line of a run. Zeros at the end of the bytes are left out: they are what an oracle reads beyond the end.
-pub(super) fn print(seed: u64, strategy: Strategy, horizon: Option<u64>, bytes: Option<&[u8]>) -> String {
+pub(super) fn print(
+    seed: u64,
+    strategy: Strategy,
+    horizon: Option<u64>,
+    bytes: Option<&[u8]>,
+    twists: Twists,
+) -> String {
     let mut line = format!("{VARIABLE}=");
     let Some(bytes) = bytes else {
         let _ = match (strategy, horizon) {
@@ -45,6 +53,7 @@ pub(super) fn print(seed: u64, strategy: Strategy, horizon: Option<u64>, bytes: 
             (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
             (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive, _) => write!(line, "seed:{seed}"),
         };
+        let _ = write!(line, "{twists}");
         return line;
     };
     if seed != 0 {
@@ -55,18 +64,20 @@ pub(super) fn print(seed: u64, strategy: Strategy, horizon: Option<u64>, bytes: 
     for byte in &bytes[..used] {
         let _ = write!(line, "{byte:02x}");
     }
+    let _ = write!(line, "{twists}");
     line
 }
 
 /// Reads a line, with or without the variable's name in front.
 pub(super) fn parse(line: &str) -> Result<Line, ReplayError> {
-    let mut said = Line { seed: 0, strategy: Strategy::Random, horizon: None, bytes: None };
+    let mut said = Line { seed: 0, strategy: Strategy::Random, horizon: None, bytes: None, twists: Twists::NONE };
     let number = |text: &str| text.parse().map_err(|_| ReplayError(format!("`{text}` is not a number below 2^64")));
     let line = line.trim();
     let line = line.strip_prefix(VARIABLE).and_then(|rest| rest.strip_prefix('=')).unwrap_or(line);
     for part in line.split(',') {
         match part.split_once(':') {
             Some(("seed", seed)) => said.seed = number(seed)?,
+            Some(("cancel", nth)) => said.twists.cancel = number(nth)?,
             Some(("walk", seed)) => (said.strategy, said.seed) = (Strategy::Walk, number(seed)?),
             Some(("bytes", hex)) => {
                 said.bytes = Some(unhex(hex).ok_or_else(|| ReplayError(format!("`{hex}` is not pairs of hex digits")))?)
@@ -99,17 +110,18 @@ mod tests {
     #[test]
     fn a_line_reads_back_as_it_was_printed() {
         for (seed, bytes) in [(0, None), (u64::MAX, None), (0, Some(&[][..])), (7, Some(&[0, 255, 1][..]))] {
-            let said = parse(&print(seed, Strategy::Random, None, bytes)).unwrap();
-            assert_eq!((said.seed, said.bytes.as_deref()), (seed, bytes));
+            let twists = Twists { cancel: seed % 3 };
+            let said = parse(&print(seed, Strategy::Random, None, bytes, twists)).unwrap();
+            assert_eq!((said.seed, said.bytes.as_deref(), said.twists), (seed, bytes, twists));
         }
-        assert_eq!(print(0, Strategy::Random, None, Some(&[1, 0, 0])), "WAKEFUL_SIM=bytes:01");
+        assert_eq!(print(0, Strategy::Random, None, Some(&[1, 0, 0]), Twists::NONE), "WAKEFUL_SIM=bytes:01");
         for (strategy, horizon, line) in [
             (Strategy::Random, None, "WAKEFUL_SIM=seed:17"),
             (Strategy::Walk, None, "WAKEFUL_SIM=walk:17"),
             (Strategy::Pct(3), None, "WAKEFUL_SIM=pct3:17"),
             (Strategy::Pct(3), Some(40), "WAKEFUL_SIM=pct3/40:17"),
         ] {
-            assert_eq!(print(17, strategy, horizon, None), line);
+            assert_eq!(print(17, strategy, horizon, None, Twists::NONE), line);
             let said = parse(line).unwrap();
             assert_eq!((said.seed, said.strategy, said.horizon, said.bytes), (17, strategy, horizon, None));
         }
@@ -124,6 +136,7 @@ mod tests {
             ("17", "`17`"),
             ("", "``"),
             ("walk:", "``"),
+            ("seed:1,cancel:x", "`x`"),
             ("pct:1", "``"),
             ("pct3/:1", "``"),
             ("pct3/4:é", "`é`"),

@@ -2,6 +2,7 @@
 
 use super::dump::TaskInfo;
 use super::trace::Trace;
+use super::twist::Dropped;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -25,6 +26,8 @@ pub struct Report<T> {
     pub draws: u64,
     /// The virtual time at the end.
     pub end: Instant,
+    /// How many chances there were to drop what is swept: see [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
+    pub cancel_points: u64,
     /// The line that replays this run: `WAKEFUL_SIM=...`.
     pub replay: String,
     /// The recording of this run, if [`Builder::trace`](super::Builder::trace) asked for it.
@@ -42,12 +45,15 @@ impl<T> fmt::Display for Report<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many runs were made, without those that only repeated one.
+    /// How many runs were made, without those that only repeated one or dropped something.
     pub runs: u32,
     /// How many different traces there were among them.
     pub traces: usize,
     /// Whether they were all runs that there are. Only [`Strategy::Exhaustive`](super::Strategy::Exhaustive) can tell.
     pub complete: bool,
+    /// How many runs were made in which something was dropped: see
+    /// [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
+    pub cancel_points: u64,
 }
 
 /// The kinds of failure.
@@ -95,6 +101,7 @@ struct Inner {
     replay: String,
     shrunk: Option<Shrunk>,
     trace: Option<Trace>,
+    dropped: Option<Dropped>,
 }
 
 /// How a failure was made small.
@@ -123,8 +130,8 @@ impl fmt::Display for Shrunk {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
-        let (steps, hash, replay, shrunk, trace) = (0, 0, String::new(), None, None);
-        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace }))
+        let (steps, hash, replay, shrunk, trace, dropped) = (0, 0, String::new(), None, None, None);
+        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace, dropped }))
     }
 
     pub(super) fn with_replay(mut self, replay: String) -> Self {
@@ -139,6 +146,11 @@ impl Failure {
 
     pub(super) fn with_course(mut self, hash: u64, steps: u64, trace: Option<Trace>) -> Self {
         (self.0.hash, self.0.steps, self.0.trace) = (hash, steps, trace);
+        self
+    }
+
+    pub(super) fn with_dropped(mut self, dropped: Option<Dropped>) -> Self {
+        self.0.dropped = dropped;
         self
     }
 
@@ -182,6 +194,11 @@ impl Failure {
         self.0.trace.as_ref()
     }
 
+    /// What had been dropped on purpose, if anything was: see [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
+    pub fn dropped(&self) -> Option<&Dropped> {
+        self.0.dropped.as_ref()
+    }
+
     /// How it was made small, if it was.
     pub fn shrunk(&self) -> Option<&Shrunk> {
         self.0.shrunk.as_ref()
@@ -190,10 +207,13 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, time, steps, tasks, replay, shrunk, .. } = &*self.0;
+        let Inner { kind, message, time, steps, tasks, replay, shrunk, dropped, .. } = &*self.0;
         writeln!(f, "{kind} at {time} after {steps} polls: {message}")?;
         for task in tasks {
             writeln!(f, "  {task}")?;
+        }
+        if let Some(dropped) = dropped {
+            writeln!(f, "{dropped}")?;
         }
         if let Some(shrunk) = shrunk {
             writeln!(f, "{shrunk}")?;

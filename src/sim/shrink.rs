@@ -2,11 +2,11 @@
 //!
 //! A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (TSE 2002): ever smaller parts are
 //! left out, and what still fails in the same way goes on. In the end, if the budget allows, no single point can be left
-//! out. Before that comes a short cut: the first few points alone. Choices among tasks go first, values that the test
-//! asked for go last.
+//! out. What was dropped on purpose goes first of all. Then comes a short cut: the first few points alone; then choices
+//! among tasks, and values that the test asked for go last.
 
 use super::oracle::Source;
-use super::points::{Point, Trace, Tracer};
+use super::points::{Class, Point, Trace, Tracer};
 use super::report::{Failure, FailureKind, Shrunk};
 use crate::sys::hush::hush;
 use crate::sys::{Arc, Lock};
@@ -76,12 +76,14 @@ pub(super) fn shrink(
     let from = points.len();
     let sort = Sort::of(&again, place);
     let mut shrinker = Shrinker { run, budget, runs: 1, sort, points, failure: again };
+    shrinker.reduce(Class::Twist);
     shrinker.shorten();
     let mut left = usize::MAX;
     while shrinker.points.len() < left {
         left = shrinker.points.len();
-        shrinker.reduce(false);
-        shrinker.reduce(true);
+        for class in Class::ALL {
+            shrinker.reduce(class);
+        }
     }
     let Shrinker { runs, points, failure, .. } = shrinker;
     match points.len() {
@@ -130,28 +132,28 @@ impl<R: FnMut(Source) -> Result<u64, Failure>> Shrinker<R> {
         }
     }
 
-    /// Leaves out parts of the points, those of data or the others, from halves down to single ones, the last ones first.
-    fn reduce(&mut self, data: bool) {
-        let mut size = self.count(data).div_ceil(2);
+    /// Leaves out parts of the points of a class, from halves down to single ones, the last ones first.
+    fn reduce(&mut self, class: Class) {
+        let mut size = self.count(class).div_ceil(2);
         while size > 0 && !self.spent() {
-            let mut end = self.count(data);
+            let mut end = self.count(class);
             while end > 0 && !self.spent() {
                 let start = end.saturating_sub(size);
-                self.leave_out(data, start..end);
-                end = start.min(self.count(data));
+                self.leave_out(class, start..end);
+                end = start.min(self.count(class));
             }
-            size = (size / 2).min(self.count(data));
+            size = (size / 2).min(self.count(class));
         }
     }
 
-    fn count(&self, data: bool) -> usize {
-        self.points.iter().filter(|point| point.is_data() == data).count()
+    fn count(&self, class: Class) -> usize {
+        self.points.iter().filter(|point| point.class() == class).count()
     }
 
-    fn leave_out(&mut self, data: bool, part: Range<usize>) {
+    fn leave_out(&mut self, class: Class, part: Range<usize>) {
         let (points, mut nth) = (self.points.clone(), 0);
         self.attempt(points.into_iter().filter(move |point| {
-            if point.is_data() != data {
+            if point.class() != class {
                 return true;
             }
             nth += 1;

@@ -2,8 +2,10 @@
 
 use super::dump::Moment;
 use super::oracle::{Rng, Source, fold, mix};
+use super::path::Path;
 use super::ready::Ready;
 use super::trace::{Phase, Recorder, TraceTask};
+use super::twist::{Dropped, Twists};
 use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::probe::Wait;
@@ -15,7 +17,6 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
 use core::panic::Location;
 use core::task::Waker;
 use core::time::Duration;
@@ -48,37 +49,6 @@ impl Clock for SimClock {
     fn arm(&self, _: Instant) {}
 }
 
-/// Which child of which child a task is, as reports print it: the last few steps of the way.
-#[derive(Clone, Copy)]
-pub(super) struct Path {
-    depth: usize,
-    steps: [u32; Self::KEPT],
-}
-
-impl Path {
-    const KEPT: usize = 5;
-    const ROOT: Self = Self { depth: 0, steps: [0; Self::KEPT] };
-
-    fn child(mut self, index: u32) -> Self {
-        if self.depth >= Self::KEPT {
-            self.steps.rotate_left(1);
-        }
-        self.steps[self.depth.min(Self::KEPT - 1)] = index;
-        self.depth += 1;
-        self
-    }
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.depth > Self::KEPT { "..." } else { "" })?;
-        for (n, step) in self.steps.iter().take(self.depth).enumerate() {
-            write!(f, "{}{step}", if n == 0 { "" } else { "." })?;
-        }
-        Ok(())
-    }
-}
-
 /// What is known of a task besides its future.
 pub(super) struct Meta {
     /// Made of the spawn path alone (S3).
@@ -88,6 +58,8 @@ pub(super) struct Meta {
     /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
     tenant: u32,
     children: u32,
+    /// How many futures to be swept it made.
+    pub(super) swept: u32,
     pub(super) path: Path,
     pub(super) background: bool,
     /// Since when it is ready, if it is; else when it was polled last.
@@ -97,7 +69,7 @@ pub(super) struct Meta {
 impl Meta {
     fn new(key: u64, seed: u64, tenant: u32, path: Path, background: bool) -> Self {
         let rng = Rng::new(mix(key ^ mix(seed)));
-        Self { key, polls: 0, rng, tenant, children: 0, path, background, since: Moment::START }
+        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, since: Moment::START }
     }
 }
 
@@ -180,10 +152,21 @@ pub(super) struct Core {
     max_steps: u64,
     /// Records what happens, if anybody asked for it.
     pub(super) trace: Option<Box<Recorder>>,
+    pub(super) twists: Twists,
+    /// How many chances to cancel there were until one was taken.
+    pub(super) cancel_points: u64,
+    pub(super) dropped: Option<Dropped>,
 }
 
 impl Core {
-    pub(super) fn new(seed: u64, source: Source, max_steps: u64, wall: Duration, clock: SimClock) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        source: Source,
+        max_steps: u64,
+        wall: Duration,
+        clock: SimClock,
+        twists: Twists,
+    ) -> Self {
         let mut core = Self {
             ready: Ready::new(),
             metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, false)],
@@ -210,6 +193,9 @@ impl Core {
             seed,
             max_steps,
             trace: None,
+            twists,
+            cancel_points: 0,
+            dropped: None,
         };
         core.wake(ROOT, 0);
         core
