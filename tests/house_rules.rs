@@ -3,11 +3,14 @@
 //! Each rule is a function from text to a list of complaints, so that it can be fed a bad snippet: the tests in
 //! [`negative_controls`] show for each rule that it reports what it is there to report.
 
+#[path = "house_rules/futures.rs"]
+mod futures;
 #[path = "house_rules/negative_controls.rs"]
 mod negative_controls;
 #[path = "house_rules/rust.rs"]
 mod rust;
 
+use futures::{PublicFuture, public_futures};
 use rust::{braced, code_only, docs_above, paths_from_root, test_items, without_tests, words};
 use std::fs;
 use std::path::Path;
@@ -45,6 +48,9 @@ const UNSAFE_OPENING: &str = "#![expect(unsafe_code, reason";
 
 /// A file in `src/` that is longer asks to be two.
 const LONGEST_FILE: usize = 500;
+
+/// The home of the sweeps over public futures.
+const SWEEPS: &str = "tests/sweeps/";
 
 /// Runtimes and their parts, none of which a feature or a dependency of the library may name.
 const RUNTIMES: &[&str] = &[
@@ -195,56 +201,35 @@ fn long_file(source: &Source) -> Vec<String> {
     vec![format!("{}: {lines} lines, of {LONGEST_FILE} at most", source.path)]
 }
 
-/// Each public future of a room says in its docs what dropping it does.
-///
-/// A future is a public type with an `impl Future`, and a public function that is `async` or returns `impl Future`. A
-/// function that returns a named future type leaves the section to the type.
+/// Each [public future](public_futures) of a room says in its docs what dropping it does.
 fn silent_futures(room: &[&Source]) -> Vec<String> {
-    let mut futures = Vec::new();
-    let mut complaints = Vec::new();
-    let stripped: Vec<String> = room.iter().map(|source| without_tests(&code_only(&source.text))).collect();
-    for code in &stripped {
-        for (at, after) in words(code, "Future") {
-            let implemented =
-                code[..at].rsplit(['}', ';']).next().is_some_and(|before| !words(before, "impl").is_empty());
-            if let (true, Some(name)) = (implemented, code[after..].strip_prefix(" for ")) {
-                let path: String = name.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
-                futures.push(path.rsplit(':').next().unwrap_or_default().to_owned());
-            }
-        }
-    }
-    for (source, code) in room.iter().zip(&stripped) {
-        for (at, _) in words(code, "pub") {
-            let item = &code[at..];
-            let head = item.split(['{', ';']).next().unwrap_or_default();
-            let named = ["pub struct ", "pub enum "].iter().find_map(|keyword| head.strip_prefix(keyword));
-            let name: Option<String> =
-                named.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
-            let what = match name {
-                Some(name) if futures.contains(&name) => name,
-                None if returns_future(head) => {
-                    head.split('(').next().unwrap_or_default().trim_start_matches("pub ").to_owned()
-                }
-                _ => continue,
-            };
-            if !docs_above(&source.text, at).contains("# Cancel safety") {
-                complaints
-                    .push(source.complain(at, &format!("`{what}` is a future without a `# Cancel safety` section")));
-            }
-        }
-    }
-    complaints
+    let silent = |future: &PublicFuture| !docs_above(&future.source.text, future.at).contains("# Cancel safety");
+    let futures = public_futures(room).into_iter().filter(silent);
+    let complain = |PublicFuture { source, at, name }: PublicFuture| {
+        source.complain(at, &format!("`{name}` is a future without a `# Cancel safety` section"))
+    };
+    futures.map(complain).collect()
 }
 
-/// Whether the signature `head`, from `pub` to its body, is that of a function whose result is a future.
-fn returns_future(head: &str) -> bool {
-    let before_name = head.split('(').next().unwrap_or_default();
-    if words(before_name, "fn").is_empty() {
-        return false;
-    }
-    let result = head.rsplit("->").next().unwrap_or_default().trim_start();
-    let opaque = head.contains("->") && result.starts_with("impl ") && !words(result, "Future").is_empty();
-    opaque || !words(before_name, "async").is_empty()
+/// Each [public future](public_futures) of a room has a sweep in `tests/sweeps`, which says what must hold when it is
+/// dropped after any of its polls; and each sweep has a future.
+fn unswept_futures(name: &str, room: &[&Source], sweeps: &[String]) -> Vec<String> {
+    let futures = public_futures(room);
+    let missing = futures.iter().filter(|future| !sweeps.contains(&format!("{name}::{}", future.name)));
+    let missing = missing.map(|PublicFuture { source, at, name: future }| {
+        source.complain(*at, &format!("a future without a sweep: add `\"{name}::{future}\" => …` to {SWEEPS}"))
+    });
+    let stale = sweeps.iter().filter(|sweep| {
+        let future = sweep.strip_prefix(name).and_then(|rest| rest.strip_prefix("::"));
+        future.is_some_and(|name| !futures.iter().any(|future| future.name == name))
+    });
+    missing.chain(stale.map(|sweep| format!("{SWEEPS}: there is no public future `{sweep}`"))).collect()
+}
+
+/// The futures that a file of [`SWEEPS`] names.
+fn swept_futures(text: &str) -> Vec<String> {
+    let entry = |line: &str| Some(line.trim().strip_prefix('"')?.split_once("\" => ")?.0.to_owned());
+    text.lines().filter_map(entry).collect()
 }
 
 /// No feature and no dependency of the library names a runtime; dev-dependencies may.
@@ -356,8 +341,8 @@ fn no_file_is_too_long() {
     over_all(long_file);
 }
 
-#[test]
-fn every_public_future_tells_its_cancel_safety() {
+/// What `rule` says of each room, given its name and those of its files that are not tests.
+fn over_rooms(rule: impl Fn(&str, &[&Source]) -> Vec<String>) {
     let sources = sources();
     let tests = test_modules(&sources);
     let mut rooms: Vec<&str> = sources.iter().filter_map(Source::room).collect();
@@ -365,7 +350,21 @@ fn every_public_future_tells_its_cancel_safety() {
     let of = |room: &str| -> Vec<&Source> {
         sources.iter().filter(|source| source.room() == Some(room) && !is_test(source, &tests)).collect()
     };
-    expect_none(rooms.into_iter().flat_map(|room| silent_futures(&of(room))).collect());
+    expect_none(rooms.into_iter().flat_map(|room| rule(room, &of(room))).collect());
+}
+
+#[test]
+fn every_public_future_tells_its_cancel_safety() {
+    over_rooms(|_, room| silent_futures(room));
+}
+
+#[test]
+fn every_public_future_has_a_cancellation_sweep() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(SWEEPS);
+    let files = fs::read_dir(folder).expect("the folder of the sweeps").map(|entry| entry.expect("an entry of it"));
+    let texts = files.map(|entry| fs::read_to_string(entry.path()).expect("a file of sweeps"));
+    let sweeps: Vec<String> = texts.flat_map(|text| swept_futures(&text)).collect();
+    over_rooms(|name, room| unswept_futures(name, room, &sweeps));
 }
 
 #[test]

@@ -105,6 +105,38 @@ fn futures() {
 }
 
 #[test]
+fn sweeps() {
+    let text = "\
+        pub struct Sleep;\nimpl Future for Sleep { type Output = (); }\n\
+        impl<'a, T: Fn() -> u8> Scope<'a, T> { pub async fn run(&self) { while self.go() {} } }\n\
+        impl Default for Clock { fn default() -> Self { loop {} } }\n\
+        pub fn pump(f: impl Future) -> impl Future<Output = ()> {}\n\
+        macro_rules! inside { () => { impl Scope { pub async fn fail(self) {} } } }";
+    let room = at("src/time/sleep.rs", text);
+    let complaints = |sweeps: &[&str]| {
+        let sweeps: Vec<String> = sweeps.iter().map(|name| (*name).to_owned()).collect();
+        unswept_futures("time", &[&room], &sweeps)
+    };
+    let all = ["time::Sleep", "time::Scope::run", "time::pump", "time::Scope::fail"];
+    assert_eq!(complaints(&all), Vec::<String>::new());
+    for missing in all {
+        let rest: Vec<&str> = all.into_iter().filter(|name| *name != missing).collect();
+        let said = complaints(&rest);
+        assert!(said.len() == 1 && said[0].contains(&format!("\"{missing}\"")), "{said:?}");
+    }
+    let stale = complaints(&[
+        "time::Sleep",
+        "time::Scope::run",
+        "time::pump",
+        "time::Scope::fail",
+        "time::Gone",
+        "cancel::Run",
+    ]);
+    assert!(stale.len() == 1 && stale[0].contains("time::Gone"), "{stale:?}");
+    assert_eq!(swept_futures("sweeps! {\n    \"time::Sleep\" => sleep,\n}\nlet x = \"a\";"), ["time::Sleep"]);
+}
+
+#[test]
 fn runtimes() {
     let one = |manifest: &str| assert_eq!(runtime_features(manifest).len(), 1, "{manifest}");
     one("[features]\ntokio = []");
