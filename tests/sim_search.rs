@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use wakeful::sim::{Builder, FailureKind, Sim, Strategy};
+use wakeful::sim::{Builder, Coverage, FailureKind, Sim, Strategy};
 
 fn search(runs: u32) -> Builder {
     Builder::new().strategy(Strategy::Exhaustive).runs(runs)
@@ -39,7 +39,10 @@ fn every_schedule_comes_once() {
             assert!(orders.lock().unwrap().insert(order), "twice");
         };
         let summary = search(100_000).repeat_every(0).explore(body).unwrap();
-        assert_eq!((summary.runs, summary.traces, summary.complete), (schedules, schedules as usize, true));
+        assert_eq!(
+            (summary.runs, summary.traces, summary.coverage),
+            (schedules, schedules as usize, Coverage::Complete)
+        );
         assert_eq!(orders.lock().unwrap().len(), schedules as usize);
     }
 }
@@ -47,14 +50,16 @@ fn every_schedule_comes_once() {
 #[test]
 fn a_search_that_is_cut_short_is_not_complete() {
     let body = async |sim: Sim| drop(independent(sim, 2, 5).await);
-    for (runs, complete) in [(1, false), (251, false), (252, true), (253, true)] {
+    for (runs, coverage) in
+        [(1, Coverage::Sample), (251, Coverage::Sample), (252, Coverage::Complete), (253, Coverage::Complete)]
+    {
         let summary = search(runs).explore(body).unwrap();
-        assert_eq!((summary.runs, summary.complete), (runs.min(252), complete));
+        assert_eq!((summary.runs, summary.coverage), (runs.min(252), coverage));
     }
     let random = Builder::new().runs(5_000).repeat_every(0).strategy(Strategy::Random).explore(body).unwrap();
-    assert_eq!((random.traces, random.complete), (252, false), "it does not know that these are all");
+    assert_eq!((random.traces, random.coverage), (252, Coverage::Sample), "it does not know that these are all");
     let summary = search(10).explore(async |_| ()).unwrap();
-    assert_eq!((summary.runs, summary.complete), (1, true));
+    assert_eq!((summary.runs, summary.coverage), (1, Coverage::Complete));
 }
 
 /// Two tasks that read a counter, yield, and write it back greater by one, twice; gives what it is at the end.
@@ -83,7 +88,7 @@ fn every_outcome_of_a_race_is_seen() {
     };
     let summary = search(1_000).repeat_every(0).explore(body).unwrap();
     // Two tasks of three polls each.
-    assert_eq!((summary.runs, summary.complete), (20, true));
+    assert_eq!((summary.runs, summary.coverage), (20, Coverage::Complete));
     assert_eq!(*outcomes.lock().unwrap(), BTreeSet::from([2, 3, 4]));
 }
 
@@ -120,7 +125,7 @@ fn values_are_searched_too() {
         seen.lock().unwrap().push((first, if first == 1 { sim.choose(2) } else { 9 }));
     };
     let summary = search(100).repeat_every(0).explore(body).unwrap();
-    assert_eq!((summary.runs, summary.complete), (4, true));
+    assert_eq!((summary.runs, summary.coverage), (4, Coverage::Complete));
     assert_eq!(*seen.lock().unwrap(), [(0, 9), (1, 0), (1, 1), (2, 9)]);
 }
 

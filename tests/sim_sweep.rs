@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use wakeful::queue::{self, Receiver};
-use wakeful::sim::{Builder, FailureKind, Kind, Sim, Strategy};
+use wakeful::sim::{Builder, Coverage, FailureKind, Kind, Sim, Strategy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -247,7 +247,7 @@ fn an_exhaustive_search_drops_at_every_chance_of_every_schedule_once() {
     let search = Builder::new().strategy(Strategy::Exhaustive).runs(100).repeat_every(0);
     let summary = search.explore(body).unwrap();
     // Three chances for the first and five for the second, and one run in which none is taken.
-    assert_eq!((summary.runs, summary.complete), (9, true));
+    assert_eq!((summary.runs, summary.coverage), (9, Coverage::Complete));
     let dropped = dropped.into_inner().unwrap();
     let count = |done: [bool; 2]| dropped.iter().filter(|other| **other == done).count();
     assert_eq!([count([true, true]), count([false, true]), count([true, false])], [1, 3, 5]);

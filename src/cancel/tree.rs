@@ -218,8 +218,8 @@ impl Node {
 /// The node's own deadline.
 pub(super) fn deadline(branch: &Branch) -> Instant {
     // Acquire: partner of the releasing store in `set_deadline`.
-    match branch.shared.timed.load(Ordering::Acquire) {
-        true => branch.with(|held| held.state.deadline),
+    match branch.look().timed.load(Ordering::Acquire) {
+        true => branch.read(|held| held.state.deadline),
         false => Instant::NEVER,
     }
 }
@@ -238,7 +238,7 @@ pub(super) fn set_deadline(branch: &Branch, at: Instant) {
 }
 
 pub(super) fn reason(branch: &Branch) -> Option<Reason> {
-    branch.with(|held| held.state.reason.clone())
+    branch.read(|held| held.state.reason.clone())
 }
 
 /// Cancels the node. False: it was cancelled before, and its first reason stays.

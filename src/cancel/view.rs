@@ -67,7 +67,7 @@ impl<'a> View<'a> {
     #[inline]
     pub(super) fn is_flagged(self) -> bool {
         match self {
-            Self::Shared(branch) => branch.shared.is_cancelled(),
+            Self::Shared(branch) => branch.look().is_cancelled(),
             // Acquire: partner of the releasing store in `expire`.
             Self::Inline(inline) => inline.expired.load(Ordering::Acquire),
         }

@@ -187,7 +187,7 @@ impl Limiter {
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queued = self.gate.with(|held| held.queued());
+        let queued = self.gate.read(|held| held.queued());
         f.debug_struct("Limiter").field("quota", self.quota()).field("queued", &queued).finish()
     }
 }

@@ -5,6 +5,7 @@ use super::poll;
 use super::state::{self, Found, InLine, Queue};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
+use crate::sys::probe::Access;
 use crate::wait::Seen;
 use alloc::vec::Vec;
 use core::fmt;
@@ -173,6 +174,7 @@ impl<T> Receiver<T> {
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         // Relaxed: the count is all that is read, and it is above zero as long as `self` is there.
+        self.queue.touch(Access::Commute);
         self.queue.shared.receivers.fetch_add(1, Ordering::Relaxed);
         Self { queue: self.queue.clone() }
     }
@@ -181,6 +183,7 @@ impl<T> Clone for Receiver<T> {
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // Relaxed: what the other receivers did is ordered by the lock, which deserting takes.
+        self.queue.touch(Access::Write);
         if self.queue.shared.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
             drop(self.queue.desert());
         }

@@ -5,6 +5,7 @@ use super::poll;
 use super::state::{self, Found, InLine, Queue};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
+use crate::sys::probe::Access;
 use crate::wait::Seen;
 use alloc::vec::Vec;
 use core::fmt;
@@ -182,6 +183,7 @@ impl<T> Sender<T> {
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         // Relaxed: the count is all that is read, and it is above zero as long as `self` is there.
+        self.queue.touch(Access::Commute);
         self.queue.shared.senders.fetch_add(1, Ordering::Relaxed);
         Self { queue: self.queue.clone() }
     }
@@ -190,6 +192,7 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // Relaxed: what the other senders did is ordered by the lock, which closing takes.
+        self.queue.touch(Access::Write);
         if self.queue.shared.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.queue.close();
         }
@@ -213,6 +216,7 @@ impl<T> WeakSender<T> {
     pub fn upgrade(&self) -> Option<Sender<T>> {
         // Relaxed: only the count matters, and zero is final.
         let more = |n: usize| n.checked_sub(1).map(|_| n + 1);
+        self.queue.touch(Access::Write);
         let counted = self.queue.shared.senders.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         counted.ok().map(|_| Sender { queue: self.queue.clone() })
     }

@@ -222,7 +222,7 @@ impl<T> Hall<Fifo<T>> {
     /// Whether `hint` is set: what a newcomer looks for is not there.
     #[inline]
     pub(super) fn hints(&self, hint: u8) -> bool {
-        self.shared.hint.load(Ordering::Relaxed) & hint != 0
+        self.look().hint.load(Ordering::Relaxed) & hint != 0
     }
 
     /// Runs `f` under the lock, then grants what follows from it.
@@ -322,15 +322,15 @@ impl<T> Hall<Fifo<T>> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.with(|held| held.state.items.len())
+        self.read(|held| held.state.items.len())
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        self.is_closed() && self.with(|held| held.state.is_done())
+        self.is_closed() && self.read(|held| held.state.is_done())
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.with(|held| held.state.capacity)
+        self.read(|held| held.state.capacity)
     }
 
     pub(super) fn set_capacity(&self, capacity: NonZeroUsize) {
@@ -375,6 +375,6 @@ pub(super) fn take_slot<T>(
 
 /// What the handles print.
 pub(super) fn debug<T>(queue: &Queue<T>, mut out: fmt::DebugStruct<'_, '_>) -> fmt::Result {
-    let (len, capacity, closed) = queue.with(|held| (held.state.items.len(), held.state.capacity, held.state.closed));
+    let (len, capacity, closed) = queue.read(|held| (held.state.items.len(), held.state.capacity, held.state.closed));
     out.field("len", &len).field("capacity", &capacity).field("closed", &closed).finish()
 }

@@ -1,6 +1,7 @@
 //! Settings of runs, and the ways to start them.
 
 use super::exec::{self, Ended, Settings};
+use super::footprint::Watcher;
 use super::handle::Sim;
 use super::oracle::{Bytes, Oracle, Source};
 use super::replay::{self, ReplayError};
@@ -268,15 +269,33 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
+        let report = self.attempt(source, None, body)?;
+        Ok(report.expect("a run is cut by a search only"))
+    }
+
+    /// One run, which the oracle may cut; then there is no report.
+    pub(super) fn attempt<F, Fut>(
+        &self,
+        source: Source,
+        watcher: Option<Box<dyn Watcher>>,
+        body: F,
+    ) -> Result<Option<Report<Fut::Output>>, Failure>
+    where
+        F: FnOnce(Sim) -> Fut,
+        Fut: Future,
+    {
         let Self { seed, max_steps, allow_leaks, wall, trace, twists, .. } = *self;
         let swept = self.swept.clone();
-        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept };
+        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, choices, draws, end, cancel_points, replay, trace } = ended;
+        let Ended { hash, steps, choices, draws, end, cancel_points, replay, trace, cut } = ended;
+        if cut {
+            return Ok(None);
+        }
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Report { output, hash, steps, choices, draws, end, cancel_points, replay, trace })
+        Ok(Some(Report { output, hash, steps, choices, draws, end, cancel_points, replay, trace }))
     }
 
     /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run

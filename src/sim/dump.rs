@@ -1,6 +1,7 @@
 //! Who is there, in what state, and what each waits for.
 
-use super::world::{Core, Meta};
+use super::meta::Meta;
+use super::world::Core;
 use crate::sys::probe::Wait;
 use crate::time::Instant;
 use alloc::format;

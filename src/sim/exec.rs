@@ -1,14 +1,17 @@
 //! The executor: polls who is ready, moves time when nobody is, and takes everything down at the end.
 
 use super::dump::TaskInfo;
+use super::footprint::{Footprint, Watcher};
 use super::handle::Sim;
-use super::oracle::Source;
+use super::meta::Meta;
+use super::oracle::{Source, fold};
 use super::report::{Failure, FailureKind};
 use super::trace::{Outcome, Trace};
 use super::twist::{Chance, Dropped, Twists};
-use super::world::{Core, Incoming, Meta, Next, ROOT, SimClock, Target, World};
+use super::world::{Core, Incoming, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
-use crate::sys::probe::{self, Wait};
+use crate::sys::hush::hush;
+use crate::sys::probe::{self, Access, Resource, Wait};
 use crate::sys::thread::catch;
 use crate::sys::waker::waker;
 use crate::sys::{Arc, Lock, slot};
@@ -36,6 +39,8 @@ pub(super) struct Settings {
     pub(super) twists: Twists,
     /// The names of tasks that are swept.
     pub(super) swept: Vec<Cow<'static, str>>,
+    /// Looks on, if somebody does.
+    pub(super) watcher: Option<Box<dyn Watcher>>,
 }
 
 /// What came of a run that did not fail.
@@ -48,6 +53,8 @@ pub(super) struct Ended {
     pub(super) cancel_points: u64,
     pub(super) replay: String,
     pub(super) trace: Option<Trace>,
+    /// It was not made to its end.
+    pub(super) cut: bool,
 }
 
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -69,19 +76,22 @@ struct Exec<'a> {
     waits: Vec<Wait>,
     /// The names of tasks that are swept.
     swept: Vec<Cow<'static, str>>,
+    watcher: Option<Box<dyn Watcher>>,
+    print: Footprint,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher } = settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
     core.record(trace);
+    core.watched = watcher.is_some();
     let world = Arc::new(World { core: Lock::new(core), clock });
     let root = root(Sim::new(world.clone(), time.clone()));
-    let (entries, incoming, waits) = (Vec::new(), Vec::new(), Vec::new());
-    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits, swept };
+    let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
+    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits, swept, watcher, print };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -98,16 +108,21 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
 
 impl Exec<'_> {
     fn run(&mut self, max_steps: u64, allow_leaks: bool) -> Result<Ended, Failure> {
-        let failure = match catch(|| self.drive()) {
+        let driven = catch(|| self.drive());
+        let cut = matches!(driven, Ok(Next::Cut));
+        let failure = match driven {
             Ok(Next::Nobody(_)) => Some(self.deadlock()),
             Ok(Next::Limit) => Some(self.limit(max_steps)),
-            Ok(_) if allow_leaks => None,
+            Ok(_) if allow_leaks || cut => None,
             Ok(_) => self.leak(),
             Err(panic) => Some(self.panicked(panic.as_ref())),
         };
         let end = self.time.now();
         let (trace, now) = self.world.core.with(|core| (core.trace.take(), core.moment()));
-        let failure = self.take_down(failure);
+        let failure = match cut {
+            true => hush(|| self.take_down(None)).0.and(None),
+            false => self.take_down(failure),
+        };
         let (hash, steps, choices, draws, replay) = self.world.core.with(|core| {
             let replay = core.source.line(core.seed(), core.twists);
             (core.hash, core.steps, core.choices, core.draws(), replay)
@@ -118,7 +133,7 @@ impl Exec<'_> {
         });
         let (cancel_points, dropped) = self.world.core.with(|core| (core.cancel_points, core.dropped.take()));
         match failure {
-            None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, replay, trace }),
+            None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, replay, trace, cut }),
             Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace).with_dropped(dropped)),
         }
     }
@@ -144,14 +159,17 @@ impl Exec<'_> {
             }
             match next {
                 Next::Poll(number) => {
-                    self.poll(number);
+                    match self.watcher {
+                        None => self.poll(number),
+                        Some(_) => self.poll_watched(number),
+                    }
                     polled = Some(number);
                 }
                 Next::Nobody(lull) => match self.pass(lull) {
                     Some(at) => moved = Some(at.as_nanos()),
                     None => return next,
                 },
-                Next::Ended | Next::Limit => return next,
+                Next::Ended | Next::Limit | Next::Cut => return next,
             }
         }
     }
@@ -186,6 +204,40 @@ impl Exec<'_> {
             let (name, made) = (said.name.clone(), said.made);
             core.cancels(Chance { id, polls, after }, || Dropped { name, made, polls, after })
         })
+    }
+
+    /// Polls, and tells the watcher what came of it.
+    #[cold]
+    fn poll_watched(&mut self, number: u32) {
+        let mut print = core::mem::take(&mut self.print);
+        let mut touched = core::mem::take(&mut print.touched);
+        let (poll, foreign) = self.world.core.with(|core| {
+            let meta = &core.metas[number as usize];
+            print.key = meta.key;
+            (print.tracked, print.background) = (meta.tracked, meta.background);
+            print.root_was_done = core.root_done;
+            core.woken.clear();
+            (fold(meta.key, meta.polls.into()), meta.foreign)
+        });
+        let waker = self.entries[number as usize].waker.clone();
+        let ((), kept) = probe::watch(poll, &waker, &mut touched, || {
+            if foreign {
+                Resource::FOREIGN.touch(Access::Write);
+            }
+            self.poll(number);
+        });
+        self.world.core.with(|core| {
+            print.ended_root = core.root_done && !print.root_was_done;
+            core::mem::swap(&mut print.woken, &mut core.woken);
+            // Of a task that is done this says nothing any more.
+            core.metas[number as usize].foreign |= kept;
+        });
+        print.touched = touched;
+        print.settle();
+        if let Some(watcher) = &mut self.watcher {
+            watcher.polled(&mut print);
+        }
+        self.print = print;
     }
 
     #[cold]

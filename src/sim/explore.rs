@@ -3,10 +3,12 @@
 use super::builder::Builder;
 use super::handle::Sim;
 use super::oracle::{Bytes, Source};
-use super::report::{Failure, FailureKind, Report, Summary};
-use super::search::Search;
+use super::report::{Coverage, Failure, FailureKind, Report, Summary};
+use super::search::{Exhaustive, Search};
 use super::shrink::{Budget, shrink};
+use super::sleep_sets::SleepSets;
 use super::strategy::Strategy;
+use crate::time::Instant;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -26,8 +28,10 @@ impl Builder {
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        if self.bytes.is_none() && self.strategy == Some(Strategy::Exhaustive) {
-            return self.search(body);
+        match self.strategy {
+            Some(Strategy::Exhaustive) if self.bytes.is_none() => return self.search(&Exhaustive::new(), body),
+            Some(Strategy::SleepSets) if self.bytes.is_none() => return self.search(&SleepSets::new(), body),
+            _ => {}
         }
         let runs = if self.bytes.is_some() { 1 } else { self.runs };
         let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
@@ -48,36 +52,40 @@ impl Builder {
             traces.insert(report.hash);
             most = most.max(Some(report.choices));
         }
-        Ok(Summary { runs, traces: traces.len(), complete: false, cancel_points })
+        Ok(Summary { runs, cut: 0, traces: traces.len(), coverage: Coverage::Sample, cancel_points })
     }
 
     /// Makes one run after another until there are no others, or the number of runs is reached.
-    fn search<F, Fut>(&self, body: F) -> Result<Summary, Failure>
+    fn search<F, Fut>(&self, search: &dyn Search, body: F) -> Result<Summary, Failure>
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let (search, mut traces) = (Search::new(), BTreeSet::new());
+        let mut traces = BTreeSet::new();
+        let mut summary = Summary { runs: 0, cut: 0, traces: 0, coverage: Coverage::Sample, cancel_points: 0 };
         for n in 0..self.runs {
-            let first = self.execute(Source::Search(search.clone()), &body);
+            let first = self.attempt(search.source(), search.watcher(), &body);
             if search.diverged() {
                 return Err(diverged(&first));
             }
-            if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
-                same(&first, &self.clone().bytes(search.record()).run(&body))?;
-            }
-            match first {
-                Ok(report) => traces.insert(report.hash),
-                Err(failure) => {
-                    let source = Source::Bytes(Bytes::new(search.record()));
-                    return Err(self.shrunk(failure, source, &body));
+            match first.transpose() {
+                None => summary.cut += 1,
+                Some(first) => {
+                    if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
+                        same(&first, &self.clone().bytes(search.record()).run(&body))?;
+                    }
+                    let source = || Source::Bytes(Bytes::new(search.record()));
+                    let report = first.map_err(|failure| self.shrunk(failure, source(), &body))?;
+                    summary.runs += 1;
+                    traces.insert(report.hash);
                 }
-            };
+            }
             if !search.advance() {
-                return Ok(Summary { runs: n + 1, traces: traces.len(), complete: true, cancel_points: 0 });
+                summary.coverage = search.coverage();
+                break;
             }
         }
-        Ok(Summary { runs: self.runs, traces: traces.len(), complete: false, cancel_points: 0 })
+        Ok(Summary { traces: traces.len(), ..summary })
     }
 
     /// The failure of a run of this builder with this oracle, made small.
@@ -109,19 +117,20 @@ pub(super) fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
         course(first),
         course(again)
     );
-    Err(nondeterminism(first, message))
+    Err(nondeterminism(first.as_ref().map(Some), message))
 }
 
 /// The failure of a search in which the same answers led to other questions.
-fn diverged(outcome: &Outcome) -> Failure {
+fn diverged(outcome: &Result<Option<Report<()>>, Failure>) -> Failure {
     let message = "a run with the choices of an earlier one was asked for others; something besides the simulator decides, \
                    such as a global, a hash map's order, a real clock or a thread";
-    nondeterminism(outcome, message.to_string())
+    nondeterminism(outcome.as_ref().map(Option::as_ref), message.to_string())
 }
 
-fn nondeterminism(outcome: &Outcome, message: String) -> Failure {
+fn nondeterminism(outcome: Result<Option<&Report<()>>, &Failure>, message: String) -> Failure {
     let (time, hash, steps, replay) = match outcome {
-        Ok(report) => (report.end, report.hash, report.steps, &*report.replay),
+        Ok(Some(report)) => (report.end, report.hash, report.steps, &*report.replay),
+        Ok(None) => (Instant::EPOCH, 0, 0, ""),
         Err(failure) => (failure.time(), failure.hash(), failure.steps(), failure.replay()),
     };
     let failure = Failure::new(FailureKind::Nondeterminism, message, time, Vec::new());

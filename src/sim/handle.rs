@@ -3,11 +3,13 @@
 use super::dump::Dump;
 use super::join::JoinHandle;
 use super::lull::{Lull, YieldNow};
+use super::meta::Nature;
 use super::oracle::Rng;
 use super::sweep::CancelAtEach;
 use super::world::{ROOT, World};
 use crate::spawn::{Spawn, Task};
 use crate::sys::Arc;
+use crate::sys::probe::{Access, Resource};
 use crate::time::{Instant, Time, Wall};
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -53,7 +55,7 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, false)
+        self.start(name.into(), future, Nature::default())
     }
 
     /// Starts a task that does not keep the world alive: it may still wait when the root is done.
@@ -78,7 +80,40 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, true)
+        self.start(name.into(), future, Nature { background: true, tracked: false })
+    }
+
+    /// Starts a task, as [`spawn`](Self::spawn) does, with a promise: all that it shares with other tasks, it shares through
+    /// the kit's primitives or through [`Tracked`](super::Tracked).
+    ///
+    /// Then [`Strategy::SleepSets`](super::Strategy::SleepSets) knows which of its polls have to do with which of others.
+    /// Other runs are not changed by it. The promise is not checked: a search that relies on one which is not kept
+    /// misses schedules. Code that knows nothing of the kit, with channels and locks of its own, breaks it; so do
+    /// `static`s, and a combinator with wakers of its own that wakes no waker which the kit keeps. Tasks that a tracked one
+    /// starts are not tracked by that; for those see [`Spawner::tracked`].
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue;
+    /// use wakeful::sim::{Builder, Coverage, Strategy};
+    ///
+    /// let search = Builder::new().strategy(Strategy::SleepSets);
+    /// let summary = search.explore(|sim| async move {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    ///     sim.spawn_tracked("producer", async move { tx.send(1).await.unwrap() });
+    ///     let consumer = sim.spawn_tracked("consumer", async move { rx.recv().await.unwrap() });
+    ///     assert_eq!(consumer.await, 1);
+    /// });
+    /// assert_eq!(summary.unwrap().coverage, Coverage::Tracked);
+    /// ```
+    #[track_caller]
+    pub fn spawn_tracked<T: Send + 'static>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.start(name.into(), future, Nature { background: false, tracked: true })
     }
 
     #[track_caller]
@@ -86,11 +121,11 @@ impl Sim {
         &self,
         name: Cow<'static, str>,
         future: impl Future<Output = T> + Send + 'static,
-        background: bool,
+        nature: Nature,
     ) -> JoinHandle<T> {
         let (handle, finish) = JoinHandle::new();
         let task = Task::new(async move { finish.with(future.await) }).named(name);
-        self.world.spawn(task, background);
+        self.world.spawn(task, nature);
         handle
     }
 
@@ -107,7 +142,7 @@ impl Sim {
     /// wakeful::sim::run(|sim| async move { start(&sim.spawner()) });
     /// ```
     pub fn spawner(&self) -> Spawner {
-        Spawner(self.world.clone())
+        Spawner { world: self.world.clone(), nature: Nature::default() }
     }
 
     /// Waits until nobody else is ready, without time moving on. Those who wait for this together go on together.
@@ -309,6 +344,7 @@ impl Sim {
     /// ```
     pub fn set_wall(&self, unix: Duration) {
         let now = self.now();
+        Resource::CLOCK.touch(Access::Write);
         self.world.core.with(|core| core.wall = (unix, now));
     }
 }
@@ -321,11 +357,22 @@ impl fmt::Debug for Sim {
 
 /// Starts tasks in a run; made by [`Sim::spawner`].
 #[derive(Clone)]
-pub struct Spawner(Arc<World>);
+pub struct Spawner {
+    world: Arc<World>,
+    nature: Nature,
+}
+
+impl Spawner {
+    /// One whose tasks promise what [`Sim::spawn_tracked`] says.
+    pub fn tracked(mut self) -> Self {
+        self.nature.tracked = true;
+        self
+    }
+}
 
 impl Spawn for Spawner {
     fn spawn(&self, task: Task) {
-        self.0.spawn(task, false);
+        self.world.spawn(task, self.nature);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Waiting for a task's output.
 
-use crate::sys::probe::{self, Id};
+use crate::sys::probe::{self, Access, Id, Resource};
 use crate::sys::{Arc, Lock};
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -41,12 +41,24 @@ enum End {
 /// });
 /// ```
 pub struct JoinHandle<T> {
-    state: Arc<Lock<State<T>>>,
+    shared: Arc<Shared<T>>,
     id: Id,
 }
 
+struct Shared<T> {
+    resource: Resource,
+    state: Lock<State<T>>,
+}
+
+impl<T> Shared<T> {
+    fn with<R>(&self, access: Access, f: impl FnOnce(&mut State<T>) -> R) -> R {
+        self.resource.touch(access);
+        self.state.with(f)
+    }
+}
+
 /// Gives a handle the output of its task, or says that there will be none.
-pub(super) struct Finish<T>(Option<Arc<Lock<State<T>>>>);
+pub(super) struct Finish<T>(Option<Arc<Shared<T>>>);
 
 impl<T> Finish<T> {
     pub(super) fn with(mut self, output: T) {
@@ -54,13 +66,14 @@ impl<T> Finish<T> {
     }
 
     fn end(&mut self, end: End, output: Option<T>) {
-        let waker = self.0.take().and_then(|state| {
-            state.with(|state| {
+        let waker = self.0.take().and_then(|shared| {
+            shared.with(Access::Write, |state| {
                 (state.end, state.output) = (end, output);
                 state.waker.take()
             })
         });
         if let Some(waker) = waker {
+            probe::firing(&waker);
             waker.wake();
         }
     }
@@ -76,13 +89,14 @@ impl<T> JoinHandle<T> {
     /// A handle, and what gives it the output.
     #[track_caller]
     pub(super) fn new() -> (Self, Finish<T>) {
-        let state = Arc::new(Lock::new(State { output: None, end: End::NotYet, waker: None }));
-        (Self { state: state.clone(), id: Id::new() }, Finish(Some(state)))
+        let state = Lock::new(State { output: None, end: End::NotYet, waker: None });
+        let shared = Arc::new(Shared { resource: Resource::new(), state });
+        (Self { shared: shared.clone(), id: Id::new() }, Finish(Some(shared)))
     }
 
     /// Whether the task is done, or was dropped.
     pub fn is_finished(&self) -> bool {
-        self.state.with(|state| state.end != End::NotYet)
+        self.shared.with(Access::Read, |state| state.end != End::NotYet)
     }
 
     /// Waits for the output of the task; `None` if it was dropped before it was done, as [`Builder::sweep`] drops tasks.
@@ -97,7 +111,8 @@ impl<T> JoinHandle<T> {
 
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let waker = cx.waker().clone();
-        let (output, end, old) = self.state.with(|state| {
+        probe::keeping(&waker);
+        let (output, end, old) = self.shared.with(Access::Write, |state| {
             let output = state.output.take();
             (output, state.end, state.waker.replace(waker))
         });

@@ -33,6 +33,7 @@ impl Future for Lull {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { sim, at, what, id } = self.get_mut();
         let waker = cx.waker().clone();
+        probe::keeping(&waker);
         let waiting = sim.world().core.with(|core| core.lull(*at, id, waker));
         if waiting.is_err() {
             return Poll::Ready(());

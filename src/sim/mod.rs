@@ -34,6 +34,7 @@
 //! | let a fuzzer drive | [`Builder::bytes`] |
 //! | say how schedules are looked for | [`Strategy`], [`Builder::strategy`] |
 //! | try all schedules of something small | [`Strategy::Exhaustive`] |
+//! | try only those that differ in more than the order of unrelated polls | [`Strategy::SleepSets`], with [`Sim::spawn_tracked`] and [`Tracked`] |
 //! | test a queue or a semaphore of yours against a model of what it must do | [`models`] |
 //! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
 //!
@@ -140,9 +141,11 @@ mod builder;
 mod dump;
 mod exec;
 mod explore;
+mod footprint;
 mod handle;
 mod join;
 mod lull;
+mod meta;
 pub mod models;
 mod oracle;
 mod path;
@@ -152,9 +155,11 @@ mod replay;
 mod report;
 mod search;
 mod shrink;
+mod sleep_sets;
 mod strategy;
 mod sweep;
 pub mod trace;
+mod tracked;
 mod twist;
 mod view;
 mod world;
@@ -166,9 +171,10 @@ pub use join::JoinHandle;
 pub use lull::{Lull, YieldNow};
 pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
-pub use report::{Failure, FailureKind, Report, Shrunk, Summary};
+pub use report::{Coverage, Failure, FailureKind, Report, Shrunk, Summary};
 pub use strategy::{Pct, Strategy, Walk};
 pub use sweep::CancelAtEach;
+pub use tracked::Tracked;
 pub use twist::Dropped;
 pub use view::{ReadyTask, ReadyView};
 

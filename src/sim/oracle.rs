@@ -2,7 +2,8 @@
 
 use super::points::Tracer;
 use super::replay;
-use super::search::Search;
+use super::search::{Exhaustive, Search as _};
+use super::sleep_sets::SleepSets;
 use super::strategy::{Pct, Strategy, Walk};
 use super::twist::{Chance, Twists};
 use super::view::ReadyView;
@@ -190,7 +191,8 @@ pub(super) enum Source {
     Pct(Pct),
     Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
     Traced(Box<Tracer>),
-    Search(Search),
+    Exhaustive(Exhaustive),
+    SleepSets(SleepSets),
 }
 
 impl Source {
@@ -206,23 +208,32 @@ impl Source {
             Self::Pct(oracle) => oracle.choose(Kind::Data, n),
             Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Data, n)),
             Self::Traced(tracer) => tracer.choose_data(n, task),
-            Self::Search(search) => search.choose(n),
+            Self::Exhaustive(search) => search.choose(n),
+            Self::SleepSets(search) => search.choose_data(n),
         }
     }
 
+    /// Whether it is asked also where one task is ready alone.
+    pub(super) fn is_told_all(&self) -> bool {
+        matches!(self, Self::SleepSets(_))
+    }
+
+    /// Who is polled next. `None`: the run is to be cut.
+    ///
     /// # Panics
     /// As [`choose_data`](Self::choose_data).
     #[inline]
-    pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> usize {
-        match self {
+    pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> Option<usize> {
+        Some(match self {
             Self::Random(oracle) => oracle.choose_task(ready),
             Self::Bytes(oracle) => oracle.choose_task(ready),
             Self::Walk(oracle) => oracle.choose_task(ready),
             Self::Pct(oracle) => oracle.choose_task(ready),
             Self::Other { oracle, record } => note(record, ready.count(), oracle.choose_task(ready)),
             Self::Traced(tracer) => tracer.choose_task(ready),
-            Self::Search(search) => search.choose(ready.count()),
-        }
+            Self::Exhaustive(search) => search.choose(ready.count()),
+            Self::SleepSets(search) => return search.choose_task(ready),
+        })
     }
 
     /// Whether a chance to cancel is taken. An oracle that only has a seed leaves it to the run, which says `planned`.
@@ -235,7 +246,8 @@ impl Source {
             Self::Bytes(oracle) => oracle.choose(Kind::Cancel, 2) == 1,
             Self::Other { oracle, record } => note(record, 2, oracle.choose(Kind::Cancel, 2)) == 1,
             Self::Traced(tracer) => tracer.choose_cancel(planned, chance),
-            Self::Search(search) => search.choose(2) == 1,
+            Self::Exhaustive(search) => search.choose(2) == 1,
+            Self::SleepSets(search) => search.choose_data(2) == 1,
         }
     }
 
@@ -249,7 +261,11 @@ impl Source {
             Self::Pct(oracle) => (Strategy::Pct(oracle.depth()), oracle.horizon(), None),
             Self::Other { record, .. } => (Strategy::Random, None, Some(&record[..])),
             Self::Traced(tracer) => (Strategy::Random, None, Some(tracer.record())),
-            Self::Search(search) => {
+            Self::Exhaustive(search) => {
+                searched = search.record();
+                (Strategy::Random, None, Some(&searched[..]))
+            }
+            Self::SleepSets(search) => {
                 searched = search.record();
                 (Strategy::Random, None, Some(&searched[..]))
             }

@@ -85,7 +85,8 @@ impl Tracer {
         let (key, polls) = ready.last();
         let place = Place::After(key, polls);
         let chosen = match &mut self.oracle {
-            Followed::Source(source) => source.choose_task(ready),
+            // What is cut did not fail, so nobody traces it.
+            Followed::Source(source) => source.choose_task(ready).unwrap_or(0),
             Followed::Points(points) => {
                 let wanted = points.get(&place);
                 wanted.and_then(|&key| ready.tasks().position(|task| task.key == key)).unwrap_or(0)

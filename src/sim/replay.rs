@@ -51,7 +51,9 @@ pub(super) fn print(
             (Strategy::Walk, _) => write!(line, "walk:{seed}"),
             (Strategy::Pct(depth), None) => write!(line, "pct{depth}:{seed}"),
             (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
-            (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive, _) => write!(line, "seed:{seed}"),
+            (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive | Strategy::SleepSets, _) => {
+                write!(line, "seed:{seed}")
+            }
         };
         let _ = write!(line, "{twists}");
         return line;

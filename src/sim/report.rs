@@ -45,15 +45,53 @@ impl<T> fmt::Display for Report<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many runs were made, without those that only repeated one or dropped something.
+    /// How many runs were made to their ends, without those that only repeated one or dropped something.
     pub runs: u32,
-    /// How many different traces there were among them.
+    /// How many runs were cut, since they could only have been like others: see
+    /// [`Strategy::SleepSets`](super::Strategy::SleepSets).
+    pub cut: u32,
+    /// How many different traces there were among those that were not cut.
     pub traces: usize,
-    /// Whether they were all runs that there are. Only [`Strategy::Exhaustive`](super::Strategy::Exhaustive) can tell.
-    pub complete: bool,
+    /// What they stand for.
+    pub coverage: Coverage,
     /// How many runs were made in which something was dropped: see
     /// [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
     pub cancel_points: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { runs, cut, traces, coverage, .. } = self;
+        write!(f, "{runs} runs")?;
+        if *cut > 0 {
+            write!(f, " and {cut} that were cut")?;
+        }
+        write!(f, ", {traces} traces, {coverage}")
+    }
+}
+
+/// How much of what is possible a number of runs stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Coverage {
+    /// Some runs; whether there are others was not found out.
+    Sample,
+    /// All runs that there are, if the tasks that were started as tracked keep their promise: each that was not made differs
+    /// from one that was only in the order of polls that have nothing to do with each other. See
+    /// [`Sim::spawn_tracked`](super::Sim::spawn_tracked).
+    Tracked,
+    /// All runs that there are.
+    Complete,
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sample => "not complete",
+            Self::Tracked => "complete under the tracked promise",
+            Self::Complete => "complete",
+        })
+    }
 }
 
 /// The kinds of failure.

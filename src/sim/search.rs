@@ -3,9 +3,35 @@
 //! The first run makes all choices 0. Each next one makes those of the run before up to the last that was not yet the
 //! greatest possible, that one greater by one, and 0 beyond it.
 
-use super::oracle::Bytes;
+use super::footprint::Watcher;
+use super::oracle::{Bytes, Source};
+use super::report::Coverage;
 use crate::sys::{Arc, Lock};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+/// A way through all runs that there are, or all that it is looking for.
+pub(super) trait Search {
+    /// The oracle of this run.
+    fn source(&self) -> Source;
+
+    /// Who looks on at this run.
+    fn watcher(&self) -> Option<Box<dyn Watcher>> {
+        None
+    }
+
+    /// Whether the run asked for other choices than one that began with the same answers.
+    fn diverged(&self) -> bool;
+
+    /// The choices of this run.
+    fn record(&self) -> Vec<u8>;
+
+    /// Goes on to the next run. False: that was the last.
+    fn advance(&self) -> bool;
+
+    /// What has been covered once there are no more runs.
+    fn coverage(&self) -> Coverage;
+}
 
 /// A choice among `n`.
 struct Choice {
@@ -22,9 +48,9 @@ struct Path {
 
 /// The search; its clones are the oracles of its runs, which must be made one after another.
 #[derive(Clone)]
-pub(super) struct Search(Arc<Lock<Path>>);
+pub(super) struct Exhaustive(Arc<Lock<Path>>);
 
-impl Search {
+impl Exhaustive {
     pub(super) fn new() -> Self {
         Self(Arc::new(Lock::new(Path::default())))
     }
@@ -47,14 +73,18 @@ impl Search {
             }
         })
     }
+}
 
-    /// Whether the run asked for other choices than one that began with the same answers.
-    pub(super) fn diverged(&self) -> bool {
+impl Search for Exhaustive {
+    fn source(&self) -> Source {
+        Source::Exhaustive(self.clone())
+    }
+
+    fn diverged(&self) -> bool {
         self.0.with(|path| path.diverged || path.at < path.choices.len())
     }
 
-    /// The choices of this run.
-    pub(super) fn record(&self) -> Vec<u8> {
+    fn record(&self) -> Vec<u8> {
         self.0.with(|path| {
             let mut bytes = Vec::new();
             for &Choice { n, chosen } in &path.choices {
@@ -64,8 +94,7 @@ impl Search {
         })
     }
 
-    /// Goes on to the next run. False: that was the last.
-    pub(super) fn advance(&self) -> bool {
+    fn advance(&self) -> bool {
         self.0.with(|path| {
             path.at = 0;
             while let Some(last) = path.choices.last_mut() {
@@ -77,5 +106,9 @@ impl Search {
             }
             false
         })
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage::Complete
     }
 }

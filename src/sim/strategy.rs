@@ -14,6 +14,7 @@ use core::cmp::Reverse;
 /// | [`Walk`](Self::Walk) | what needs some tasks far ahead of others | `walk:17` |
 /// | [`Pct`](Self::Pct) | what few pre-emptions at the right places bring about, in long runs too | `pct3:17` |
 /// | [`Exhaustive`](Self::Exhaustive) | everything, where there is little to choose | `bytes:0001` |
+/// | [`SleepSets`](Self::SleepSets) | the same, where much of that makes no difference | `bytes:0001` |
 /// | [`Portfolio`](Self::Portfolio) | whatever one of these finds | that of the one |
 ///
 /// # Examples
@@ -41,18 +42,46 @@ pub enum Strategy {
     ///
     /// Values of [`Sim::choose`](super::Sim::choose) are choices too. The seed stays the same. The number of runs grows
     /// fast: two tasks of five polls each have 252 schedules, three of four polls 34,650.
-    /// [`Builder::runs`](super::Builder::runs) ends the search, and [`Summary::complete`](super::Summary::complete), which
+    /// [`Builder::runs`](super::Builder::runs) ends the search, and [`Summary::coverage`](super::Summary::coverage), which
     /// [`Builder::explore`](super::Builder::explore) gives, says whether it came to its own end.
     ///
     /// # Examples
     /// ```
-    /// use wakeful::sim::{Builder, Strategy};
+    /// use wakeful::sim::{Builder, Coverage, Strategy};
     ///
     /// let search = Builder::new().strategy(Strategy::Exhaustive).runs(1_000);
     /// let summary = search.explore(|sim| async move { assert!(sim.choose(4) + 4 * sim.choose(4) < 16) }).unwrap();
-    /// assert_eq!((summary.runs, summary.traces, summary.complete), (16, 16, true));
+    /// assert_eq!((summary.runs, summary.traces, summary.coverage), (16, 16, Coverage::Complete));
     /// ```
     Exhaustive,
+    /// As [`Exhaustive`](Self::Exhaustive), but for schedules that are like others: where two polls have nothing to do with
+    /// each other, one order of them is enough.
+    ///
+    /// What a poll touches is known as far as the kit's primitives, [`Tracked`](super::Tracked), wakes and the simulator
+    /// itself say it. So it is believed of tasks only that have promised to share nothing else
+    /// ([`Sim::spawn_tracked`](super::Sim::spawn_tracked)): the others are taken to have to do with each other always.
+    /// Those that would repeat what is known are cut on the way, and counted apart
+    /// ([`Summary::cut`](super::Summary::cut)): of a run that is cut, tasks are dropped where they are, and panics of that
+    /// mean nothing.
+    ///
+    /// Sleep sets: P. Godefroid, "Using Partial Orders to Improve Automatic Verification Methods" (CAV 1990).
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::{Builder, Coverage, Strategy};
+    ///
+    /// let search = Builder::new().strategy(Strategy::SleepSets);
+    /// let summary = search.explore(|sim| async move {
+    ///     for _ in 0..3 {
+    ///         let task = sim.clone();
+    ///         sim.spawn_tracked("on its own", async move { task.yield_now().await });
+    ///     }
+    ///     sim.idle().await;
+    /// });
+    /// let summary = summary.unwrap();
+    /// assert_eq!((summary.runs, summary.coverage), (1, Coverage::Tracked));
+    /// ```
+    SleepSets,
 }
 
 impl Strategy {
@@ -77,7 +106,7 @@ impl Strategy {
                     None => oracle,
                 })
             }
-            Self::Exhaustive => Source::Bytes(Bytes::new([])),
+            Self::Exhaustive | Self::SleepSets => Source::Bytes(Bytes::new([])),
             Self::Random | Self::Portfolio => Source::Random(Random::new(seed)),
         }
     }

@@ -7,6 +7,7 @@ use super::oracle::fold;
 use super::report::{Failure, Report};
 use super::twist::{Chance, Dropped};
 use super::world::Core;
+use crate::sys::probe::{Access, Resource};
 use alloc::string::String;
 use core::fmt;
 use core::future::Future;
@@ -91,12 +92,14 @@ impl Core {
 
     /// Whether this chance to cancel is taken; one is, in a run, at most. Then `dropped` says what it was.
     pub(super) fn cancels(&mut self, chance: Chance, dropped: impl FnOnce() -> Dropped) -> bool {
+        Resource::SWEEP.touch(Access::Read);
         if self.closed || self.dropped.is_some() {
             return false;
         }
         self.cancel_points += 1;
         let taken = self.source.choose_cancel(self.cancel_points == self.twists.cancel, chance);
         if taken {
+            Resource::SWEEP.touch(Access::Write);
             self.note(fold(chance.id, u64::from(chance.polls) << 1 | u64::from(chance.after)));
             self.dropped = Some(dropped());
         }

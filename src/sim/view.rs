@@ -1,7 +1,7 @@
 //! Who is ready, as an oracle sees it.
 
+use super::meta::Meta;
 use super::ready::Ready;
-use super::world::Meta;
 use core::fmt;
 
 /// The ready tasks among which an oracle chooses, two or more, in the order that [`Kind::Task`](super::Kind::Task)

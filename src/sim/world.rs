@@ -1,23 +1,23 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
 use super::dump::Moment;
-use super::oracle::{Rng, Source, fold, mix};
+use super::meta::{Meta, Nature, Said};
+use super::oracle::{Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
 use super::trace::{Phase, Recorder, TraceTask};
 use super::twist::{Dropped, Twists};
 use super::view::ReadyView;
 use crate::spawn::Task;
-use crate::sys::probe::Wait;
+use crate::sys::probe::{Access, Resource, Wait};
 use crate::sys::stamp::Stamp;
 use crate::sys::waker::Wake;
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
-use core::panic::Location;
 use core::task::Waker;
 use core::time::Duration;
 
@@ -33,7 +33,14 @@ impl SimClock {
         Self(Arc::new(Stamp::new(Instant::EPOCH.as_nanos())))
     }
 
+    /// The present instant, for the simulator itself.
+    #[inline]
+    pub(super) fn at(&self) -> Instant {
+        Instant::from_nanos(self.0.get())
+    }
+
     pub(super) fn set(&self, at: Instant) {
+        Resource::CLOCK.touch(Access::Write);
         self.0.set(at.as_nanos());
     }
 }
@@ -41,58 +48,13 @@ impl SimClock {
 impl Clock for SimClock {
     #[inline]
     fn now(&self) -> Instant {
-        Instant::from_nanos(self.0.get())
+        Resource::CLOCK.touch(Access::Read);
+        self.at()
     }
 
     /// Nothing: the executor asks the timer queue when nobody is ready.
     #[inline]
     fn arm(&self, _: Instant) {}
-}
-
-/// What is known of a task besides its future.
-pub(super) struct Meta {
-    /// Made of the spawn path alone (S3).
-    pub(super) key: u64,
-    pub(super) polls: u32,
-    rng: Rng,
-    /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
-    tenant: u32,
-    children: u32,
-    /// How many futures to be swept it made.
-    pub(super) swept: u32,
-    pub(super) path: Path,
-    pub(super) background: bool,
-    /// Since when it is ready, if it is; else when it was polled last.
-    pub(super) since: Moment,
-}
-
-impl Meta {
-    fn new(key: u64, seed: u64, tenant: u32, path: Path, background: bool) -> Self {
-        let rng = Rng::new(mix(key ^ mix(seed)));
-        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, since: Moment::START }
-    }
-}
-
-/// What reports say of a task besides. The buffers serve one tenant of a number after another.
-#[derive(Default)]
-pub(super) struct Said {
-    pub(super) name: String,
-    pub(super) made: Option<&'static Location<'static>>,
-    /// What its last poll waited for.
-    pub(super) waits: Vec<Wait>,
-}
-
-impl Said {
-    fn root() -> Self {
-        Self { name: String::from("root"), ..Self::default() }
-    }
-
-    fn renew(&mut self, task: &Task) {
-        self.name.clear();
-        self.name.push_str(task.name());
-        self.made = Some(task.made());
-        self.waits.clear();
-    }
 }
 
 /// A task on its way to the executor.
@@ -111,6 +73,8 @@ pub(super) enum Next {
     Ended,
     /// As many polls as are allowed have been made.
     Limit,
+    /// The oracle has seen enough.
+    Cut,
 }
 
 pub(super) struct Core {
@@ -135,6 +99,10 @@ pub(super) struct Core {
     pub(super) root_done: bool,
     /// Nothing is polled any more, and nothing is started.
     pub(super) closed: bool,
+    /// Whether it is noted who is woken.
+    pub(super) watched: bool,
+    /// The keys of those who were woken, ready or not.
+    pub(super) woken: Vec<u64>,
     /// Those who wait until nobody is ready at an instant.
     lulls: BTreeMap<(Instant, u64), Waker>,
     lull: u64,
@@ -150,6 +118,7 @@ pub(super) struct Core {
     foreground: usize,
     seed: u64,
     max_steps: u64,
+    told_all: bool,
     /// Records what happens, if anybody asked for it.
     pub(super) trace: Option<Box<Recorder>>,
     pub(super) twists: Twists,
@@ -167,9 +136,10 @@ impl Core {
         clock: SimClock,
         twists: Twists,
     ) -> Self {
+        let told_all = source.is_told_all();
         let mut core = Self {
             ready: Ready::new(),
-            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, false)],
+            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature::default())],
             said: alloc::vec![Said::root()],
             incoming: Vec::new(),
             source,
@@ -183,6 +153,8 @@ impl Core {
             wall: (wall, Instant::EPOCH),
             root_done: false,
             closed: false,
+            watched: false,
+            woken: Vec::new(),
             lulls: BTreeMap::new(),
             lull: 0,
             unused: Vec::new(),
@@ -192,6 +164,7 @@ impl Core {
             foreground: 0,
             seed,
             max_steps,
+            told_all,
             trace: None,
             twists,
             cancel_points: 0,
@@ -222,10 +195,11 @@ impl Core {
         chosen
     }
 
-    /// Which of the ready tasks is next, of which there are several (S2).
+    /// Which of the ready tasks is next, of which there are several (S2), or one that the kit's own search is told of. `None`:
+    /// the run is to be cut.
     #[inline]
-    fn choose_task(&mut self) -> usize {
-        self.choices += 1;
+    fn choose_task(&mut self) -> Option<usize> {
+        self.choices += u64::from(self.ready.count() > 1);
         let Self { ready, metas, cursor, last, current, source, .. } = self;
         let view = ReadyView { ready, metas, cursor: *cursor, last: *last, lives: *last == *current };
         source.choose_task(&view)
@@ -246,7 +220,7 @@ impl Core {
 
     /// This instant, and how many polls were begun.
     pub(super) fn moment(&self) -> Moment {
-        Moment { at: self.clock.now(), poll: self.steps }
+        Moment { at: self.clock.at(), poll: self.steps }
     }
 
     /// Records what happens from now on: `events` of it at most, nothing if that is 0.
@@ -261,7 +235,7 @@ impl Core {
     #[inline]
     pub(super) fn trace(&mut self, tell: impl FnOnce(&mut Recorder, Moment)) {
         if let Some(trace) = &mut self.trace {
-            tell(trace, Moment { at: self.clock.now(), poll: self.steps });
+            tell(trace, Moment { at: self.clock.at(), poll: self.steps });
         }
     }
 
@@ -287,8 +261,14 @@ impl Core {
     #[inline]
     fn set_ready(&mut self, number: u32, tenant: u32) -> bool {
         let meta = &mut self.metas[number as usize];
-        if meta.tenant == tenant && self.ready.set(number) {
-            meta.since = Moment { at: self.clock.now(), poll: self.steps };
+        if meta.tenant != tenant {
+            return false;
+        }
+        if self.watched {
+            self.woken.push(meta.key);
+        }
+        if self.ready.set(number) {
+            meta.since = Moment { at: self.clock.at(), poll: self.steps };
             self.keys ^= meta.key;
             self.foreground += usize::from(!meta.background);
             return true;
@@ -310,15 +290,16 @@ impl Core {
         if self.steps == self.max_steps {
             return Next::Limit;
         }
+        let k = if n > 1 || self.told_all { self.choose_task() } else { Some(0) };
+        let Some(k) = k else { return Next::Cut };
         self.steps += 1;
-        let k = if n > 1 { self.choose_task() } else { 0 };
         let number = self.ready.take(self.cursor, k);
         if n > 1 {
             self.cursor = number;
         }
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
-        meta.since = Moment { at: self.clock.now(), poll: self.steps };
+        meta.since = Moment { at: self.clock.at(), poll: self.steps };
         self.hash = fold(fold(self.hash, self.keys), meta.key);
         self.keys ^= meta.key;
         self.foreground -= usize::from(!meta.background);
@@ -340,15 +321,15 @@ impl Core {
     }
 
     /// Gives `task` a number and a place before the current task, whose child it is.
-    fn admit(&mut self, task: Task, background: bool) {
+    fn admit(&mut self, task: Task, nature: Nature) {
         let parent = &mut self.metas[self.current as usize];
         let key = mix(parent.key ^ fold(parent.key, u64::from(parent.children)));
         let path = parent.path.child(parent.children);
-        let background = background || parent.background;
+        let background = nature.background || parent.background;
         parent.children += 1;
         let number = self.unused.pop().unwrap_or(self.metas.len() as u32);
         let tenant = self.metas.get(number as usize).map_or(0, |old| old.tenant);
-        let meta = Meta::new(key, self.seed, tenant, path, background);
+        let meta = Meta::new(key, self.seed, tenant, path, Nature { background, ..nature });
         match self.metas.get_mut(number as usize) {
             Some(unused) => *unused = meta,
             None => {
@@ -419,12 +400,12 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn spawn(&self, task: Task, background: bool) {
+    pub(super) fn spawn(&self, task: Task, nature: Nature) {
         let refused = self.core.with(|core| {
             if core.closed {
                 return Some(task);
             }
-            core.admit(task, background);
+            core.admit(task, nature);
             None
         });
         drop(refused);

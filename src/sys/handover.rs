@@ -14,6 +14,7 @@
 
 use super::Arc;
 use super::atomic::{AtomicU8, Ordering};
+use super::probe::{Access, Resource};
 use core::cell::UnsafeCell;
 
 /// The value, or nothing, is in the place, and the way with it.
@@ -27,6 +28,7 @@ type Contents<T> = Option<(Option<T>, Way<T>)>;
 
 struct Place<T> {
     state: AtomicU8,
+    resource: Resource,
     contents: UnsafeCell<Contents<T>>,
 }
 
@@ -55,7 +57,8 @@ pub(crate) struct Way<T>(Arc<Place<T>>);
 
 impl<T> Owner<T> {
     pub(crate) fn new() -> Self {
-        let place = Arc::new(Place { state: AtomicU8::new(OUT), contents: UnsafeCell::new(None) });
+        let place =
+            Arc::new(Place { state: AtomicU8::new(OUT), resource: Resource::new(), contents: UnsafeCell::new(None) });
         let way = Some(Way(place.clone()));
         Self { place, way }
     }
@@ -75,6 +78,7 @@ impl<T> Owner<T> {
     /// The value that was lent, if the way is back and brought it. If the way is still out, it is not waited for any more.
     #[inline]
     pub(crate) fn take_back(&mut self) -> Option<T> {
+        self.place.resource.touch(Access::Write);
         // Acquire: partner of the exchange in `back`.
         if self.place.state.load(Ordering::Acquire) != BACK {
             *self = Self::new();
@@ -92,6 +96,7 @@ impl<T> Owner<T> {
 
 impl<T> Drop for Owner<T> {
     fn drop(&mut self) {
+        self.place.resource.touch(Access::Write);
         // AcqRel: partner of the exchange in `back`.
         if self.way.is_none() && self.place.state.swap(LEFT, Ordering::AcqRel) == BACK {
             // SAFETY: `BACK` was found on leaving (H2).
@@ -107,6 +112,7 @@ impl<T> Way<T> {
         let place = Arc::as_ptr(&self.0);
         // SAFETY: `self` holds a count until it is moved into the place below, and then the place does.
         let place = unsafe { &*place };
+        place.resource.touch(Access::Write);
         // SAFETY: the way is held here and `OUT` not exchanged yet (H2).
         let none = unsafe { place.replace(Some((value, self))) };
         debug_assert!(none.is_none());

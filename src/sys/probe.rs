@@ -1,8 +1,13 @@
-//! The hook for those who look on: what a pending poll waits for.
+//! The hook for those who look on: what a pending poll waits for, and what a poll reads and writes.
 //!
 //! A primitive calls [`waiting`] when it is about to return `Pending`. Whoever polls under [`record`] gets the notes of
-//! that poll; elsewhere a note costs one thread-local read, and with neither `sim` nor another looker-on compiled in,
-//! nothing at all.
+//! that poll.
+//!
+//! What tasks share through a primitive is a [`Resource`], and the primitive [touches](Resource::touch) it whenever it
+//! looks at that or changes it. It also says which wakers it [keeps](keeping) and [fires](firing): one that is not an
+//! executor's own leads to state that no primitive knows of. Whoever polls under [`watch`] gets the touches of that poll.
+//!
+//! Elsewhere a note costs one thread-local read, and with neither `sim` nor another looker-on compiled in, nothing at all.
 
 pub(crate) use imp::*;
 
@@ -18,11 +23,23 @@ pub(crate) struct Wait {
     pub(crate) until: u64,
 }
 
+/// How a poll touches a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It looks.
+    Read,
+    /// It changes something, and in whichever order such changes come, nobody can tell.
+    Commute,
+    /// It changes something.
+    Write,
+}
+
 #[cfg(feature = "sim")]
 mod imp {
-    use super::Wait;
+    use super::{Access, Wait};
     use alloc::vec::Vec;
     use core::panic::Location;
+    use core::task::Waker;
 
     /// Which primitive, and where it was made. Numbers count from 1 within a simulated run; 0 elsewhere.
     #[derive(Clone, Copy, Debug)]
@@ -49,16 +66,165 @@ mod imp {
         }
     }
 
+    /// Something that tasks share.
+    ///
+    /// What is made under [`watch`] is told apart by the poll that made it and its number there, so it has the same
+    /// identity in all schedules. All that is made elsewhere is one resource.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) struct Resource(u64);
+
+    impl Resource {
+        /// The clock of a simulated run.
+        pub(crate) const CLOCK: Self = Self(1);
+        /// What is behind wakers that are not an executor's own.
+        pub(crate) const FOREIGN: Self = Self(2);
+
+        /// That one thing at most is dropped on purpose in a simulated run.
+        pub(crate) const SWEEP: Self = Self(3);
+
+        /// One that is being made.
+        #[inline]
+        pub(crate) fn new() -> Self {
+            if is_watched() { Self::numbered() } else { Self(0) }
+        }
+
+        #[cold]
+        fn numbered() -> Self {
+            let number = with(|notes| {
+                let watch = notes.watch.as_mut()?;
+                watch.made += 1;
+                Some((watch.poll ^ watch.made).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32) ^ watch.made)
+            });
+            Self(number.flatten().unwrap_or(0))
+        }
+
+        /// Notes that the poll which is under way touches it.
+        #[inline]
+        pub(crate) fn touch(self, access: Access) {
+            if is_watched() {
+                self.note(access);
+            }
+        }
+
+        #[cold]
+        fn note(self, access: Access) {
+            with(|notes| {
+                if let Some(watch) = notes.watch.as_mut().filter(|watch| watch.touched.last() != Some(&(self, access)))
+                {
+                    watch.touched.push((self, access));
+                }
+            });
+        }
+    }
+
+    /// What tells one waker from another, and one kind of them.
+    fn address(waker: &Waker) -> [usize; 2] {
+        [waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr()]
+    }
+
+    /// Notes that a primitive keeps `waker`.
+    #[inline]
+    pub(crate) fn keeping(waker: &Waker) {
+        if is_watched() {
+            foreign(true, |own| address(waker) != own);
+        }
+    }
+
+    /// Notes that a primitive wakes `waker`, or is about to.
+    #[inline]
+    pub(crate) fn firing(waker: &Waker) {
+        if is_watched() {
+            foreign(false, |own| address(waker)[1] != own[1]);
+        }
+    }
+
+    /// Touches what is behind foreign wakers, if one is by the address of the poll's own.
+    #[cold]
+    fn foreign(kept: bool, is: impl FnOnce([usize; 2]) -> bool) {
+        with(|notes| {
+            if let Some(watch) = notes.watch.as_mut().filter(|watch| is(watch.waker)) {
+                watch.kept |= kept;
+                watch.touched.push((Resource::FOREIGN, Access::Write));
+            }
+        });
+    }
+
+    /// What is collected of a poll that is watched.
+    struct Watch {
+        /// Stands for the poll, the same in all schedules.
+        poll: u64,
+        waker: [usize; 2],
+        made: u64,
+        /// Whether a foreign waker was kept.
+        kept: bool,
+        touched: Vec<(Resource, Access)>,
+    }
+
+    /// Calls `f`, which polls with `waker`; leaves in `touched` what that touches, in order. `poll` stands for the poll.
+    /// Gives whether a waker other than `waker` was kept.
+    pub(crate) fn watch<R>(
+        poll: u64,
+        waker: &Waker,
+        touched: &mut Vec<(Resource, Access)>,
+        f: impl FnOnce() -> R,
+    ) -> (R, bool) {
+        /// Puts the outer watch back, also on unwinding.
+        struct Back<'a>(Option<Watch>, &'a mut Vec<(Resource, Access)>);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                set_watched(self.0.is_some());
+                let ended = with(|notes| core::mem::replace(&mut notes.watch, self.0.take())).flatten();
+                *self.1 = ended.map(|watch| watch.touched).unwrap_or_default();
+            }
+        }
+        touched.clear();
+        let watch = Watch { poll, waker: address(waker), made: 0, kept: false, touched: core::mem::take(touched) };
+        let outer = with(|notes| notes.watch.replace(watch)).flatten();
+        set_watched(true);
+        let _back = Back(outer, touched);
+        let r = f();
+        (r, with(|notes| notes.watch.as_ref().is_some_and(|watch| watch.kept)).unwrap_or(false))
+    }
+
     /// What is collected on this thread.
     struct Notes {
         made: u32,
         counting: bool,
         polling: bool,
         waits: Vec<Wait>,
+        watch: Option<Watch>,
     }
 
     impl Notes {
-        const NONE: Self = Self { made: 0, counting: false, polling: false, waits: Vec::new() };
+        const NONE: Self = Self { made: 0, counting: false, polling: false, waits: Vec::new(), watch: None };
+    }
+
+    // Whether a poll is being watched, apart from the rest: most of the time nobody watches, and this is cheap to ask.
+    #[cfg(feature = "std")]
+    std::thread_local! {
+        static WATCHED: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
+    }
+    #[cfg(not(feature = "std"))]
+    static WATCHED: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+
+    #[cfg(feature = "std")]
+    #[inline]
+    fn is_watched() -> bool {
+        WATCHED.with(core::cell::Cell::get)
+    }
+    #[cfg(not(feature = "std"))]
+    #[inline]
+    fn is_watched() -> bool {
+        WATCHED.load(core::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "std")]
+    fn set_watched(on: bool) {
+        WATCHED.with(|watched| watched.set(on));
+    }
+    #[cfg(not(feature = "std"))]
+    fn set_watched(on: bool) {
+        WATCHED.store(on, core::sync::atomic::Ordering::Relaxed);
     }
 
     #[cfg(feature = "std")]
@@ -124,6 +290,9 @@ mod imp {
 
 #[cfg(not(feature = "sim"))]
 mod imp {
+    use super::Access;
+    use core::task::Waker;
+
     /// Nothing: nobody can look on.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Id;
@@ -136,6 +305,29 @@ mod imp {
     }
 
     /// Nothing: nobody can look on.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Resource;
+
+    impl Resource {
+        #[inline(always)]
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        /// Nothing: nobody can look on.
+        #[inline(always)]
+        pub(crate) fn touch(self, _: Access) {}
+    }
+
+    /// Nothing: nobody can look on.
     #[inline(always)]
     pub(crate) fn waiting(_: &'static str, _: Option<Id>, _: u64) {}
+
+    /// Nothing: nobody can look on.
+    #[inline(always)]
+    pub(crate) fn keeping(_: &Waker) {}
+
+    /// Nothing: nobody can look on.
+    #[inline(always)]
+    pub(crate) fn firing(_: &Waker) {}
 }

@@ -88,12 +88,12 @@ impl Time {
     ///
     /// It may be earlier than the first deadline by what has been cancelled or moved since.
     pub fn next(&self) -> Instant {
-        Instant::from_nanos(self.0.with(|held| held.next()))
+        Instant::from_nanos(self.0.read(|held| held.next()))
     }
 
     /// How many sleeps are registered.
     pub fn pending(&self) -> usize {
-        self.0.with(|held| held.state.pending())
+        self.0.read(|held| held.state.pending())
     }
 
     /// Whether `self` and `other` are the same clock with the same queue.

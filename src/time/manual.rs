@@ -1,6 +1,7 @@
 //! A clock that is moved by hand.
 
 use super::{Clock, Instant, Time};
+use crate::sys::probe::{Access, Resource};
 use crate::sys::{Arc, Lock};
 use core::fmt;
 use core::time::Duration;
@@ -33,10 +34,11 @@ pub struct ManualClock {
 
 /// The instant, and the clock that is moved into the `Time`. Behind a lock: not all targets have 64-bit atomics.
 #[derive(Clone)]
-struct Now(Arc<Lock<Instant>>);
+struct Now(Arc<Lock<Instant>>, Resource);
 
 impl Clock for Now {
     fn now(&self) -> Instant {
+        self.1.touch(Access::Read);
         self.0.with(|now| *now)
     }
 
@@ -46,6 +48,7 @@ impl Clock for Now {
 
 impl Now {
     fn reach(&self, at: Instant) {
+        self.1.touch(Access::Write);
         self.0.with(|now| *now = at.max(*now));
     }
 }
@@ -58,7 +61,7 @@ impl ManualClock {
 
     /// A clock that stands at `now`, with a timer queue.
     pub fn at(now: Instant) -> Self {
-        let now = Now(Arc::new(Lock::new(now)));
+        let now = Now(Arc::new(Lock::new(now)), Resource::new());
         Self { time: Time::new(now.clone()), now }
     }
 

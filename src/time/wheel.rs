@@ -17,6 +17,7 @@
 
 use super::Clock;
 use super::instant::Instant;
+use crate::sys::probe::Access;
 use crate::sys::{Arc, WHEEL_BITS as BITS};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seat, Waiter};
 use alloc::boxed::Box;
@@ -48,6 +49,8 @@ impl Place for Timers {
     type Slot = u64;
     type Lines = [Line<u64>; DUE + 1];
     const PASSES_ON: bool = false;
+    /// Timers are registered, moved and cancelled each for itself; who turns the wheel touches all of them.
+    const ACCESS: Access = Access::Commute;
 
     fn left(held: &mut Held<'_, Self>, departure: Departure, _: &mut u64, _: &mut Batch) {
         if let Departure::Line(line) = departure {
@@ -269,6 +272,7 @@ pub(crate) fn turn(wheel: &Wheel, now: Instant) -> (Instant, usize) {
     let mut next = u64::MAX;
     let mut fired = 0;
     let mut begun = false;
+    wheel.touch(Access::Write);
     wheel.wake_all(|held, batch| {
         if !begun {
             // The driver has forgotten what it was given, so whoever registers between two batches tells it anew.

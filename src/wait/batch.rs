@@ -4,6 +4,7 @@
     reason = "an array of which only the first `len` wakers are there, so that an empty one costs nothing"
 )]
 
+use crate::sys::probe;
 use core::mem::MaybeUninit;
 use core::task::Waker;
 
@@ -59,6 +60,7 @@ impl Batch {
     #[inline(never)]
     fn wake_rest(&mut self) {
         while let Some(waker) = self.pop() {
+            probe::firing(&waker);
             waker.wake();
         }
     }

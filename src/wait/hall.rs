@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::waiter::Departure;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicU8, AtomicU16, Ordering};
+use crate::sys::probe::{Access, Resource};
 use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::task::Waker;
@@ -29,6 +30,9 @@ pub(crate) trait Place: Sized {
 
     /// Whether a grant that nobody took goes on to somebody else; if not, dropping a granted waiter takes no lock.
     const PASSES_ON: bool;
+
+    /// How a waiter that does something in the hall touches it, for those who look on.
+    const ACCESS: Access = Access::Write;
 
     /// Called under the lock after a waiter left its line without being granted, or gave up a grant that it did not
     /// take: passes on what was its, and repairs what the state says of the line.
@@ -151,6 +155,7 @@ impl<S> Line<S> {
 /// A state and its lines under one lock.
 pub(crate) struct Hall<P: Place> {
     pub(crate) shared: P::Shared,
+    resource: Resource,
     lock: Lock<Inside<P>>,
 }
 
@@ -169,12 +174,32 @@ pub(crate) struct Held<'a, P: Place> {
 impl<P: Place> Hall<P> {
     /// A hall with `lines` that are empty.
     pub(crate) fn new(shared: P::Shared, state: P::State, lines: P::Lines) -> Self {
-        Self { shared, lock: Lock::new(Inside { state, lines }) }
+        Self { shared, resource: Resource::new(), lock: Lock::new(Inside { state, lines }) }
+    }
+
+    /// Says to those who look on that the hall is touched without the lock, or in another way than by [`Place::ACCESS`].
+    #[inline]
+    pub(crate) fn touch(&self, access: Access) {
+        self.resource.touch(access);
+    }
+
+    /// What is reached without the lock, for one who looks at what others change.
+    #[inline]
+    pub(crate) fn look(&self) -> &P::Shared {
+        self.touch(Access::Read);
+        &self.shared
+    }
+
+    /// Runs `f`, which changes nothing, under the lock.
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&Held<'_, P>) -> R) -> R {
+        self.touch(Access::Read);
+        self.lock.with(|Inside { state, lines }| f(&Held { state, shared: &self.shared, lines: lines.as_mut() }))
     }
 
     /// Runs `f` under the lock.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Held<'_, P>) -> R) -> R {
+        self.touch(P::ACCESS);
         self.lock.with(|Inside { state, lines }| f(&mut Held { state, shared: &self.shared, lines: lines.as_mut() }))
     }
 

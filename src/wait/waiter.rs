@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
+use crate::sys::probe::{self, Access};
 use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::ptr::NonNull;
@@ -92,6 +93,8 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
 
     #[inline]
     fn flag(&self) -> u8 {
+        // Where what waiters do commutes, their flags are changed by nobody but themselves and who turns the hall.
+        self.home.hall().touch(if P::ACCESS == Access::Write { Access::Read } else { P::ACCESS });
         // Acquire: partner of the releasing store of whoever took the entry off its line.
         self.entry.flag.load(Ordering::Acquire)
     }
@@ -202,7 +205,7 @@ impl<P: Place> Seat<'_, '_, P> {
         self.unlink();
         self.entry().set_line(line);
         let old = match waker {
-            Some(waker) => self.inner().waker.replace(waker),
+            Some(waker) => self.set_waker(waker),
             None => None,
         };
         let entry = self.entry;
@@ -216,6 +219,7 @@ impl<P: Place> Seat<'_, '_, P> {
     #[inline]
     #[must_use = "the old waker is to be dropped outside the lock"]
     pub(crate) fn set_waker(&mut self, waker: Waker) -> Option<Waker> {
+        probe::keeping(&waker);
         self.inner().waker.replace(waker)
     }
 

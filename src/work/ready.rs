@@ -8,6 +8,7 @@
 //! - **R2** While the run polls, a wake-up sets its bit and costs nothing else.
 
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::probe::{self, Access, Resource};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Lock};
 use alloc::vec::Vec;
@@ -21,6 +22,8 @@ const RESTING: usize = 1 << IN_A_BLOCK;
 /// The way to the run's task.
 struct Bell {
     rung: AtomicBool,
+    /// The bits of all blocks, for those who look on.
+    resource: Resource,
     /// Shared, so that it is cloned under the lock without a waker being cloned.
     task: Lock<Option<Arc<Waker>>>,
 }
@@ -38,6 +41,7 @@ struct Flag {
 
 impl Wake for Flag {
     fn wake(this: &Arc<Self>) {
+        this.block.bell.resource.touch(Access::Commute);
         // Release: partner of the acquiring swap in `take`; the poll sees what was done before the wake-up. Acquire: partner
         // of the releasing `fetch_or` in `rest`, so that the bell is seen as it was reset.
         let before = this.block.bits.fetch_or(this.bit, Ordering::AcqRel);
@@ -53,6 +57,7 @@ impl Bell {
         if !self.rung.swap(true, Ordering::AcqRel) {
             let task = self.task.with(|task| task.clone());
             if let Some(task) = task {
+                probe::firing(&task);
                 task.wake_by_ref();
             }
         }
@@ -70,7 +75,7 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn new() -> Self {
-        let bell = Arc::new(Bell { rung: AtomicBool::new(false), task: Lock::new(None) });
+        let bell = Arc::new(Bell { rung: AtomicBool::new(false), resource: Resource::new(), task: Lock::new(None) });
         let control = Arc::new(Block { bits: AtomicUsize::new(1), bell: bell.clone() });
         Self { bell, control, blocks: Vec::new(), task: None }
     }
@@ -92,7 +97,9 @@ impl Ready {
     /// Begins a poll of the run by the task that `waker` wakes.
     #[inline]
     pub(super) fn begin(&mut self, waker: &Waker) {
+        self.bell.resource.touch(Access::Write);
         if !self.task.as_ref().is_some_and(|task| task.will_wake(waker)) {
+            probe::keeping(waker);
             let task = Arc::new(waker.clone());
             self.task = Some(task.clone());
             let old = self.bell.task.with(|place| place.replace(task));

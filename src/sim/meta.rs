@@ -1,0 +1,69 @@
+//! What is known of a task besides its future.
+
+use super::dump::Moment;
+use super::oracle::{Rng, mix};
+use super::path::Path;
+use crate::spawn::Task;
+use crate::sys::probe::Wait;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::panic::Location;
+
+/// What the simulator goes by.
+pub(super) struct Meta {
+    /// Made of the spawn path alone (S3).
+    pub(super) key: u64,
+    pub(super) polls: u32,
+    pub(super) rng: Rng,
+    /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
+    pub(super) tenant: u32,
+    pub(super) children: u32,
+    /// How many futures to be swept it made.
+    pub(super) swept: u32,
+    pub(super) path: Path,
+    pub(super) background: bool,
+    /// Whether it promised to share nothing that can't be seen.
+    pub(super) tracked: bool,
+    /// Whether wakers that are not the simulator's lead to it.
+    pub(super) foreign: bool,
+    /// Since when it is ready, if it is; else when it was polled last.
+    pub(super) since: Moment,
+}
+
+impl Meta {
+    pub(super) fn new(key: u64, seed: u64, tenant: u32, path: Path, nature: Nature) -> Self {
+        let Nature { background, tracked } = nature;
+        let rng = Rng::new(mix(key ^ mix(seed)));
+        let (foreign, since) = (false, Moment::START);
+        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, tracked, foreign, since }
+    }
+}
+
+/// What reports say of a task besides. The buffers serve one tenant of a number after another.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) made: Option<&'static Location<'static>>,
+    /// What its last poll waited for.
+    pub(super) waits: Vec<Wait>,
+}
+
+impl Said {
+    pub(super) fn root() -> Self {
+        Self { name: String::from("root"), ..Self::default() }
+    }
+
+    pub(super) fn renew(&mut self, task: &Task) {
+        self.name.clear();
+        self.name.push_str(task.name());
+        self.made = Some(task.made());
+        self.waits.clear();
+    }
+}
+
+/// What a task is started as.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Nature {
+    pub(super) background: bool,
+    pub(super) tracked: bool,
+}

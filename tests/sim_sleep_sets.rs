@@ -1,0 +1,390 @@
+//! The search with sleep sets: numbers that are known, and the outcomes of the plain search.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use wakeful::cancel::Scope;
+use wakeful::queue;
+use wakeful::sim::{Builder, Coverage, FailureKind, Sim, Strategy, Summary, Tracked};
+use wakeful::spawn::{Spawn, Task};
+
+fn search(strategy: Strategy) -> Builder {
+    Builder::new().strategy(strategy).runs(1_000_000)
+}
+
+/// All outcomes that a search finds, and what it says of itself.
+fn outcomes<O: Ord>(strategy: Strategy, body: impl AsyncFn(Sim) -> O) -> (BTreeSet<O>, Summary) {
+    let seen = Mutex::new(BTreeSet::new());
+    let summary = search(strategy).repeat_every(1_000).explore(async |sim: Sim| {
+        let outcome = body(sim).await;
+        seen.lock().unwrap().insert(outcome);
+    });
+    (seen.into_inner().unwrap(), summary.unwrap())
+}
+
+/// Searches with sleep sets, checks that the plain search finds the same outcomes, and gives the numbers of runs of both.
+#[track_caller]
+fn as_the_plain_search<O: Ord + std::fmt::Debug>(body: impl AsyncFn(Sim) -> O) -> (u32, u32) {
+    let (all, plain) = outcomes(Strategy::Exhaustive, &body);
+    assert_eq!(plain.coverage, Coverage::Complete);
+    let (found, fewer) = outcomes(Strategy::SleepSets, &body);
+    assert_eq!((found, fewer.coverage), (all, Coverage::Tracked));
+    assert!(fewer.runs + fewer.cut <= plain.runs, "{fewer}, of {plain}");
+    (fewer.runs, plain.runs)
+}
+
+/// Lets the other tasks be polled before each of `turns` steps but the first.
+async fn steps(sim: &Sim, turns: usize, mut step: impl FnMut(usize)) {
+    for turn in 0..turns {
+        if turn > 0 {
+            sim.yield_now().await;
+        }
+        step(turn);
+    }
+}
+
+/// Racers that read a counter in their last poll but one, and write it greater by one in their last; gives what it is at
+/// the end.
+async fn racers(sim: Sim, tasks: usize, polls: usize) -> usize {
+    let count = Tracked::new(0);
+    for _ in 0..tasks {
+        let (task, count) = (sim.clone(), count.clone());
+        sim.spawn_tracked("racer", async move {
+            let mut seen = 0;
+            steps(&task, polls, |turn| match polls - turn {
+                2 => seen = count.get(),
+                1 => count.set(seen + 1),
+                _ => {}
+            })
+            .await;
+        });
+    }
+    sim.idle().await;
+    count.get()
+}
+
+#[test]
+fn racy_counters_have_as_many_runs_as_orders_of_their_accesses() {
+    for (tasks, polls, runs, cut) in [(2, 2, 4, 0), (2, 5, 4, 3), (3, 2, 36, 0), (3, 4, 36, 26)] {
+        let (counts, summary) = outcomes(Strategy::SleepSets, async |sim| racers(sim, tasks, polls).await);
+        assert_eq!((summary.runs, summary.cut, summary.coverage), (runs, cut, Coverage::Tracked), "{tasks} of {polls}");
+        assert_eq!(summary.traces, runs as usize);
+        assert_eq!(counts, (1..=tasks).collect());
+    }
+    assert_eq!(as_the_plain_search(async |sim| racers(sim, 2, 5).await), (4, 252));
+    assert_eq!(as_the_plain_search(async |sim| racers(sim, 3, 3).await), (36, 1_680));
+}
+
+#[test]
+fn tasks_that_have_nothing_to_do_with_each_other_have_one_run() {
+    for (tasks, polls) in [(2, 1), (2, 5), (3, 4), (4, 3)] {
+        let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
+            for _ in 0..tasks {
+                let (task, own) = (sim.clone(), Tracked::new(0));
+                sim.spawn_tracked("on its own", async move { steps(&task, polls, |turn| own.set(turn)).await });
+            }
+            sim.idle().await;
+        });
+        assert_eq!((summary.runs, summary.coverage), (1, Coverage::Tracked));
+    }
+}
+
+#[test]
+fn readers_commute_and_a_writer_does_not() {
+    let body = async |sim: Sim, writers: usize| {
+        let cell = Tracked::new(0);
+        for task in 0..3 {
+            let cell = cell.clone();
+            sim.spawn_tracked("task", async move { if task < writers { cell.set(task) } else { cell.read(|_| ()) } });
+        }
+        sim.idle().await;
+    };
+    for (writers, runs) in [(0, 1), (1, 4), (2, 6), (3, 6)] {
+        let (_, summary) = outcomes(Strategy::SleepSets, async |sim| body(sim, writers).await);
+        assert_eq!(summary.runs, runs, "{writers} writers");
+    }
+}
+
+#[test]
+fn tasks_that_promised_nothing_are_all_taken_to_share() {
+    let body = async |sim: Sim| {
+        let count = std::sync::Arc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            let (task, count) = (sim.clone(), count.clone());
+            sim.spawn("untracked", async move {
+                let mut seen = 0;
+                steps(&task, 3, |turn| match turn {
+                    0 => seen = count.load(Relaxed),
+                    _ => count.store(seen + 1, Relaxed),
+                })
+                .await;
+            });
+        }
+        sim.idle().await;
+        count.load(Relaxed)
+    };
+    let (all, plain) = outcomes(Strategy::Exhaustive, body);
+    let (found, summary) = outcomes(Strategy::SleepSets, body);
+    assert_eq!((found, summary.runs, summary.cut), (all, plain.runs, 0));
+    assert_eq!(summary.coverage, Coverage::Complete, "nothing was promised, so nothing hangs on a promise");
+}
+
+#[test]
+fn a_queue_shows_all_outcomes_of_the_plain_search() {
+    // Two producers, two consumers and a close that comes at any time.
+    let (few, all) = as_the_plain_search(async |sim| {
+        let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+        let took = ["one", "two"].map(|name| {
+            let rx = rx.clone();
+            sim.spawn_tracked(name, async move { rx.recv().await.ok() })
+        });
+        let sent = [1, 2].map(|n| {
+            let tx = tx.clone();
+            sim.spawn_tracked("producer", async move { tx.send(n).await.is_ok() })
+        });
+        sim.spawn_tracked("closer", async move { tx.close() });
+        let [one, two] = took;
+        let [first, second] = sent;
+        (one.await, two.await, first.await, second.await)
+    });
+    assert!(few < all, "{few} of {all}");
+}
+
+#[test]
+fn a_try_that_fails_only_looks() {
+    let fail = async |sim: Sim| {
+        let (tx, rx) = queue::bounded::<()>(NonZeroUsize::MIN);
+        let rx = [rx.clone(), rx.clone(), rx];
+        for rx in &rx {
+            let rx = rx.clone();
+            sim.spawn_tracked("taker", async move {
+                assert!(rx.try_recv().is_err());
+                // The handle is not dropped here: that is a change.
+                std::mem::forget(rx);
+            });
+        }
+        sim.idle().await;
+        drop(tx);
+    };
+    assert_eq!(outcomes(Strategy::SleepSets, fail).1.runs, 1);
+}
+
+#[test]
+fn cancelling_shows_all_outcomes_of_the_plain_search() {
+    as_the_plain_search(async |sim| {
+        let outer = Scope::new(sim.time());
+        let inner = outer.child();
+        let runs = [&outer, &inner, &inner].map(|scope| {
+            let (scope, task) = (scope.clone(), sim.clone());
+            sim.spawn_tracked("run", async move {
+                let body = async {
+                    task.yield_now().await;
+                    scope.is_cancelled()
+                };
+                scope.run(body).await.done()
+            })
+        });
+        sim.spawn_tracked("inner", async move { inner.cancel("inner") });
+        sim.spawn_tracked("outer", async move { outer.cancel("outer") });
+        let [a, b, c] = runs;
+        (a.await, b.await, c.await)
+    });
+}
+
+#[test]
+fn sleeps_commute_and_what_they_wake_is_searched() {
+    let sleepers = async |sim: Sim, tasks: u64, apart: u64| {
+        let order = Tracked::new(Vec::new());
+        for n in 0..tasks {
+            let (time, order) = (sim.time(), order.clone());
+            sim.spawn_tracked("sleeper", async move {
+                time.sleep(Duration::from_secs(1 + n * apart)).await;
+                order.write(|order| order.push(n));
+            });
+        }
+        sim.time().sleep(Duration::from_secs(60)).await;
+        order.get()
+    };
+    let (orders, summary) = outcomes(Strategy::SleepSets, async |sim| sleepers(sim, 4, 1).await);
+    assert_eq!((orders.len(), summary.runs), (1, 1), "registering timers commutes");
+    let (few, all) = as_the_plain_search(async |sim| sleepers(sim, 3, 0).await);
+    assert_eq!((few, all), (6, 36), "those of one instant are woken together");
+}
+
+#[test]
+fn a_jump_of_time_does_not_commute_with_looking_at_the_clock() {
+    let (few, _) = as_the_plain_search(async |sim| {
+        let (jumper, looker) = (sim.clone(), sim.clone());
+        let jump = sim.spawn_tracked("jumper", async move { jumper.jump(Duration::from_secs(1)).await });
+        // Both go on when nobody else is ready; the one then jumps, and waits for that again.
+        let looking = sim.spawn_tracked("looker", async move {
+            looker.idle().await;
+            looker.now().as_nanos()
+        });
+        jump.await;
+        looking.await
+    });
+    assert_eq!(few, 2);
+}
+
+#[test]
+fn values_are_searched_with_what_each_leads_to() {
+    let (few, all) = as_the_plain_search(async |sim| {
+        let cells = [Tracked::new(0), Tracked::new(0)];
+        let (task, write) = (sim.clone(), cells.clone());
+        // Which of the two cells it touches hangs on the value.
+        sim.spawn_tracked("chooser", async move { write[task.choose(2)].set(1) });
+        let (task, read) = (sim.clone(), cells.clone());
+        let looking = sim.spawn_tracked("looker", async move {
+            task.yield_now().await;
+            (read[0].get(), read[1].get())
+        });
+        looking.await
+    });
+    assert!(few < all, "{few} of {all}");
+}
+
+#[test]
+fn background_tasks_may_come_or_not_come_before_the_end() {
+    as_the_plain_search(async |sim| {
+        let (count, task, background) = (Tracked::new(0), sim.clone(), Tracked::new(0));
+        let counts = background.clone();
+        sim.spawn_background("ticker", async move {
+            loop {
+                counts.write(|count| *count += 1);
+                task.yield_now().await;
+                if counts.get() == 3 {
+                    return;
+                }
+            }
+        });
+        let foreground = ["a", "b"].map(|name| {
+            let count = count.clone();
+            sim.spawn_tracked(name, async move { count.write(|count| *count += 1) })
+        });
+        for task in foreground {
+            task.await;
+        }
+        (count.get(), background.get())
+    });
+}
+
+#[test]
+fn code_under_test_starts_tracked_tasks_by_a_spawner() {
+    fn start(spawner: &impl Spawn, cells: &[Tracked<u8>]) {
+        for cell in cells {
+            let cell = cell.clone();
+            spawner.spawn(Task::new(async move { cell.set(1) }));
+        }
+    }
+    for (tracked, runs) in [(true, 1), (false, 6)] {
+        let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
+            let spawner = if tracked { sim.spawner().tracked() } else { sim.spawner() };
+            start(&spawner, &[Tracked::new(0), Tracked::new(0), Tracked::new(0)]);
+            sim.idle().await;
+        });
+        assert_eq!((summary.runs, summary.cut), (runs, if tracked { summary.cut } else { 0 }));
+    }
+}
+
+/// A join of two sleeps by hand, with a waker for each that notes which rang first, as `FuturesUnordered` does.
+#[test]
+fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
+    let (orders, _) = outcomes(Strategy::SleepSets, async |sim| {
+        let (tx, rx) =
+            [(); 2].map(|()| queue::bounded::<()>(NonZeroUsize::MIN)).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+        let joined = sim.spawn_tracked("joined", async move {
+            use futures::stream::{FuturesUnordered, StreamExt};
+            let waits = rx.iter().enumerate().map(async |(n, rx)| {
+                rx.recv().await.unwrap();
+                n
+            });
+            waits.collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await
+        });
+        for tx in tx {
+            sim.spawn_tracked("sender", async move { tx.send(()).await.unwrap() });
+        }
+        joined.await
+    });
+    assert_eq!(orders, BTreeSet::from([vec![0, 1], vec![1, 0]]));
+}
+
+#[test]
+fn a_spinning_task_does_not_keep_the_search_from_coming_to_an_end_of_a_run() {
+    let summary = search(Strategy::SleepSets).runs(50).max_steps(1_000).explore(async |sim: Sim| {
+        let flag = Tracked::new(false);
+        let (task, seen) = (sim.clone(), flag.clone());
+        sim.spawn_tracked("spinner", async move {
+            while !seen.get() {
+                task.yield_now().await;
+            }
+        });
+        sim.spawn_tracked("setter", async move { flag.set(true) });
+        sim.idle().await;
+    });
+    assert_eq!(summary.unwrap().coverage, Coverage::Sample);
+}
+
+#[test]
+fn a_failure_is_found_shrunk_and_replayed() {
+    let body = async |sim: Sim| assert_eq!(racers(sim, 2, 5).await, 2, "an update was lost");
+    let failure = search(Strategy::SleepSets).explore(body).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Panic);
+    let again = Builder::new().replay(failure.replay()).unwrap().run(body).unwrap_err();
+    assert_eq!((again.message(), again.hash(), again.replay()), (failure.message(), failure.hash(), failure.replay()));
+    assert_eq!(failure.shrunk().map(|shrunk| shrunk.to), Some(0), "it fails where all take turns: {failure}");
+}
+
+#[test]
+fn what_a_cut_run_drops_may_panic() {
+    struct Complete(bool);
+    impl Drop for Complete {
+        fn drop(&mut self) {
+            assert!(self.0, "dropped half-way");
+        }
+    }
+    let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
+        for _ in 0..3 {
+            let task = sim.clone();
+            sim.spawn_tracked("on its own", async move {
+                let mut complete = Complete(false);
+                task.yield_now().await;
+                complete.0 = true;
+            });
+        }
+        sim.idle().await;
+    });
+    assert!(summary.runs == 1 && summary.cut > 0, "{summary}");
+}
+
+#[test]
+fn a_wake_does_not_commute_with_a_poll_of_whom_it_wakes() {
+    let (few, _) = as_the_plain_search(async |sim| {
+        let (waker, polls) = (Tracked::new(None::<Waker>), Tracked::new(0));
+        let (place, count) = (waker.clone(), polls.clone());
+        sim.spawn_background("woken", async move {
+            poll_fn(|cx| {
+                place.set(Some(cx.waker().clone()));
+                count.write(|count| *count += 1);
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        for _ in 0..2 {
+            let (waker, task) = (waker.clone(), sim.clone());
+            sim.spawn_tracked("waking", async move {
+                task.yield_now().await;
+                if let Some(waker) = waker.get() {
+                    waker.wake();
+                }
+            });
+        }
+        sim.idle().await;
+        polls.get()
+    });
+    assert!(few > 1);
+}
