@@ -116,6 +116,15 @@ pub mod time;
 mod wait;
 pub mod work;
 
+/// What the macros call.
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub use sim::hooks as __marks;
+/// What the macros call.
+#[cfg(not(feature = "sim"))]
+#[doc(hidden)]
+pub use sys::marks::inert as __marks;
+
 pub use spawn::block_on_with;
 sys::with_std! {
     pub use spawn::block_on;

@@ -1,6 +1,7 @@
 //! Settings of runs, and the ways to start them.
 
 use super::exec::{self, Ended, Settings};
+use super::faults::Faults;
 use super::footprint::Watcher;
 use super::handle::Sim;
 use super::oracle::{Bytes, Oracle, Source};
@@ -49,6 +50,10 @@ pub struct Builder {
     trace: usize,
     pub(super) twists: Twists,
     swept: Vec<Cow<'static, str>>,
+    faults: Option<Faults>,
+    pub(super) must_hit: &'static [&'static str],
+    /// Whether a mark that is never hit is a failure.
+    pub(super) judge_marks: bool,
 }
 
 impl Builder {
@@ -79,6 +84,9 @@ impl Builder {
             trace: 0,
             twists: Twists::NONE,
             swept: Vec::new(),
+            faults: None,
+            must_hit: &[],
+            judge_marks: true,
         }
     }
 
@@ -216,6 +224,22 @@ impl Builder {
         self
     }
 
+    /// Lets faults come, where code asks for them by [`buggify!`](crate::buggify); without this there are none.
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    /// Names marks, by their texts, of which each must be hit at least once in many runs: places that must be
+    /// [reached](crate::reachable), conditions that must be true [some time](crate::sometimes), faults that must have
+    /// [come](crate::buggify).
+    ///
+    /// Only a mark that was reached is known to exist; so what must not be left out of a test is named here.
+    pub fn must_hit(mut self, texts: &'static [&'static str]) -> Self {
+        self.must_hit = texts;
+        self
+    }
+
     /// Makes one run of `body`.
     ///
     /// # Errors
@@ -284,18 +308,18 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, twists, .. } = *self;
+        let Self { seed, max_steps, allow_leaks, wall, trace, twists, faults, .. } = *self;
         let swept = self.swept.clone();
-        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher };
+        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, choices, draws, end, cancel_points, replay, trace, cut } = ended;
+        let Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut } = ended;
         if cut {
             return Ok(None);
         }
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Some(Report { output, hash, steps, choices, draws, end, cancel_points, replay, trace }))
+        Ok(Some(Report { output, hash, steps, choices, draws, end, cancel_points, marks, replay, trace }))
     }
 
     /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run
@@ -329,6 +353,8 @@ impl Builder {
         }
         if let Some(line) = variable(replay::VARIABLE) {
             self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0).shrink(0);
+            // One run says nothing of what never happens.
+            self.judge_marks = false;
         }
         Ok(self)
     }

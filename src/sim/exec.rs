@@ -1,13 +1,17 @@
 //! The executor: polls who is ready, moves time when nobody is, and takes everything down at the end.
 
 use super::dump::TaskInfo;
+use super::faults::Faults;
 use super::footprint::{Footprint, Watcher};
 use super::handle::Sim;
+use super::hooks;
+use super::marks::Mark;
 use super::meta::Meta;
 use super::oracle::{Source, fold};
 use super::report::{Failure, FailureKind};
 use super::trace::{Outcome, Trace};
 use super::twist::{Chance, Dropped, Twists};
+use super::verdict::Verdict;
 use super::world::{Core, Incoming, Next, ROOT, SimClock, Target, World};
 use crate::spawn::Task;
 use crate::sys::hush::hush;
@@ -41,6 +45,7 @@ pub(super) struct Settings {
     pub(super) swept: Vec<Cow<'static, str>>,
     /// Looks on, if somebody does.
     pub(super) watcher: Option<Box<dyn Watcher>>,
+    pub(super) faults: Option<Faults>,
 }
 
 /// What came of a run that did not fail.
@@ -51,6 +56,7 @@ pub(super) struct Ended {
     pub(super) draws: u64,
     pub(super) end: Instant,
     pub(super) cancel_points: u64,
+    pub(super) marks: Vec<Mark>,
     pub(super) replay: String,
     pub(super) trace: Option<Trace>,
     /// It was not made to its end.
@@ -82,16 +88,17 @@ struct Exec<'a> {
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults } = settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
     core.record(trace);
     core.watched = watcher.is_some();
+    core.expect(faults);
     let world = Arc::new(World { core: Lock::new(core), clock });
-    let root = root(Sim::new(world.clone(), time.clone()));
+    let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
-    let mut exec = Exec { world, time, root: Some(root), entries, incoming, waits, swept, watcher, print };
+    let mut exec = Exec { world: world.clone(), time, root, entries, incoming, waits, swept, watcher, print };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -103,7 +110,7 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     probe::count(true);
     let _counting = Counting;
     // The bottom of a poll stack: scopes around this call have no say inside.
-    slot::barrier(|| exec.run(max_steps, allow_leaks))
+    hooks::enter(world, || slot::barrier(|| exec.run(max_steps, allow_leaks)))
 }
 
 impl Exec<'_> {
@@ -111,6 +118,8 @@ impl Exec<'_> {
         let driven = catch(|| self.drive());
         let cut = matches!(driven, Ok(Next::Cut));
         let failure = match driven {
+            // It came first, should there be a panic too.
+            _ if self.is_judged() => self.judged(),
             Ok(Next::Nobody(_)) => Some(self.deadlock()),
             Ok(Next::Limit) => Some(self.limit(max_steps)),
             Ok(_) if allow_leaks || cut => None,
@@ -121,11 +130,11 @@ impl Exec<'_> {
         let (trace, now) = self.world.core.with(|core| (core.trace.take(), core.moment()));
         let failure = match cut {
             true => hush(|| self.take_down(None)).0.and(None),
-            false => self.take_down(failure),
+            false => self.take_down(failure).or_else(|| self.judged()),
         };
-        let (hash, steps, choices, draws, replay) = self.world.core.with(|core| {
-            let replay = core.source.line(core.seed(), core.twists);
-            (core.hash, core.steps, core.choices, core.draws(), replay)
+        let (hash, steps, choices, draws, marks, replay) = self.world.core.with(|core| {
+            let (marks, replay) = (core::mem::take(&mut core.marks), core.source.line(core.seed(), core.twists));
+            (core.hash, core.steps, core.choices, core.draws(), marks.list(), replay)
         });
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
@@ -133,21 +142,22 @@ impl Exec<'_> {
         });
         let (cancel_points, dropped) = self.world.core.with(|core| (core.cancel_points, core.dropped.take()));
         match failure {
-            None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, replay, trace, cut }),
+            None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut }),
             Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace).with_dropped(dropped)),
         }
     }
 
     /// Polls until nothing can go on, the root is done, or there were too many polls.
     fn drive(&mut self) -> Next {
-        let (mut polled, mut moved) = (None, None);
+        let (mut polled, mut moved) = (None, None::<(Instant, Instant)>);
         loop {
             let next = self.world.core.with(|core| {
                 if let Some(number) = polled.take() {
                     core.polled(number, &mut self.waits);
                 }
-                if let Some(at) = moved.take() {
-                    core.note(at);
+                if let Some((before, now)) = moved.take() {
+                    core.note(now.as_nanos());
+                    core.passed(before, now);
                 }
                 if !core.incoming.is_empty() {
                     core::mem::swap(&mut core.incoming, &mut self.incoming);
@@ -165,11 +175,12 @@ impl Exec<'_> {
                     }
                     polled = Some(number);
                 }
-                Next::Nobody(lull) => match self.pass(lull) {
-                    Some(at) => moved = Some(at.as_nanos()),
-                    None => return next,
-                },
-                Next::Ended | Next::Limit | Next::Cut => return next,
+                Next::Nobody(lull) => {
+                    let before = self.time.now();
+                    let Some(now) = self.pass(lull) else { return next };
+                    moved = Some((before, now));
+                }
+                Next::Ended | Next::Limit | Next::Judged | Next::Cut => return next,
             }
         }
     }
@@ -332,8 +343,24 @@ impl Exec<'_> {
     }
 
     fn limit(&self, max_steps: u64) -> Failure {
+        if let Some((stopped, polls)) = self.world.core.with(|core| core.weather.overrun(max_steps)) {
+            let message = format!("faults stopped after {stopped} polls, and {polls} polls later the run is not over");
+            return self.failure(FailureKind::Liveness, message, self.tasks(|_, _| true));
+        }
         let message = format!("{max_steps} polls, as many as are allowed, and the run is not over");
         self.failure(FailureKind::StepLimit, message, self.tasks(|_, _| true))
+    }
+
+    fn is_judged(&self) -> bool {
+        self.world.core.with(|core| core.verdict.is_some())
+    }
+
+    /// The failure that was found on the way, if one was.
+    fn judged(&self) -> Option<Failure> {
+        let verdict = self.world.core.with(|core| core.verdict.take())?;
+        let Verdict { kind, message, place, task } = *verdict;
+        let tasks = task.map_or_else(|| self.tasks(|_, _| true), |task| alloc::vec![task]);
+        Some(self.failure(kind, message, tasks).with_place(place))
     }
 
     fn leak(&self) -> Option<Failure> {

@@ -2,6 +2,7 @@
 
 use super::builder::Builder;
 use super::handle::Sim;
+use super::marks::Marks;
 use super::oracle::{Bytes, Source};
 use super::report::{Coverage, Failure, FailureKind, Report, Summary};
 use super::search::{Exhaustive, Search};
@@ -35,7 +36,7 @@ impl Builder {
         }
         let runs = if self.bytes.is_some() { 1 } else { self.runs };
         let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
-        let (mut traces, mut most, mut cancel_points) = (BTreeSet::new(), None, 0);
+        let (mut traces, mut marks, mut most, mut cancel_points) = (BTreeSet::new(), Marks::new(), None, 0);
         for n in 0..runs {
             let mut this = self.clone().seed(self.seed.wrapping_add(n.into())).strategy(strategy);
             this.horizon = self.horizon.or(most);
@@ -50,9 +51,18 @@ impl Builder {
             };
             cancel_points += this.cancel_at_each(&report, &body)?;
             traces.insert(report.hash);
+            report.marks.iter().for_each(|mark| marks.add(mark));
             most = most.max(Some(report.choices));
         }
-        Ok(Summary { runs, cut: 0, traces: traces.len(), coverage: Coverage::Sample, cancel_points })
+        let summary = Summary {
+            runs,
+            cut: 0,
+            traces: traces.len(),
+            coverage: Coverage::Sample,
+            cancel_points,
+            marks: Vec::new(),
+        };
+        self.judged(summary, marks)
     }
 
     /// Makes one run after another until there are no others, or the number of runs is reached.
@@ -61,8 +71,9 @@ impl Builder {
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let mut traces = BTreeSet::new();
-        let mut summary = Summary { runs: 0, cut: 0, traces: 0, coverage: Coverage::Sample, cancel_points: 0 };
+        let (mut traces, mut marks) = (BTreeSet::new(), Marks::new());
+        let (cancel_points, coverage) = (0, Coverage::Sample);
+        let mut summary = Summary { runs: 0, cut: 0, traces: 0, coverage, cancel_points, marks: Vec::new() };
         for n in 0..self.runs {
             let first = self.attempt(search.source(), search.watcher(), &body);
             if search.diverged() {
@@ -78,6 +89,7 @@ impl Builder {
                     let report = first.map_err(|failure| self.shrunk(failure, source(), &body))?;
                     summary.runs += 1;
                     traces.insert(report.hash);
+                    report.marks.iter().for_each(|mark| marks.add(mark));
                 }
             }
             if !search.advance() {
@@ -85,7 +97,15 @@ impl Builder {
                 break;
             }
         }
-        Ok(Summary { traces: traces.len(), ..summary })
+        self.judged(Summary { traces: traces.len(), ..summary }, marks)
+    }
+
+    /// What is said of many runs that did not fail, if their marks are as they must be.
+    fn judged(&self, summary: Summary, marks: Marks) -> Result<Summary, Failure> {
+        if self.judge_marks && self.bytes.is_none() {
+            marks.judge(summary.runs, self.must_hit)?;
+        }
+        Ok(Summary { marks: marks.list(), ..summary })
     }
 
     /// The failure of a run of this builder with this oracle, made small.

@@ -255,6 +255,12 @@ impl Sim {
         })
     }
 
+    /// Stops the faults of [`Builder::faults`](super::Builder::faults): from here on the run must come to its end within
+    /// what [`Faults::finish_within`](super::Faults::finish_within) allows.
+    pub fn stop_faults(&self) {
+        self.world.core.with(|core| core.stop_faults());
+    }
+
     /// The next number of the random stream of the task that calls this.
     ///
     /// Each task has a stream of its own, made of the seed and the task's spawn path, so what one draws does not depend

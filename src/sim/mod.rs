@@ -29,6 +29,8 @@
 //! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
 //! | see what is left when something is cancelled anywhere | [`Sim::cancel_at_each`] a future, [`Builder::sweep`] a task |
+//! | say what holds, in code that has no handle to the run | [`always!`](crate::always), [`sometimes!`](crate::sometimes), [`reachable!`](crate::reachable) |
+//! | let things go wrong, and see that all is well when they stop | [`buggify!`](crate::buggify), [`Builder::faults`] |
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
@@ -141,10 +143,14 @@ mod builder;
 mod dump;
 mod exec;
 mod explore;
+mod faults;
 mod footprint;
 mod handle;
+#[doc(hidden)]
+pub mod hooks;
 mod join;
 mod lull;
+mod marks;
 mod meta;
 pub mod models;
 mod oracle;
@@ -161,14 +167,17 @@ mod sweep;
 pub mod trace;
 mod tracked;
 mod twist;
+mod verdict;
 mod view;
 mod world;
 
 pub use builder::{Builder, check, run};
 pub use dump::{Dump, Moment, TaskInfo, TaskState, WaitInfo};
+pub use faults::Faults;
 pub use handle::{Sim, SimWall, Spawner};
 pub use join::JoinHandle;
 pub use lull::{Lull, YieldNow};
+pub use marks::{Mark, MarkKind};
 pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
 pub use report::{Coverage, Failure, FailureKind, Report, Shrunk, Summary};

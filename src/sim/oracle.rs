@@ -29,6 +29,10 @@ pub enum Kind {
     ///
     /// After one was dropped, this is not asked again in that run.
     Cancel,
+    /// Whether something goes wrong: 1 says yes, all else no. So one in `n` random answers does.
+    ///
+    /// First whether a place that can fail is enabled in this run, then, each time it is asked, whether it does.
+    Fault,
 }
 
 /// Decides everything that a run leaves open.
@@ -249,6 +253,25 @@ impl Source {
             Self::Exhaustive(search) => search.choose(2) == 1,
             Self::SleepSets(search) => search.choose_data(2) == 1,
         }
+    }
+
+    /// Whether something goes wrong that does so one in `n` times; `here` and `nth` stand for the place of the choice.
+    ///
+    /// # Panics
+    /// As [`choose_data`](Self::choose_data).
+    pub(super) fn choose_fault(&mut self, n: usize, here: u64, nth: u32) -> bool {
+        let chosen = match self {
+            Self::Random(oracle) => oracle.choose(Kind::Fault, n),
+            Self::Bytes(oracle) => oracle.choose(Kind::Fault, n),
+            Self::Walk(oracle) => oracle.choose(Kind::Fault, n),
+            Self::Pct(oracle) => oracle.choose(Kind::Fault, n),
+            Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Fault, n)),
+            Self::Traced(tracer) => tracer.choose_fault(n, here, nth).into(),
+            // All answers but 1 are the same run, and bytes for `n` are as wide as for 2.
+            Self::Exhaustive(search) => search.choose(2),
+            Self::SleepSets(search) => search.choose_data(2),
+        };
+        chosen == 1
     }
 
     /// The line that replays a run with these twists whose tasks' random streams are of `seed`.

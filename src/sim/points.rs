@@ -19,12 +19,14 @@ pub(super) enum Place {
     Data(u64, u32),
     /// To drop the future with this id after so many polls: right after the last of them (true), or in place of the next.
     Cancel(u64, u32, bool),
+    /// Whether something goes wrong at what this key stands for, which asked so often before.
+    Fault(u64, u32),
 }
 
 /// The classes of points, in the order in which a failure is freed of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// What was done to the program: something was dropped.
+    /// What was done to the program: something was dropped, or went wrong.
     Twist,
     /// Who was next.
     Task,
@@ -40,7 +42,7 @@ impl Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) place: Place,
-    /// The key of the task that is run, or the value; 1 where something is dropped.
+    /// The key of the task that is run, or the value; 1 where something is dropped or goes wrong.
     pub(super) then: u64,
 }
 
@@ -49,7 +51,7 @@ impl Point {
         match self.place {
             Place::After(..) => Class::Task,
             Place::Data(..) => Class::Data,
-            Place::Cancel(..) => Class::Twist,
+            Place::Cancel(..) | Place::Fault(..) => Class::Twist,
         }
     }
 }
@@ -120,11 +122,25 @@ impl Tracer {
             Followed::Source(source) => source.choose_cancel(planned, chance),
             Followed::Points(points) => points.contains_key(&place),
         };
-        if taken {
+        self.keep_twist(place, 2, taken)
+    }
+
+    pub(super) fn choose_fault(&mut self, n: usize, here: u64, nth: u32) -> bool {
+        let place = Place::Fault(here, nth);
+        let fires = match &mut self.oracle {
+            Followed::Source(source) => source.choose_fault(n, here, nth),
+            Followed::Points(points) => points.contains_key(&place),
+        };
+        self.keep_twist(place, n, fires)
+    }
+
+    /// Keeps whether something is done to the program at a place, which an oracle chose among `n`.
+    fn keep_twist(&mut self, place: Place, n: usize, done: bool) -> bool {
+        if done {
             self.keep(Point { place, then: 1 });
         }
-        Bytes::write(&mut self.record, 2, taken.into());
-        taken
+        Bytes::write(&mut self.record, n, done.into());
+        done
     }
 
     fn keep(&self, point: Point) {

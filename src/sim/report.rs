@@ -1,6 +1,7 @@
 //! What comes of a run: a report, or a failure that says what was going on.
 
 use super::dump::TaskInfo;
+use super::marks::Mark;
 use super::trace::Trace;
 use super::twist::Dropped;
 use crate::time::Instant;
@@ -8,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::panic::Location;
 
 /// What came of a run that did not fail. The same seed and body give the same report, to the last byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Report<T> {
     pub end: Instant,
     /// How many chances there were to drop what is swept: see [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
     pub cancel_points: u64,
+    /// The marks that were reached, in the order of their places: [`sometimes!`](crate::sometimes) and the like.
+    pub marks: Vec<Mark>,
     /// The line that replays this run: `WAKEFUL_SIM=...`.
     pub replay: String,
     /// The recording of this run, if [`Builder::trace`](super::Builder::trace) asked for it.
@@ -57,6 +61,8 @@ pub struct Summary {
     /// How many runs were made in which something was dropped: see
     /// [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
     pub cancel_points: u64,
+    /// The marks that were reached, in the order of their places: [`sometimes!`](crate::sometimes) and the like.
+    pub marks: Vec<Mark>,
 }
 
 impl fmt::Display for Summary {
@@ -108,6 +114,13 @@ pub enum FailureKind {
     Leak,
     /// A run and its repetition took different courses: something is not under the simulator's control.
     Nondeterminism,
+    /// What [`always!`](crate::always) says did not hold.
+    Violation,
+    /// What [`sometimes!`](crate::sometimes) says was not true in any run, or what
+    /// [`must be hit`](super::Builder::must_hit) was not.
+    NeverHit,
+    /// Faults had stopped, and the run was not over in the [time allowed](super::Faults::finish_within).
+    Liveness,
 }
 
 impl fmt::Display for FailureKind {
@@ -118,6 +131,9 @@ impl fmt::Display for FailureKind {
             Self::StepLimit => "step limit",
             Self::Leak => "leak",
             Self::Nondeterminism => "nondeterminism",
+            Self::Violation => "violation",
+            Self::NeverHit => "never hit",
+            Self::Liveness => "liveness",
         })
     }
 }
@@ -140,6 +156,7 @@ struct Inner {
     shrunk: Option<Shrunk>,
     trace: Option<Trace>,
     dropped: Option<Dropped>,
+    place: Option<&'static Location<'static>>,
 }
 
 /// How a failure was made small.
@@ -168,8 +185,14 @@ impl fmt::Display for Shrunk {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
-        let (steps, hash, replay, shrunk, trace, dropped) = (0, 0, String::new(), None, None, None);
-        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace, dropped }))
+        let (steps, hash, replay, shrunk, trace) = (0, 0, String::new(), None, None);
+        let (dropped, place) = (None, None);
+        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace, dropped, place }))
+    }
+
+    pub(super) fn with_place(mut self, place: Option<&'static Location<'static>>) -> Self {
+        self.0.place = place;
+        self
     }
 
     pub(super) fn with_replay(mut self, replay: String) -> Self {
@@ -222,7 +245,13 @@ impl Failure {
         &self.0.tasks
     }
 
-    /// The line that replays the run: `WAKEFUL_SIM=...`.
+    /// Where in the code it happened, if a mark is concerned.
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        self.0.place
+    }
+
+    /// The line that replays the run: `WAKEFUL_SIM=...`. Of [`FailureKind::NeverHit`], which no single run shows, one that
+    /// makes more runs: `WAKEFUL_SIM_RUNS=...`.
     pub fn replay(&self) -> &str {
         &self.0.replay
     }
@@ -246,6 +275,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, message, time, steps, tasks, replay, shrunk, dropped, .. } = &*self.0;
+        if *kind == FailureKind::NeverHit {
+            return write!(f, "{kind} {message}\ntry more runs with {replay}");
+        }
         writeln!(f, "{kind} at {time} after {steps} polls: {message}")?;
         for task in tasks {
             writeln!(f, "  {task}")?;

@@ -2,8 +2,8 @@
 //!
 //! A. Zeller and R. Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (TSE 2002): ever smaller parts are
 //! left out, and what still fails in the same way goes on. In the end, if the budget allows, no single point can be left
-//! out. What was dropped on purpose goes first of all. Then comes a short cut: the first few points alone; then choices
-//! among tasks, and values that the test asked for go last.
+//! out. What was dropped or went wrong on purpose goes first of all. Then comes a short cut: the first few points alone;
+//! then choices among tasks, and values that the test asked for go last.
 
 use super::oracle::Source;
 use super::points::{Class, Point, Trace, Tracer};
@@ -31,7 +31,7 @@ impl Sort {
         let kind = failure.kind();
         let (said, place) = match kind {
             FailureKind::Panic => (failure.message().lines().next().map(ToString::to_string), place),
-            _ => (None, None),
+            _ => (None, failure.place().map(ToString::to_string)),
         };
         Self { kind, tasks, said, place }
     }

@@ -1,12 +1,15 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
 use super::dump::Moment;
+use super::faults::Weather;
+use super::marks::Marks;
 use super::meta::{Meta, Nature, Said};
 use super::oracle::{Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
 use super::trace::{Phase, Recorder, TraceTask};
 use super::twist::{Dropped, Twists};
+use super::verdict::Verdict;
 use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::probe::{Access, Resource, Wait};
@@ -75,6 +78,8 @@ pub(super) enum Next {
     Limit,
     /// The oracle has seen enough.
     Cut,
+    /// There is a verdict.
+    Judged,
 }
 
 pub(super) struct Core {
@@ -117,7 +122,7 @@ pub(super) struct Core {
     /// How many that are not in the background are ready.
     foreground: usize,
     seed: u64,
-    max_steps: u64,
+    pub(super) max_steps: u64,
     told_all: bool,
     /// Records what happens, if anybody asked for it.
     pub(super) trace: Option<Box<Recorder>>,
@@ -125,6 +130,10 @@ pub(super) struct Core {
     /// How many chances to cancel there were until one was taken.
     pub(super) cancel_points: u64,
     pub(super) dropped: Option<Dropped>,
+    pub(super) marks: Marks,
+    pub(super) weather: Weather,
+    /// Why the run has failed, though nobody panicked.
+    pub(super) verdict: Option<Box<Verdict>>,
 }
 
 impl Core {
@@ -169,6 +178,9 @@ impl Core {
             twists,
             cancel_points: 0,
             dropped: None,
+            marks: Marks::new(),
+            weather: Weather::new(None),
+            verdict: None,
         };
         core.wake(ROOT, 0);
         core
@@ -193,6 +205,12 @@ impl Core {
         let chosen = self.source.choose_data(n, self.metas[self.current as usize].key);
         self.trace(|trace, now| trace.chose(now, chosen, n));
         chosen
+    }
+
+    /// Whether something goes wrong that does so one in `n` times, of at least two; `here` and `nth` stand for the choice.
+    pub(super) fn choose_fault(&mut self, n: usize, here: u64, nth: u32) -> bool {
+        self.draws += 1;
+        self.source.choose_fault(n, here, nth)
     }
 
     /// Which of the ready tasks is next, of which there are several (S2), or one that the kit's own search is told of. `None`:
@@ -281,6 +299,9 @@ impl Core {
     pub(super) fn next(&mut self) -> Next {
         let n = self.ready.count();
         self.polling = false;
+        if self.verdict.is_some() {
+            return Next::Judged;
+        }
         if self.root_done && self.foreground == 0 {
             return Next::Ended;
         }

@@ -11,6 +11,8 @@
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and the token that tells one poll stack from another |
 //! | `hush` | panics that are expected, kept off the terminal |
+//! | `stage` | what is simulated on a thread, for code without a handle |
+//! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
 //! | [`thread`] | parking, the alarm thread, panic capture |
 //! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
 //!
@@ -22,11 +24,14 @@ pub(crate) mod handover;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;
 pub(crate) mod lock;
+pub(crate) mod marks;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod once;
 pub(crate) mod probe;
 pub(crate) mod slot;
+#[cfg(feature = "sim")]
+pub(crate) mod stage;
 #[cfg(feature = "sim")]
 pub(crate) mod stamp;
 pub(crate) mod thread;

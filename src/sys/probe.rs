@@ -82,6 +82,9 @@ mod imp {
         /// That one thing at most is dropped on purpose in a simulated run.
         pub(crate) const SWEEP: Self = Self(3);
 
+        /// What can go wrong in a simulated run, and when that ends.
+        pub(crate) const FAULTS: Self = Self(4);
+
         /// One that is being made.
         #[inline]
         pub(crate) fn new() -> Self {

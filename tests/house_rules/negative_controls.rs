@@ -31,6 +31,9 @@ fn imports() {
     passes(upward_imports, "src/sim/mod.rs", "use crate::docket::Docket;");
     passes(upward_imports, "src/time/wheel.rs", "use super::Instant; // see crate::cancel");
     passes(upward_imports, "src/lib.rs", "pub use crate::sim::check;");
+    reports(upward_imports, "src/sys/marks.rs", "fn f() { crate::__marks::watched() }");
+    passes(upward_imports, "src/sys/marks.rs", "macro_rules! m { () => { $crate::__marks::watched() } }");
+    passes(upward_imports, "src/queue/state.rs", "fn f() { crate::reachable!(\"\") }");
 }
 
 #[test]
