@@ -30,6 +30,16 @@ impl Log {
     }
 }
 
+/// Waits for ever. Its waker is kept, but by nobody who would use it.
+async fn stuck() {
+    let mut kept = None;
+    poll_fn(|cx| {
+        kept = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
 /// A lock for tasks, as small as it gets.
 #[derive(Clone, Default)]
 struct Gate(Arc<Mutex<(bool, VecDeque<Waker>)>>);
@@ -239,7 +249,7 @@ fn tasks_left_over_are_named() {
         let time = sim.time();
         sim.spawn("done", async {});
         sim.spawn("sleeper", async move { time.sleep(SECOND).await });
-        sim.spawner().spawn(Task::new(pending()));
+        sim.spawner().spawn(Task::new(stuck()));
         sim.spawn_background("heart", pending::<()>());
     };
     let failure = Builder::new().run(body).unwrap_err();
@@ -312,17 +322,17 @@ fn what_is_left_over_is_dropped_children_first_in_order() {
         sim.spawn("first", async move {
             inner.spawn("child", async move {
                 let _note = child;
-                pending::<()>().await;
+                stuck().await;
             });
             let _note = first;
-            pending::<()>().await;
+            stuck().await;
         });
         sim.spawn("second", async move {
             let _note = second;
-            pending::<()>().await;
+            stuck().await;
         });
         let _note = root;
-        pending::<()>().await;
+        stuck().await;
     };
     assert_eq!(Builder::new().run(body).unwrap_err().kind(), FailureKind::Deadlock);
     let order: Vec<String> = log.take().into_iter().map(|(_, name)| name).collect();
@@ -436,7 +446,7 @@ fn background_tasks_and_their_children_do_not_keep_the_world_alive() {
     assert!(report.unwrap().steps < 100);
     let stuck = Builder::new().run(async |sim: Sim| {
         sim.spawn_background("pump", pending::<()>());
-        pending::<()>().await;
+        stuck().await;
     });
     let stuck = stuck.unwrap_err().to_string();
     assert!(stuck.starts_with("deadlock") && stuck.contains("pump [0], in the background: waits"), "{stuck}");
@@ -568,7 +578,7 @@ fn a_cancelled_timer_does_not_move_time() {
         })
         .await;
         drop((sleep, advance));
-        pending::<()>().await;
+        stuck().await;
     });
     let failure = failure.unwrap_err();
     assert_eq!((failure.kind(), failure.time()), (FailureKind::Deadlock, Instant::EPOCH + SECOND));

@@ -5,7 +5,10 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 use wakeful::sim::{Builder, Failure, FailureKind, Sim, Strategy};
+
+const FOR_EVER: Duration = Duration::MAX;
 
 /// Eight tasks of twelve polls. Whether the sixth was ever three polls ahead of the first: that takes three points, and
 /// does not happen where all take turns.
@@ -96,14 +99,14 @@ async fn two_tasks(sim: Sim) {
 /// The same with two tasks left over.
 async fn two_left_over(sim: Sim) {
     let name = if was_far_ahead(&sim).await { "far" } else { "near" };
-    sim.spawn(name, std::future::pending::<()>());
+    sim.clone().spawn(name, async move { sim.advance(FOR_EVER).await });
 }
 
 /// The same in two kinds of failure.
 async fn two_kinds(sim: Sim) {
     match was_far_ahead(&sim).await {
-        true => drop(sim.spawn("far", std::future::pending::<()>())),
-        false => std::future::pending().await,
+        true => drop(sim.clone().spawn("far", async move { sim.advance(FOR_EVER).await })),
+        false => sim.advance(FOR_EVER).await,
     }
 }
 

@@ -22,12 +22,14 @@ use core::time::Duration;
 ///
 /// # Examples
 /// ```
+/// use core::time::Duration;
 /// use wakeful::sim::{Builder, FailureKind};
 ///
 /// let failure = Builder::new()
 ///     .seed(7)
 ///     .run(|sim| async move {
-///         drop(sim.spawn("sleeper", core::future::pending::<()>()));
+///         let time = sim.time();
+///         sim.spawn("sleeper", async move { time.sleep(Duration::from_secs(1)).await });
 ///     })
 ///     .unwrap_err();
 /// assert_eq!(failure.kind(), FailureKind::Leak);

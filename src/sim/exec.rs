@@ -12,12 +12,12 @@ use super::report::{Failure, FailureKind};
 use super::trace::{Outcome, Trace};
 use super::twist::{Chance, Dropped, Twists};
 use super::verdict::Verdict;
-use super::world::{Core, Incoming, Next, ROOT, SimClock, Target, World};
+use super::wakers::Own;
+use super::world::{Core, Incoming, Next, ROOT, SimClock, World};
 use crate::spawn::Task;
 use crate::sys::hush::hush;
 use crate::sys::probe::{self, Access, Resource, Wait};
 use crate::sys::thread::catch;
-use crate::sys::waker::waker;
 use crate::sys::{Arc, Lock, slot};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 /// What a run depends on, besides its body.
@@ -68,7 +68,7 @@ type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 /// What is polled under a number.
 struct Entry {
     task: Option<Task>,
-    waker: Waker,
+    own: Own,
 }
 
 struct Exec<'a> {
@@ -84,6 +84,7 @@ struct Exec<'a> {
     swept: Vec<Cow<'static, str>>,
     watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
+    allow_leaks: bool,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
@@ -98,7 +99,8 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let world = Arc::new(World { core: Lock::new(core), clock });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
-    let mut exec = Exec { world: world.clone(), time, root, entries, incoming, waits, swept, watcher, print };
+    let shared = world.clone();
+    let mut exec = Exec { world: shared, time, root, entries, incoming, waits, swept, watcher, print, allow_leaks };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -110,11 +112,11 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     probe::count(true);
     let _counting = Counting;
     // The bottom of a poll stack: scopes around this call have no say inside.
-    hooks::enter(world, || slot::barrier(|| exec.run(max_steps, allow_leaks)))
+    hooks::enter(world, || slot::barrier(|| exec.run(max_steps)))
 }
 
 impl Exec<'_> {
-    fn run(&mut self, max_steps: u64, allow_leaks: bool) -> Result<Ended, Failure> {
+    fn run(&mut self, max_steps: u64) -> Result<Ended, Failure> {
         let driven = catch(|| self.drive());
         let cut = matches!(driven, Ok(Next::Cut));
         let failure = match driven {
@@ -122,7 +124,7 @@ impl Exec<'_> {
             _ if self.is_judged() => self.judged(),
             Ok(Next::Nobody(_)) => Some(self.deadlock()),
             Ok(Next::Limit) => Some(self.limit(max_steps)),
-            Ok(_) if allow_leaks || cut => None,
+            Ok(_) if self.allow_leaks || cut => None,
             Ok(_) => self.leak(),
             Err(panic) => Some(self.panicked(panic.as_ref())),
         };
@@ -152,8 +154,13 @@ impl Exec<'_> {
         let (mut polled, mut moved) = (None, None::<(Instant, Instant)>);
         loop {
             let next = self.world.core.with(|core| {
-                if let Some(number) = polled.take() {
-                    core.polled(number, &mut self.waits);
+                if let Some((number, pending)) = polled.take() {
+                    let alone = pending && self.entries[number as usize].own.is_alone();
+                    core.polled(number, &mut self.waits, alone);
+                }
+                if !core.suspects.is_empty() {
+                    let is_alone = |number: u32| self.entries[number as usize].own.is_alone();
+                    core.look_for_stranded(self.allow_leaks, is_alone);
                 }
                 if let Some((before, now)) = moved.take() {
                     core.note(now.as_nanos());
@@ -169,11 +176,11 @@ impl Exec<'_> {
             }
             match next {
                 Next::Poll(number) => {
-                    match self.watcher {
+                    let pending = match self.watcher {
                         None => self.poll(number),
                         Some(_) => self.poll_watched(number),
-                    }
-                    polled = Some(number);
+                    };
+                    polled = Some((number, pending));
                 }
                 Next::Nobody(lull) => {
                     let before = self.time.now();
@@ -185,14 +192,17 @@ impl Exec<'_> {
         }
     }
 
+    /// Polls a task, or drops it where that is due. Whether it is pending.
     #[inline]
-    fn poll(&mut self, number: u32) {
+    fn poll(&mut self, number: u32) -> bool {
         let swept = !self.swept.is_empty();
         if swept && self.cancels(number, false) {
-            return self.finish(number);
+            self.waits.clear();
+            self.finish(number);
+            return false;
         }
-        let Entry { task, waker } = &mut self.entries[number as usize];
-        let mut cx = Context::from_waker(waker);
+        let Entry { task, own } = &mut self.entries[number as usize];
+        let mut cx = Context::from_waker(own.waker());
         let root = &mut self.root;
         let poll = probe::record(&mut self.waits, || match task {
             Some(task) => Pin::new(task).poll(&mut cx),
@@ -200,7 +210,9 @@ impl Exec<'_> {
         });
         if poll.is_ready() || (swept && self.cancels(number, true)) {
             self.finish(number);
+            return false;
         }
+        true
     }
 
     /// Whether a task is dropped that is swept: right after the poll that was just made, or in place of it.
@@ -219,7 +231,7 @@ impl Exec<'_> {
 
     /// Polls, and tells the watcher what came of it.
     #[cold]
-    fn poll_watched(&mut self, number: u32) {
+    fn poll_watched(&mut self, number: u32) -> bool {
         let mut print = core::mem::take(&mut self.print);
         let mut touched = core::mem::take(&mut print.touched);
         let (poll, foreign) = self.world.core.with(|core| {
@@ -230,12 +242,12 @@ impl Exec<'_> {
             core.woken.clear();
             (fold(meta.key, meta.polls.into()), meta.foreign)
         });
-        let waker = self.entries[number as usize].waker.clone();
-        let ((), kept) = probe::watch(poll, &waker, &mut touched, || {
+        let waker = self.entries[number as usize].own.waker().clone();
+        let (pending, kept) = probe::watch(poll, &waker, &mut touched, || {
             if foreign {
                 Resource::FOREIGN.touch(Access::Write);
             }
-            self.poll(number);
+            self.poll(number)
         });
         self.world.core.with(|core| {
             print.ended_root = core.root_done && !print.root_was_done;
@@ -249,6 +261,7 @@ impl Exec<'_> {
             watcher.polled(&mut print);
         }
         self.print = print;
+        pending
     }
 
     #[cold]
@@ -270,13 +283,11 @@ impl Exec<'_> {
     }
 
     fn adopt(&mut self, number: u32, tenant: u32, task: Option<Task>) {
-        let waker = waker(Arc::new(Target { world: self.world.clone(), number, tenant }));
-        if self.entries.len() == number as usize {
-            self.entries.push(Entry { task: None, waker: Waker::noop().clone() });
+        let entry = Entry { task, own: Own::new(&self.world, number, tenant) };
+        match self.entries.get_mut(number as usize) {
+            Some(unused) => *unused = entry,
+            None => self.entries.push(entry),
         }
-        let entry = &mut self.entries[number as usize];
-        entry.waker = waker;
-        entry.task = task;
     }
 
     /// Moves time on (S5), when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at

@@ -51,7 +51,7 @@
 //!
 //! It fails ([`FailureKind`]) if a task panics (with `std`; without it, a panic is the end of everything), if nobody can go on
 //! and the root is not done, if it takes more polls than [`Builder::max_steps`], or if tasks other than background ones are
-//! left over.
+//! left over. A task that nobody can wake any more, since no waker of it is left, is reported at once.
 //!
 //! # Replaying
 //!
@@ -169,6 +169,7 @@ mod tracked;
 mod twist;
 mod verdict;
 mod view;
+mod wakers;
 mod world;
 
 pub use builder::{Builder, check, run};

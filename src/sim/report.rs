@@ -112,6 +112,9 @@ pub enum FailureKind {
     StepLimit,
     /// The root was done while tasks that are not in the background were still waiting.
     Leak,
+    /// A task that is not in the background was pending, and no waker of it was left: nobody could ever wake it. With
+    /// [`Builder::allow_leaks`](super::Builder::allow_leaks), the root only.
+    NoWaker,
     /// A run and its repetition took different courses: something is not under the simulator's control.
     Nondeterminism,
     /// What [`always!`](crate::always) says did not hold.
@@ -130,6 +133,7 @@ impl fmt::Display for FailureKind {
             Self::Deadlock => "deadlock",
             Self::StepLimit => "step limit",
             Self::Leak => "leak",
+            Self::NoWaker => "no waker",
             Self::Nondeterminism => "nondeterminism",
             Self::Violation => "violation",
             Self::NeverHit => "never hit",

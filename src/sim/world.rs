@@ -14,7 +14,6 @@ use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::probe::{Access, Resource, Wait};
 use crate::sys::stamp::Stamp;
-use crate::sys::waker::Wake;
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant};
 use alloc::boxed::Box;
@@ -116,11 +115,13 @@ pub(super) struct Core {
     /// that waits for lulls does not change what others do.
     cursor: u32,
     /// The task polled last. If it is done since then, it is not `current` any more, or it is the root.
-    last: u32,
+    pub(super) last: u32,
     /// The keys of all ready tasks, by exclusive or, so that the order of wakes leaves no trace (S4).
     keys: u64,
     /// How many that are not in the background are ready.
     foreground: usize,
+    /// Those who may have lost their last waker.
+    pub(super) suspects: Vec<(u32, u32)>,
     seed: u64,
     pub(super) max_steps: u64,
     told_all: bool,
@@ -171,6 +172,7 @@ impl Core {
             last: ROOT,
             keys: 0,
             foreground: 0,
+            suspects: Vec::new(),
             seed,
             max_steps,
             told_all,
@@ -331,9 +333,12 @@ impl Core {
         Next::Poll(number)
     }
 
-    /// Keeps what the task's last poll waits for.
+    /// Keeps what the task's last poll waits for; `alone`: it is pending and left no waker behind.
     #[inline]
-    pub(super) fn polled(&mut self, number: u32, waits: &mut Vec<Wait>) {
+    pub(super) fn polled(&mut self, number: u32, waits: &mut Vec<Wait>, alone: bool) {
+        if alone && !self.ready.is_set(number) {
+            self.suspects.push((number, self.metas[number as usize].tenant));
+        }
         self.trace(|trace, now| trace.pending(now, waits));
         let kept = &mut self.said[number as usize].waits;
         if !(kept.is_empty() && waits.is_empty()) {
@@ -447,19 +452,5 @@ impl World {
         let rung = turn();
         before.map(enter);
         rung
-    }
-}
-
-/// Who is woken: the tenant of a number, if it still lives there.
-pub(super) struct Target {
-    pub(super) world: Arc<World>,
-    pub(super) number: u32,
-    pub(super) tenant: u32,
-}
-
-impl Wake for Target {
-    #[inline]
-    fn wake(this: &Arc<Self>) {
-        this.world.core.with(|core| core.wake(this.number, this.tenant));
     }
 }

@@ -11,6 +11,12 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 pub(crate) trait Wake: Send + Sync + 'static {
     /// The task behind `this` should be polled.
     fn wake(this: &Arc<Self>);
+
+    /// A waker is dropped without having been used up; `this` is its count.
+    #[inline]
+    fn dropped(this: Arc<Self>) {
+        drop(this);
+    }
 }
 
 /// A waker that owns one count of `target`.
@@ -56,7 +62,7 @@ impl<T: Wake> Table<T> {
 
     unsafe fn drop(ptr: *const ()) {
         // SAFETY: called by the waker that owns `ptr`, which gives its count away here.
-        drop(unsafe { Arc::from_raw(ptr.cast::<T>()) });
+        T::dropped(unsafe { Arc::from_raw(ptr.cast::<T>()) });
     }
 }
 
