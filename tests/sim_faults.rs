@@ -233,7 +233,7 @@ fn sleep_sets_keep_every_outcome_of_faults_that_tasks_share() {
         let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
         let search = Builder::new().strategy(strategy).runs(10_000).repeat_every(0);
         let body = async |sim: Sim| {
-            let tasks = [0, 1].map(|n| sim.spawn_tracked(format!("{n}"), async { buggify!("shared") }));
+            let tasks = [0, 1].map(|n| sim.tracked().spawn(format!("{n}"), async { buggify!("shared") }));
             let mut fired = Vec::new();
             for task in tasks {
                 fired.push(task.await);

@@ -53,7 +53,7 @@ async fn racers(sim: Sim, tasks: usize, polls: usize) -> usize {
     let count = Tracked::new(0);
     for _ in 0..tasks {
         let (task, count) = (sim.clone(), count.clone());
-        sim.spawn_tracked("racer", async move {
+        sim.tracked().spawn("racer", async move {
             let mut seen = 0;
             steps(&task, polls, |turn| match polls - turn {
                 2 => seen = count.get(),
@@ -85,7 +85,7 @@ fn tasks_that_have_nothing_to_do_with_each_other_have_one_run() {
         let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
             for _ in 0..tasks {
                 let (task, own) = (sim.clone(), Tracked::new(0));
-                sim.spawn_tracked("on its own", async move { steps(&task, polls, |turn| own.set(turn)).await });
+                sim.tracked().spawn("on its own", async move { steps(&task, polls, |turn| own.set(turn)).await });
             }
             sim.idle().await;
         });
@@ -99,7 +99,7 @@ fn readers_commute_and_a_writer_does_not() {
         let cell = Tracked::new(0);
         for task in 0..3 {
             let cell = cell.clone();
-            sim.spawn_tracked("task", async move { if task < writers { cell.set(task) } else { cell.read(|_| ()) } });
+            sim.tracked().spawn("task", async move { if task < writers { cell.set(task) } else { cell.read(|_| ()) } });
         }
         sim.idle().await;
     };
@@ -140,13 +140,13 @@ fn a_queue_shows_all_outcomes_of_the_plain_search() {
         let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
         let took = ["one", "two"].map(|name| {
             let rx = rx.clone();
-            sim.spawn_tracked(name, async move { rx.recv().await.ok() })
+            sim.tracked().spawn(name, async move { rx.recv().await.ok() })
         });
         let sent = [1, 2].map(|n| {
             let tx = tx.clone();
-            sim.spawn_tracked("producer", async move { tx.send(n).await.is_ok() })
+            sim.tracked().spawn("producer", async move { tx.send(n).await.is_ok() })
         });
-        sim.spawn_tracked("closer", async move { tx.close() });
+        sim.tracked().spawn("closer", async move { tx.close() });
         let [one, two] = took;
         let [first, second] = sent;
         (one.await, two.await, first.await, second.await)
@@ -161,7 +161,7 @@ fn a_try_that_fails_only_looks() {
         let rx = [rx.clone(), rx.clone(), rx];
         for rx in &rx {
             let rx = rx.clone();
-            sim.spawn_tracked("taker", async move {
+            sim.tracked().spawn("taker", async move {
                 assert!(rx.try_recv().is_err());
                 // The handle is not dropped here: that is a change.
                 std::mem::forget(rx);
@@ -180,7 +180,7 @@ fn cancelling_shows_all_outcomes_of_the_plain_search() {
         let inner = outer.child();
         let runs = [&outer, &inner, &inner].map(|scope| {
             let (scope, task) = (scope.clone(), sim.clone());
-            sim.spawn_tracked("run", async move {
+            sim.tracked().spawn("run", async move {
                 let body = async {
                     task.yield_now().await;
                     scope.is_cancelled()
@@ -188,8 +188,8 @@ fn cancelling_shows_all_outcomes_of_the_plain_search() {
                 scope.run(body).await.done()
             })
         });
-        sim.spawn_tracked("inner", async move { inner.cancel("inner") });
-        sim.spawn_tracked("outer", async move { outer.cancel("outer") });
+        sim.tracked().spawn("inner", async move { inner.cancel("inner") });
+        sim.tracked().spawn("outer", async move { outer.cancel("outer") });
         let [a, b, c] = runs;
         (a.await, b.await, c.await)
     });
@@ -201,7 +201,7 @@ fn sleeps_commute_and_what_they_wake_is_searched() {
         let order = Tracked::new(Vec::new());
         for n in 0..tasks {
             let (time, order) = (sim.time(), order.clone());
-            sim.spawn_tracked("sleeper", async move {
+            sim.tracked().spawn("sleeper", async move {
                 time.sleep(Duration::from_secs(1 + n * apart)).await;
                 order.write(|order| order.push(n));
             });
@@ -219,9 +219,9 @@ fn sleeps_commute_and_what_they_wake_is_searched() {
 fn a_jump_of_time_does_not_commute_with_looking_at_the_clock() {
     let (few, _) = as_the_plain_search(async |sim| {
         let (jumper, looker) = (sim.clone(), sim.clone());
-        let jump = sim.spawn_tracked("jumper", async move { jumper.jump(Duration::from_secs(1)).await });
+        let jump = sim.tracked().spawn("jumper", async move { jumper.jump(Duration::from_secs(1)).await });
         // Both go on when nobody else is ready; the one then jumps, and waits for that again.
-        let looking = sim.spawn_tracked("looker", async move {
+        let looking = sim.tracked().spawn("looker", async move {
             looker.idle().await;
             looker.now().as_nanos()
         });
@@ -237,9 +237,9 @@ fn values_are_searched_with_what_each_leads_to() {
         let cells = [Tracked::new(0), Tracked::new(0)];
         let (task, write) = (sim.clone(), cells.clone());
         // Which of the two cells it touches hangs on the value.
-        sim.spawn_tracked("chooser", async move { write[task.choose(2)].set(1) });
+        sim.tracked().spawn("chooser", async move { write[task.choose(2)].set(1) });
         let (task, read) = (sim.clone(), cells.clone());
-        let looking = sim.spawn_tracked("looker", async move {
+        let looking = sim.tracked().spawn("looker", async move {
             task.yield_now().await;
             (read[0].get(), read[1].get())
         });
@@ -264,7 +264,7 @@ fn background_tasks_may_come_or_not_come_before_the_end() {
         });
         let foreground = ["a", "b"].map(|name| {
             let count = count.clone();
-            sim.spawn_tracked(name, async move { count.write(|count| *count += 1) })
+            sim.tracked().spawn(name, async move { count.write(|count| *count += 1) })
         });
         for task in foreground {
             task.await;
@@ -283,7 +283,7 @@ fn code_under_test_starts_tracked_tasks_by_a_spawner() {
     }
     for (tracked, runs) in [(true, 1), (false, 6)] {
         let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
-            let spawner = if tracked { sim.spawner().tracked() } else { sim.spawner() };
+            let spawner = if tracked { sim.tracked().spawner() } else { sim.spawner() };
             start(&spawner, &[Tracked::new(0), Tracked::new(0), Tracked::new(0)]);
             sim.idle().await;
         });
@@ -297,7 +297,7 @@ fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
     let (orders, _) = outcomes(Strategy::SleepSets, async |sim| {
         let (tx, rx) =
             [(); 2].map(|()| queue::bounded::<()>(NonZeroUsize::MIN)).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-        let joined = sim.spawn_tracked("joined", async move {
+        let joined = sim.tracked().spawn("joined", async move {
             use futures::stream::{FuturesUnordered, StreamExt};
             let waits = rx.iter().enumerate().map(async |(n, rx)| {
                 rx.recv().await.unwrap();
@@ -306,7 +306,7 @@ fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
             waits.collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await
         });
         for tx in tx {
-            sim.spawn_tracked("sender", async move { tx.send(()).await.unwrap() });
+            sim.tracked().spawn("sender", async move { tx.send(()).await.unwrap() });
         }
         joined.await
     });
@@ -318,12 +318,12 @@ fn a_spinning_task_does_not_keep_the_search_from_coming_to_an_end_of_a_run() {
     let summary = search(Strategy::SleepSets).runs(50).max_steps(1_000).explore(async |sim: Sim| {
         let flag = Tracked::new(false);
         let (task, seen) = (sim.clone(), flag.clone());
-        sim.spawn_tracked("spinner", async move {
+        sim.tracked().spawn("spinner", async move {
             while !seen.get() {
                 task.yield_now().await;
             }
         });
-        sim.spawn_tracked("setter", async move { flag.set(true) });
+        sim.tracked().spawn("setter", async move { flag.set(true) });
         sim.idle().await;
     });
     assert_eq!(summary.unwrap().coverage, Coverage::Sample);
@@ -350,7 +350,7 @@ fn what_a_cut_run_drops_may_panic() {
     let (_, summary) = outcomes(Strategy::SleepSets, async |sim| {
         for _ in 0..3 {
             let task = sim.clone();
-            sim.spawn_tracked("on its own", async move {
+            sim.tracked().spawn("on its own", async move {
                 let mut complete = Complete(false);
                 task.yield_now().await;
                 complete.0 = true;
@@ -376,7 +376,7 @@ fn a_wake_does_not_commute_with_a_poll_of_whom_it_wakes() {
         });
         for _ in 0..2 {
             let (waker, task) = (waker.clone(), sim.clone());
-            sim.spawn_tracked("waking", async move {
+            sim.tracked().spawn("waking", async move {
                 task.yield_now().await;
                 if let Some(waker) = waker.get() {
                     waker.wake();

@@ -242,8 +242,8 @@ impl Exec<'_> {
             core.woken.clear();
             (fold(meta.key, meta.polls.into()), meta.foreign)
         });
-        let waker = self.entries[number as usize].own.waker().clone();
-        let (pending, kept) = probe::watch(poll, &waker, &mut touched, || {
+        let waker = probe::address(self.entries[number as usize].own.waker());
+        let (pending, kept) = probe::watch(poll, waker, &mut touched, || {
             if foreign {
                 Resource::FOREIGN.touch(Access::Write);
             }

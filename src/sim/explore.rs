@@ -1,11 +1,12 @@
 //! Many runs, until one fails.
 
+use super::bounding::Bounded;
 use super::builder::Builder;
 use super::handle::Sim;
 use super::marks::Marks;
 use super::oracle::{Bytes, Source};
 use super::report::{Coverage, Failure, FailureKind, Report, Summary};
-use super::search::{Exhaustive, Search};
+use super::search::{AnySearch, Plain, Search};
 use super::shrink::{Budget, shrink};
 use super::sleep_sets::SleepSets;
 use super::strategy::Strategy;
@@ -30,8 +31,10 @@ impl Builder {
         Fut: Future<Output = ()>,
     {
         match self.strategy {
-            Some(Strategy::Exhaustive) if self.bytes.is_none() => return self.search(&Exhaustive::new(), body),
-            Some(Strategy::SleepSets) if self.bytes.is_none() => return self.search(&SleepSets::new(), body),
+            _ if self.bytes.is_some() => {}
+            Some(Strategy::Exhaustive) => return self.search(&Search::new(Plain), body),
+            Some(Strategy::SleepSets) => return self.search(&Search::new(SleepSets::default()), body),
+            Some(Strategy::Preemptions(most)) => return self.search(&Search::new(Bounded::new(most)), body),
             _ => {}
         }
         let runs = if self.bytes.is_some() { 1 } else { self.runs };
@@ -66,7 +69,7 @@ impl Builder {
     }
 
     /// Makes one run after another until there are no others, or the number of runs is reached.
-    fn search<F, Fut>(&self, search: &dyn Search, body: F) -> Result<Summary, Failure>
+    fn search<F, Fut>(&self, search: &dyn AnySearch, body: F) -> Result<Summary, Failure>
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
@@ -74,15 +77,16 @@ impl Builder {
         let (mut traces, mut marks) = (BTreeSet::new(), Marks::new());
         let (cancel_points, coverage) = (0, Coverage::Sample);
         let mut summary = Summary { runs: 0, cut: 0, traces: 0, coverage, cancel_points, marks: Vec::new() };
-        for n in 0..self.runs {
+        while summary.runs + summary.cut < self.runs {
             let first = self.attempt(search.source(), search.watcher(), &body);
             if search.diverged() {
                 return Err(diverged(&first));
             }
             match first.transpose() {
                 None => summary.cut += 1,
+                Some(Ok(_)) if search.repeats() => {}
                 Some(first) => {
-                    if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
+                    if self.repeat_every != 0 && (first.is_err() || summary.runs % self.repeat_every == 0) {
                         same(&first, &self.clone().bytes(search.record()).run(&body))?;
                     }
                     let source = || Source::Bytes(Bytes::new(search.record()));

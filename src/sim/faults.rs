@@ -151,9 +151,16 @@ impl Core {
 
     /// Whether there is a fault at `place`.
     pub(super) fn fault(&mut self, place: &'static Location<'static>) -> bool {
-        let Some(faults) = self.weather.faults.filter(|_| !self.weather.is_calm(self.steps)) else { return false };
+        let Some(faults) = self.weather.faults else { return false };
         // Whether a place is enabled is asked once, by whoever comes first.
         Resource::FAULTS.touch(Access::Write);
+        if faults.stop_after != u64::MAX {
+            // Whether it is calm yet hangs on how often anybody was polled.
+            Resource::ALL.touch(Access::Read);
+        }
+        if self.weather.is_calm(self.steps) {
+            return false;
+        }
         let here = key(place);
         let enabled = match self.weather.enabled.get(place) {
             Some(&enabled) => enabled,

@@ -29,6 +29,8 @@ pub(super) struct Footprint {
     pub(super) root_was_done: bool,
     /// Whether the root was done by this poll.
     pub(super) ended_root: bool,
+    /// Whether it looked at the state of all tasks.
+    pub(super) saw_all: bool,
     /// What was touched: sorted, each resource once.
     pub(super) touched: Vec<(Resource, Access)>,
     /// The keys of those that were woken, ready or not: sorted.
@@ -38,6 +40,7 @@ pub(super) struct Footprint {
 impl Footprint {
     /// Puts in order what was collected.
     pub(super) fn settle(&mut self) {
+        self.saw_all = self.touched.iter().any(|&(resource, _)| resource == Resource::ALL);
         self.touched.sort_unstable_by_key(|&(resource, _)| resource);
         self.touched.dedup_by(|(resource, access), (kept, as_what)| {
             let same = resource == kept;
@@ -54,6 +57,8 @@ impl Footprint {
     pub(super) fn conflicts(&self, other: &Self) -> bool {
         let ends = self.root_was_done || self.ended_root || other.ended_root;
         !(self.tracked || other.tracked)
+            || self.saw_all
+            || other.saw_all
             || (ends && self.background != other.background)
             || self.woken.binary_search(&other.key).is_ok()
             || other.woken.binary_search(&self.key).is_ok()

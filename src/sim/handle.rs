@@ -24,11 +24,13 @@ use core::time::Duration;
 pub struct Sim {
     world: Arc<World>,
     time: Time,
+    /// Whether the tasks that it starts are tracked.
+    tracked: bool,
 }
 
 impl Sim {
     pub(super) fn new(world: Arc<World>, time: Time) -> Self {
-        Self { world, time }
+        Self { world, time, tracked: false }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -55,7 +57,7 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, Nature::default())
+        self.start(name.into(), future, false)
     }
 
     /// Starts a task that does not keep the world alive: it may still wait when the root is done.
@@ -80,17 +82,30 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, Nature { background: true, tracked: false })
+        self.start(name.into(), future, true)
     }
 
-    /// Starts a task, as [`spawn`](Self::spawn) does, with a promise: all that it shares with other tasks, it shares through
-    /// the kit's primitives or through [`Tracked`](super::Tracked).
+    #[track_caller]
+    fn start<T: Send + 'static>(
+        &self,
+        name: Cow<'static, str>,
+        future: impl Future<Output = T> + Send + 'static,
+        background: bool,
+    ) -> JoinHandle<T> {
+        let (handle, finish) = JoinHandle::new();
+        let task = Task::new(async move { finish.with(future.await) }).named(name);
+        self.world.spawn(task, Nature { background, tracked: self.tracked });
+        handle
+    }
+
+    /// The same handle, but each task that it starts, by itself, its clones or its [`spawner`](Self::spawner), comes with a
+    /// promise: all that the task shares with others, it shares through the kit's primitives or through
+    /// [`Tracked`](super::Tracked).
     ///
     /// Then [`Strategy::SleepSets`](super::Strategy::SleepSets) knows which of its polls have to do with which of others.
     /// Other runs are not changed by it. The promise is not checked: a search that relies on one which is not kept
-    /// misses schedules. Code that knows nothing of the kit, with channels and locks of its own, breaks it; so do
-    /// `static`s, and a combinator with wakers of its own that wakes no waker which the kit keeps. Tasks that a tracked one
-    /// starts are not tracked by that; for those see [`Spawner::tracked`].
+    /// misses schedules. What breaks it: channels and locks that are not the kit's, `static`s, a combinator with wakers of
+    /// its own, unless the kit keeps and wakes these.
     ///
     /// # Examples
     /// ```
@@ -100,33 +115,17 @@ impl Sim {
     ///
     /// let search = Builder::new().strategy(Strategy::SleepSets);
     /// let summary = search.explore(|sim| async move {
+    ///     let sim = sim.tracked();
     ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-    ///     sim.spawn_tracked("producer", async move { tx.send(1).await.unwrap() });
-    ///     let consumer = sim.spawn_tracked("consumer", async move { rx.recv().await.unwrap() });
+    ///     sim.spawn("producer", async move { tx.send(1).await.unwrap() });
+    ///     let consumer = sim.spawn("consumer", async move { rx.recv().await.unwrap() });
     ///     assert_eq!(consumer.await, 1);
     /// });
     /// assert_eq!(summary.unwrap().coverage, Coverage::Tracked);
     /// ```
-    #[track_caller]
-    pub fn spawn_tracked<T: Send + 'static>(
-        &self,
-        name: impl Into<Cow<'static, str>>,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
-        self.start(name.into(), future, Nature { background: false, tracked: true })
-    }
-
-    #[track_caller]
-    fn start<T: Send + 'static>(
-        &self,
-        name: Cow<'static, str>,
-        future: impl Future<Output = T> + Send + 'static,
-        nature: Nature,
-    ) -> JoinHandle<T> {
-        let (handle, finish) = JoinHandle::new();
-        let task = Task::new(async move { finish.with(future.await) }).named(name);
-        self.world.spawn(task, nature);
-        handle
+    #[must_use = "it is the handle returned that starts tracked tasks"]
+    pub fn tracked(&self) -> Self {
+        Self { tracked: true, ..self.clone() }
     }
 
     /// What starts tasks in this run, to be given to the code under test.
@@ -142,7 +141,7 @@ impl Sim {
     /// wakeful::sim::run(|sim| async move { start(&sim.spawner()) });
     /// ```
     pub fn spawner(&self) -> Spawner {
-        Spawner { world: self.world.clone(), nature: Nature::default() }
+        Spawner { world: self.world.clone(), tracked: self.tracked }
     }
 
     /// Waits until nobody else is ready, without time moving on. Those who wait for this together go on together.
@@ -296,6 +295,7 @@ impl Sim {
     /// });
     /// ```
     pub fn dump(&self) -> Dump {
+        Resource::ALL.touch(Access::Read);
         self.world.core.with(|core| {
             let tasks = core.dump(|number, _| number != ROOT || !core.root_done);
             Dump { now: core.moment(), tasks }
@@ -365,20 +365,12 @@ impl fmt::Debug for Sim {
 #[derive(Clone)]
 pub struct Spawner {
     world: Arc<World>,
-    nature: Nature,
-}
-
-impl Spawner {
-    /// One whose tasks promise what [`Sim::spawn_tracked`] says.
-    pub fn tracked(mut self) -> Self {
-        self.nature.tracked = true;
-        self
-    }
+    tracked: bool,
 }
 
 impl Spawn for Spawner {
     fn spawn(&self, task: Task) {
-        self.world.spawn(task, self.nature);
+        self.world.spawn(task, Nature { background: false, tracked: self.tracked });
     }
 }
 

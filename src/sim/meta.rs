@@ -62,7 +62,7 @@ impl Said {
 }
 
 /// What a task is started as.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Nature {
     pub(super) background: bool,
     pub(super) tracked: bool,

@@ -36,7 +36,8 @@
 //! | let a fuzzer drive | [`Builder::bytes`] |
 //! | say how schedules are looked for | [`Strategy`], [`Builder::strategy`] |
 //! | try all schedules of something small | [`Strategy::Exhaustive`] |
-//! | try only those that differ in more than the order of unrelated polls | [`Strategy::SleepSets`], with [`Sim::spawn_tracked`] and [`Tracked`] |
+//! | try only those that differ in more than the order of unrelated polls | [`Strategy::SleepSets`], with [`Sim::tracked`] and [`Tracked`] |
+//! | try first what few pre-emptions bring about, and all of that | [`Strategy::Preemptions`] |
 //! | test a queue or a semaphore of yours against a model of what it must do | [`models`] |
 //! | make the choices yourself | [`Oracle`], [`Builder::run_with`] |
 //!
@@ -139,6 +140,7 @@
 //! - **S5** Time moves only when nobody is ready and nobody waits for that, or by [`Sim::jump`].
 //! - **S6** User code, wakers included, runs outside the simulator's lock; an oracle of the user's is the exception.
 
+mod bounding;
 mod builder;
 mod dump;
 mod exec;

@@ -2,8 +2,7 @@
 
 use super::points::Tracer;
 use super::replay;
-use super::search::{Exhaustive, Search as _};
-use super::sleep_sets::SleepSets;
+use super::search::AnySearch;
 use super::strategy::{Pct, Strategy, Walk};
 use super::twist::{Chance, Twists};
 use super::view::ReadyView;
@@ -195,8 +194,7 @@ pub(super) enum Source {
     Pct(Pct),
     Other { oracle: Box<dyn Oracle + Send>, record: Vec<u8> },
     Traced(Box<Tracer>),
-    Exhaustive(Exhaustive),
-    SleepSets(SleepSets),
+    Search(Box<dyn AnySearch>),
 }
 
 impl Source {
@@ -212,14 +210,13 @@ impl Source {
             Self::Pct(oracle) => oracle.choose(Kind::Data, n),
             Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Data, n)),
             Self::Traced(tracer) => tracer.choose_data(n, task),
-            Self::Exhaustive(search) => search.choose(n),
-            Self::SleepSets(search) => search.choose_data(n),
+            Self::Search(search) => search.choose_data(n),
         }
     }
 
     /// Whether it is asked also where one task is ready alone.
     pub(super) fn is_told_all(&self) -> bool {
-        matches!(self, Self::SleepSets(_))
+        matches!(self, Self::Search(search) if search.watches())
     }
 
     /// Who is polled next. `None`: the run is to be cut.
@@ -235,8 +232,7 @@ impl Source {
             Self::Pct(oracle) => oracle.choose_task(ready),
             Self::Other { oracle, record } => note(record, ready.count(), oracle.choose_task(ready)),
             Self::Traced(tracer) => tracer.choose_task(ready),
-            Self::Exhaustive(search) => search.choose(ready.count()),
-            Self::SleepSets(search) => return search.choose_task(ready),
+            Self::Search(search) => return search.choose_task(ready),
         })
     }
 
@@ -250,8 +246,7 @@ impl Source {
             Self::Bytes(oracle) => oracle.choose(Kind::Cancel, 2) == 1,
             Self::Other { oracle, record } => note(record, 2, oracle.choose(Kind::Cancel, 2)) == 1,
             Self::Traced(tracer) => tracer.choose_cancel(planned, chance),
-            Self::Exhaustive(search) => search.choose(2) == 1,
-            Self::SleepSets(search) => search.choose_data(2) == 1,
+            Self::Search(search) => search.choose_data(2) == 1,
         }
     }
 
@@ -268,8 +263,7 @@ impl Source {
             Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Fault, n)),
             Self::Traced(tracer) => tracer.choose_fault(n, here, nth).into(),
             // All answers but 1 are the same run, and bytes for `n` are as wide as for 2.
-            Self::Exhaustive(search) => search.choose(2),
-            Self::SleepSets(search) => search.choose_data(2),
+            Self::Search(search) => search.choose_data(2),
         };
         chosen == 1
     }
@@ -284,11 +278,7 @@ impl Source {
             Self::Pct(oracle) => (Strategy::Pct(oracle.depth()), oracle.horizon(), None),
             Self::Other { record, .. } => (Strategy::Random, None, Some(&record[..])),
             Self::Traced(tracer) => (Strategy::Random, None, Some(tracer.record())),
-            Self::Exhaustive(search) => {
-                searched = search.record();
-                (Strategy::Random, None, Some(&searched[..]))
-            }
-            Self::SleepSets(search) => {
+            Self::Search(search) => {
                 searched = search.record();
                 (Strategy::Random, None, Some(&searched[..]))
             }

@@ -51,9 +51,8 @@ pub(super) fn print(
             (Strategy::Walk, _) => write!(line, "walk:{seed}"),
             (Strategy::Pct(depth), None) => write!(line, "pct{depth}:{seed}"),
             (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
-            (Strategy::Random | Strategy::Portfolio | Strategy::Exhaustive | Strategy::SleepSets, _) => {
-                write!(line, "seed:{seed}")
-            }
+            // The runs of a search have bytes.
+            (_, _) => write!(line, "seed:{seed}"),
         };
         let _ = write!(line, "{twists}");
         return line;

@@ -82,9 +82,12 @@ impl fmt::Display for Summary {
 pub enum Coverage {
     /// Some runs; whether there are others was not found out.
     Sample,
+    /// All runs with at most so many pre-emptions. If a task was polled 64 times in a row while others were ready, each
+    /// time having woken itself: without those in which it went on. See [`Strategy::Preemptions`](super::Strategy::Preemptions).
+    Preemptions(u32),
     /// All runs that there are, if the tasks that were started as tracked keep their promise: each that was not made differs
     /// from one that was only in the order of polls that have nothing to do with each other. See
-    /// [`Sim::spawn_tracked`](super::Sim::spawn_tracked).
+    /// [`Sim::tracked`](super::Sim::tracked).
     Tracked,
     /// All runs that there are.
     Complete,
@@ -93,6 +96,7 @@ pub enum Coverage {
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Preemptions(most) => return write!(f, "complete up to {most} pre-emptions"),
             Self::Sample => "not complete",
             Self::Tracked => "complete under the tracked promise",
             Self::Complete => "complete",

@@ -15,6 +15,7 @@ use core::cmp::Reverse;
 /// | [`Pct`](Self::Pct) | what few pre-emptions at the right places bring about, in long runs too | `pct3:17` |
 /// | [`Exhaustive`](Self::Exhaustive) | everything, where there is little to choose | `bytes:0001` |
 /// | [`SleepSets`](Self::SleepSets) | the same, where much of that makes no difference | `bytes:0001` |
+/// | [`Preemptions`](Self::Preemptions) | everything that few pre-emptions bring about | `bytes:0001` |
 /// | [`Portfolio`](Self::Portfolio) | whatever one of these finds | that of the one |
 ///
 /// # Examples
@@ -59,7 +60,7 @@ pub enum Strategy {
     ///
     /// What a poll touches is known as far as the kit's primitives, [`Tracked`](super::Tracked), wakes and the simulator
     /// itself say it. So it is believed of tasks only that have promised to share nothing else
-    /// ([`Sim::spawn_tracked`](super::Sim::spawn_tracked)): the others are taken to have to do with each other always.
+    /// ([`Sim::tracked`](super::Sim::tracked)): the others are taken to have to do with each other always.
     /// Those that would repeat what is known are cut on the way, and counted apart
     /// ([`Summary::cut`](super::Summary::cut)): of a run that is cut, tasks are dropped where they are, and panics of that
     /// mean nothing.
@@ -74,7 +75,7 @@ pub enum Strategy {
     /// let summary = search.explore(|sim| async move {
     ///     for _ in 0..3 {
     ///         let task = sim.clone();
-    ///         sim.spawn_tracked("on its own", async move { task.yield_now().await });
+    ///         sim.tracked().spawn("on its own", async move { task.yield_now().await });
     ///     }
     ///     sim.idle().await;
     /// });
@@ -82,6 +83,42 @@ pub enum Strategy {
     /// assert_eq!((summary.runs, summary.coverage), (1, Coverage::Tracked));
     /// ```
     SleepSets,
+    /// As [`Exhaustive`](Self::Exhaustive), but only schedules with at most so many pre-emptions: first those with none, then
+    /// those with one, and so on.
+    ///
+    /// A pre-emption is to poll another task while the one polled last is ready again, having woken itself, as one does that
+    /// yields. To go on with another where a task waits costs nothing. A task that is polled 64 times in a row, having
+    /// woken itself, while others are ready, is taken to spin: then another is polled, which is no pre-emption.
+    ///
+    /// For what is too large for all schedules: many bugs need one pre-emption or two, at the right place. Runs of
+    /// earlier rounds are made again in later ones, to find the way; these are not counted.
+    ///
+    /// It is not to be had together with [`SleepSets`](Self::SleepSets): what sleeps in one run for having been tried in
+    /// another may have been given up there for having too many pre-emptions, so both together miss schedules that each
+    /// alone finds.
+    ///
+    /// M. Musuvathi and S. Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs" (PLDI 2007).
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sim::{Builder, Coverage, Strategy};
+    ///
+    /// let search = Builder::new().strategy(Strategy::Preemptions(1)).runs(1_000);
+    /// let summary = search.explore(|sim| async move {
+    ///     for _ in 0..2 {
+    ///         let task = sim.clone();
+    ///         sim.spawn("of three polls", async move {
+    ///             task.yield_now().await;
+    ///             task.yield_now().await;
+    ///         });
+    ///     }
+    ///     sim.idle().await;
+    /// });
+    /// let summary = summary.unwrap();
+    /// // aaabbb and bbbaaa; abbbaa, aabbba, baaabb and bbaaab.
+    /// assert_eq!((summary.runs, summary.coverage), (2 + 4, Coverage::Preemptions(1)));
+    /// ```
+    Preemptions(u32),
 }
 
 impl Strategy {
@@ -106,7 +143,7 @@ impl Strategy {
                     None => oracle,
                 })
             }
-            Self::Exhaustive | Self::SleepSets => Source::Bytes(Bytes::new([])),
+            Self::Exhaustive | Self::SleepSets | Self::Preemptions(_) => Source::Bytes(Bytes::new([])),
             Self::Random | Self::Portfolio => Source::Random(Random::new(seed)),
         }
     }

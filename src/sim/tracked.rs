@@ -6,7 +6,7 @@ use core::fmt;
 
 /// A value that tasks of a test share, and whose accesses a search sees; clones are handles to the same value.
 ///
-/// For what [tracked](super::Sim::spawn_tracked) tasks share besides the kit's own primitives. To declare state that lives
+/// For what [tracked](super::Sim::tracked) tasks share besides the kit's own primitives. To declare state that lives
 /// elsewhere, keep a `Tracked<()>` beside it, and [`write`](Self::write) to that when the state is changed,
 /// [`read`](Self::read) it when it is looked at. Outside a simulated run it is just a shared cell.
 ///
@@ -22,7 +22,7 @@ use core::fmt;
 ///     let count = Tracked::new(0);
 ///     for _ in 0..2 {
 ///         let (task, count) = (sim.clone(), count.clone());
-///         sim.spawn_tracked("racer", async move {
+///         sim.tracked().spawn("racer", async move {
 ///             let seen = count.get();
 ///             task.yield_now().await;
 ///             count.set(seen + 1);

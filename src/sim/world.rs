@@ -149,7 +149,7 @@ impl Core {
         let told_all = source.is_told_all();
         let mut core = Self {
             ready: Ready::new(),
-            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature::default())],
+            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature { background: false, tracked: false })],
             said: alloc::vec![Said::root()],
             incoming: Vec::new(),
             source,

@@ -85,6 +85,9 @@ mod imp {
         /// What can go wrong in a simulated run, and when that ends.
         pub(crate) const FAULTS: Self = Self(4);
 
+        /// All there is, for one who looks at the state of tasks.
+        pub(crate) const ALL: Self = Self(5);
+
         /// One that is being made.
         #[inline]
         pub(crate) fn new() -> Self {
@@ -121,7 +124,7 @@ mod imp {
     }
 
     /// What tells one waker from another, and one kind of them.
-    fn address(waker: &Waker) -> [usize; 2] {
+    pub(crate) fn address(waker: &Waker) -> [usize; 2] {
         [waker.data().addr(), core::ptr::from_ref(waker.vtable()).addr()]
     }
 
@@ -163,11 +166,11 @@ mod imp {
         touched: Vec<(Resource, Access)>,
     }
 
-    /// Calls `f`, which polls with `waker`; leaves in `touched` what that touches, in order. `poll` stands for the poll.
-    /// Gives whether a waker other than `waker` was kept.
+    /// Calls `f`, which polls with the waker of this [address]; leaves in `touched` what that touches, in order. `poll` stands for the poll.
+    /// Also gives whether another waker was kept.
     pub(crate) fn watch<R>(
         poll: u64,
-        waker: &Waker,
+        waker: [usize; 2],
         touched: &mut Vec<(Resource, Access)>,
         f: impl FnOnce() -> R,
     ) -> (R, bool) {
@@ -181,7 +184,7 @@ mod imp {
             }
         }
         touched.clear();
-        let watch = Watch { poll, waker: address(waker), made: 0, kept: false, touched: core::mem::take(touched) };
+        let watch = Watch { poll, waker, made: 0, kept: false, touched: core::mem::take(touched) };
         let outer = with(|notes| notes.watch.replace(watch)).flatten();
         set_watched(true);
         let _back = Back(outer, touched);
