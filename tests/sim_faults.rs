@@ -234,6 +234,7 @@ fn sleep_sets_keep_every_outcome_of_faults_that_tasks_share() {
         let search = Builder::new().strategy(strategy).runs(10_000).repeat_every(0);
         let body = async |sim: Sim| {
             let tasks = [0, 1].map(|n| sim.tracked().spawn(format!("{n}"), async { buggify!("shared") }));
+            sim.idle().await;
             let mut fired = Vec::new();
             for task in tasks {
                 fired.push(task.await);
