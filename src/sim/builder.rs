@@ -53,6 +53,7 @@ pub struct Builder {
     pub(super) twists: Twists,
     swept: Vec<Cow<'static, str>>,
     faults: Option<Faults>,
+    autojump: bool,
     pub(super) must_hit: &'static [&'static str],
     /// Whether a mark that is never hit is a failure.
     pub(super) judge_marks: bool,
@@ -87,6 +88,7 @@ impl Builder {
             twists: Twists::NONE,
             swept: Vec::new(),
             faults: None,
+            autojump: true,
             must_hit: &[],
             judge_marks: true,
         }
@@ -226,6 +228,16 @@ impl Builder {
         self
     }
 
+    /// Whether time moves by itself, when nobody is ready, to the next timer; that is the default.
+    ///
+    /// If not, it moves by [`Sim::advance`](super::Sim::advance) and [`Sim::jump`](super::Sim::jump) only, and a run in which
+    /// nobody can go on without its moving fails with [`FailureKind::Standstill`](super::FailureKind::Standstill), which
+    /// names the next timer: so a test finds waits that it did not mean.
+    pub fn autojump(mut self, on: bool) -> Self {
+        self.autojump = on;
+        self
+    }
+
     /// Lets faults come, where code asks for them by [`buggify!`](crate::buggify); without this there are none.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.faults = Some(faults);
@@ -310,9 +322,10 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, twists, faults, .. } = *self;
+        let Self { seed, max_steps, allow_leaks, wall, trace, twists, faults, autojump, .. } = *self;
         let swept = self.swept.clone();
-        let settings = Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults };
+        let settings =
+            Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults, autojump };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;

@@ -70,6 +70,8 @@ pub struct TaskInfo {
     pub name: String,
     /// Which child of which child it is: `2.0` is the first that the root's third started. Empty for the root.
     pub path: String,
+    /// The name of the [node](super::Node) that it is on; empty if it is on none.
+    pub node: String,
     /// The place where it was made; the root has none.
     pub made: Option<&'static Location<'static>>,
     /// Whether it is in the background.
@@ -96,6 +98,9 @@ impl TaskInfo {
 
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.node.is_empty() {
+            write!(f, "{}: ", self.node)?;
+        }
         f.write_str(&self.label())?;
         if !self.path.is_empty() {
             write!(f, " [{}]", self.path)?;
@@ -167,8 +172,8 @@ impl Core {
             TaskState::Waiting => said.waits.iter().map(WaitInfo::of).collect(),
             TaskState::Ready | TaskState::Running => Vec::new(),
         };
-        let (name, path) = (said.name.clone(), meta.path.to_string());
+        let (name, path, node) = (said.name.clone(), meta.path.to_string(), self.node_name(meta.node));
         let &Meta { background, since, polls, .. } = meta;
-        TaskInfo { name, path, made: said.made, background, state, since, polls, waits }
+        TaskInfo { name, path, node, made: said.made, background, state, since, polls, waits }
     }
 }

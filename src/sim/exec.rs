@@ -7,6 +7,7 @@ use super::handle::Sim;
 use super::hooks;
 use super::marks::Mark;
 use super::meta::Meta;
+use super::node::Machines;
 use super::oracle::{Source, fold};
 use super::report::{Failure, FailureKind};
 use super::trace::{Outcome, Trace};
@@ -46,6 +47,8 @@ pub(super) struct Settings {
     /// Looks on, if somebody does.
     pub(super) watcher: Option<Box<dyn Watcher>>,
     pub(super) faults: Option<Faults>,
+    /// Whether time moves by itself to the next timer.
+    pub(super) autojump: bool,
 }
 
 /// What came of a run that did not fail.
@@ -82,6 +85,8 @@ struct Exec<'a> {
     waits: Vec<Wait>,
     /// The names of tasks that are swept.
     swept: Vec<Cow<'static, str>>,
+    machines: Machines,
+    autojump: bool,
     watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
     allow_leaks: bool,
@@ -89,7 +94,8 @@ struct Exec<'a> {
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults, autojump } =
+        settings;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
@@ -99,8 +105,21 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let world = Arc::new(World { core: Lock::new(core), clock });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
-    let shared = world.clone();
-    let mut exec = Exec { world: shared, time, root, entries, incoming, waits, swept, watcher, print, allow_leaks };
+    let (shared, machines) = (world.clone(), Machines::default());
+    let mut exec = Exec {
+        world: shared,
+        time,
+        root,
+        entries,
+        incoming,
+        waits,
+        swept,
+        machines,
+        autojump,
+        watcher,
+        print,
+        allow_leaks,
+    };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
     struct Counting;
@@ -166,6 +185,7 @@ impl Exec<'_> {
                     core.note(now.as_nanos());
                     core.passed(before, now);
                 }
+                self.machines.look(core);
                 if !core.incoming.is_empty() {
                     core::mem::swap(&mut core.incoming, &mut self.incoming);
                 }
@@ -291,12 +311,17 @@ impl Exec<'_> {
     }
 
     /// Moves time on (S5), when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
-    /// which somebody may be ready. `None`: there is neither, and time is where it was.
-    fn pass(&self, lull: Option<Instant>) -> Option<Instant> {
+    /// which somebody may be ready. `None`: there is neither, or time does not move by itself; it is where it was.
+    fn pass(&mut self, lull: Option<Instant>) -> Option<Instant> {
         let mut now = self.time.now();
         let lull = lull.filter(|at| !at.is_never());
         loop {
-            let next = self.time.next();
+            let elsewhere = self.machines.next(&self.world);
+            // A clock that leapt has made timers due without time moving.
+            if elsewhere <= now && self.machines.ring(&self.world, now) > 0 {
+                return Some(now);
+            }
+            let next = self.time.next().min(elsewhere);
             if let Some(at) = lull.filter(|&at| at <= now || at < next) {
                 let now = now.max(at);
                 self.world.clock.set(now);
@@ -305,14 +330,14 @@ impl Exec<'_> {
                 }
                 return Some(now);
             }
-            if next.is_never() {
+            if next.is_never() || !(self.autojump || lull.is_some()) {
                 return None;
             }
             // The queue's answer may be too early, on account of a timer that was cancelled. Then nothing fires and the
             // queue is not empty, so time comes to rest at a later timer, or at the lull, before anybody looks at it.
             now = now.max(next);
             self.world.clock.set(now);
-            if self.time.turn_counted().1 > 0 {
+            if self.time.turn_counted().1 + self.machines.ring(&self.world, now) > 0 {
                 return Some(now);
             }
         }
@@ -337,7 +362,8 @@ impl Exec<'_> {
                 failure = failure.or_else(|| Some(self.panicked(panic.as_ref())));
             }
         }
-        // Of lulls that were leaked, the wakers would keep the world for ever.
+        // Of lulls and sleeps that were leaked, the wakers would keep the world for ever.
+        drop(self.world.core.with(|core| core::mem::take(&mut core.machines)));
         while let Some(waker) = self.world.core.with(|core| core.pop_lull(Instant::NEVER)) {
             drop(waker);
         }
@@ -349,6 +375,11 @@ impl Exec<'_> {
     }
 
     fn deadlock(&self) -> Failure {
+        let next = self.world.next_timer(&self.time);
+        if !self.autojump && !next.is_never() {
+            let message = format!("nobody is ready, and time does not move by itself; the next timer rings at {next}");
+            return self.failure(FailureKind::Standstill, message, self.tasks(|_, _| true));
+        }
         let message = "nobody is ready, no timer is left, and the root is not done".to_string();
         self.failure(FailureKind::Deadlock, message, self.tasks(|_, _| true))
     }

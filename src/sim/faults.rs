@@ -130,9 +130,9 @@ impl Weather {
         }
     }
 
-    /// Whether there are no faults in step `steps`, the first being 1.
-    fn is_calm(&self, steps: u64) -> bool {
-        self.stopped_by_hand || self.faults.is_none_or(|faults| steps > faults.stop_after)
+    /// Whether faults have stopped before step `steps`, the first being 1.
+    pub(super) fn has_stopped(&self, steps: u64) -> bool {
+        self.stopped_by_hand || self.faults.is_some_and(|faults| steps > faults.stop_after)
     }
 
     /// After how many polls faults stopped and for how many the run could go on, if that were fewer than `max` in all.
@@ -158,7 +158,7 @@ impl Core {
             // Whether it is calm yet hangs on how often anybody was polled.
             Resource::ALL.touch(Access::Read);
         }
-        if self.weather.is_calm(self.steps) {
+        if self.weather.has_stopped(self.steps) {
             return false;
         }
         let here = key(place);

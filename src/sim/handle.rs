@@ -5,12 +5,13 @@ use super::join::JoinHandle;
 use super::lull::{Lull, YieldNow};
 use super::meta::Nature;
 use super::oracle::Rng;
+use super::supply::{SimWall, Spawner};
 use super::sweep::CancelAtEach;
 use super::world::{ROOT, World};
-use crate::spawn::{Spawn, Task};
+use crate::spawn::Task;
 use crate::sys::Arc;
 use crate::sys::probe::{Access, Resource};
-use crate::time::{Instant, Time, Wall};
+use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
 use alloc::string::ToString;
 use core::fmt;
@@ -33,7 +34,7 @@ impl Sim {
         Self { world, time, tracked: false }
     }
 
-    pub(super) fn world(&self) -> &World {
+    pub(super) fn world(&self) -> &Arc<World> {
         &self.world
     }
 
@@ -57,7 +58,7 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, false)
+        self.start(name.into(), future, self.nature())
     }
 
     /// Starts a task that does not keep the world alive: it may still wait when the root is done.
@@ -82,19 +83,24 @@ impl Sim {
         name: impl Into<Cow<'static, str>>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.start(name.into(), future, true)
+        self.start(name.into(), future, Nature { background: true, ..self.nature() })
+    }
+
+    /// What the tasks are that it starts.
+    pub(super) fn nature(&self) -> Nature {
+        Nature { background: false, tracked: self.tracked, node: 0 }
     }
 
     #[track_caller]
-    fn start<T: Send + 'static>(
+    pub(super) fn start<T: Send + 'static>(
         &self,
         name: Cow<'static, str>,
         future: impl Future<Output = T> + Send + 'static,
-        background: bool,
+        nature: Nature,
     ) -> JoinHandle<T> {
         let (handle, finish) = JoinHandle::new();
         let task = Task::new(async move { finish.with(future.await) }).named(name);
-        self.world.spawn(task, Nature { background, tracked: self.tracked });
+        self.world.spawn(task, nature);
         handle
     }
 
@@ -141,7 +147,7 @@ impl Sim {
     /// wakeful::sim::run(|sim| async move { start(&sim.spawner()) });
     /// ```
     pub fn spawner(&self) -> Spawner {
-        Spawner { world: self.world.clone(), tracked: self.tracked }
+        Spawner::new(self.world.clone(), self.nature())
     }
 
     /// Waits until nobody else is ready, without time moving on. Those who wait for this together go on together.
@@ -189,6 +195,28 @@ impl Sim {
         self.world.moved(Instant::from_nanos(at));
         self.world.ring(|| self.time.turn());
         self.idle().await;
+    }
+
+    /// When the next timer is due, of all that are being waited for, on [nodes](super::Node) too; `None` if there is none. One
+    /// that is [late](super::Node::set_late) was due before now.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     assert_eq!(sim.next_timer(), None);
+    ///     let time = sim.time();
+    ///     let task = sim.spawn("sleeper", async move { time.sleep(Duration::from_secs(2)).await });
+    ///     sim.idle().await;
+    ///     assert_eq!(sim.next_timer(), Some(sim.now() + Duration::from_secs(2)));
+    ///     task.await;
+    /// });
+    /// ```
+    pub fn next_timer(&self) -> Option<Instant> {
+        Resource::CLOCK.touch(Access::Read);
+        let next = self.world.next_timer(&self.time);
+        (!next.is_never()).then_some(next)
     }
 
     /// Lets others have a turn: the task is ready again at once, and the oracle chooses.
@@ -332,7 +360,7 @@ impl Sim {
     /// The calendar of this run, to be given to the code under test. It begins at the Unix epoch, or where
     /// [`Builder::wall`](super::Builder::wall) says, and moves with the virtual time.
     pub fn wall(&self) -> SimWall {
-        SimWall { sim: self.clone() }
+        SimWall::of(self.clone(), None)
     }
 
     /// Sets the calendar: it is `unix` after the Unix epoch at present. Timers are not touched.
@@ -358,38 +386,5 @@ impl Sim {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim").field("seed", &self.seed()).field("now", &self.now()).finish_non_exhaustive()
-    }
-}
-
-/// Starts tasks in a run; made by [`Sim::spawner`].
-#[derive(Clone)]
-pub struct Spawner {
-    world: Arc<World>,
-    tracked: bool,
-}
-
-impl Spawn for Spawner {
-    fn spawn(&self, task: Task) {
-        self.world.spawn(task, Nature { background: false, tracked: self.tracked });
-    }
-}
-
-impl fmt::Debug for Spawner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawner").finish_non_exhaustive()
-    }
-}
-
-/// The calendar of a run; made by [`Sim::wall`].
-#[derive(Clone, Debug)]
-pub struct SimWall {
-    sim: Sim,
-}
-
-impl Wall for SimWall {
-    fn unix(&self) -> Duration {
-        let now = self.sim.now();
-        let (unix, at) = self.sim.world.core.with(|core| core.wall);
-        unix.saturating_add(now - at)
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Meta {
     pub(super) background: bool,
     /// Whether it promised to share nothing that can't be seen.
     pub(super) tracked: bool,
+    /// The number of the node that it is on, from 1 on; 0: on none.
+    pub(super) node: u32,
     /// Whether wakers that are not the simulator's lead to it.
     pub(super) foreign: bool,
     /// Since when it is ready, if it is; else when it was polled last.
@@ -32,10 +34,10 @@ pub(super) struct Meta {
 
 impl Meta {
     pub(super) fn new(key: u64, seed: u64, tenant: u32, path: Path, nature: Nature) -> Self {
-        let Nature { background, tracked } = nature;
+        let Nature { background, tracked, node } = nature;
         let rng = Rng::new(mix(key ^ mix(seed)));
         let (foreign, since) = (false, Moment::START);
-        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, tracked, foreign, since }
+        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, tracked, node, foreign, since }
     }
 }
 
@@ -66,4 +68,10 @@ impl Said {
 pub(super) struct Nature {
     pub(super) background: bool,
     pub(super) tracked: bool,
+    /// The number of the node that it is on, from 1 on; 0: on none.
+    pub(super) node: u32,
+}
+
+impl Nature {
+    pub(super) const ROOT: Self = Self { background: false, tracked: false, node: 0 };
 }

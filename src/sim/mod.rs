@@ -25,6 +25,8 @@
 //! | give the code under test its time, its spawner, its calendar | [`Sim::time`], [`Sim::spawner`], [`Sim::wall`] |
 //! | start tasks of the test's own | [`Sim::spawn`]; [`Sim::spawn_background`] for those that never end |
 //! | look at a world that has come to rest | [`Sim::idle`] at this instant, [`Sim::advance`] at a later one |
+//! | let time move by hand only, and know where it would go | [`Builder::autojump`], [`Sim::next_timer`] |
+//! | have machines whose clocks are wrong | [`Sim::node`] |
 //! | see who is there and what each waits for | [`Sim::dump`] |
 //! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
@@ -137,7 +139,8 @@
 //! - **S2** The oracle is asked only where there are two or more possibilities.
 //! - **S3** A task's key and its random stream are made of its spawn path alone (and the seed), never of the schedule.
 //! - **S4** Waking a task twice is waking it once, and two wakes in either order leave the same state.
-//! - **S5** Time moves only when nobody is ready and nobody waits for that, or by [`Sim::jump`].
+//! - **S5** Time moves only when nobody is ready and nobody waits for that, or by [`Sim::jump`]. The clock of a
+//!   [`Node`] is a function of it.
 //! - **S6** User code, wakers included, runs outside the simulator's lock; an oracle of the user's is the exception.
 
 mod bounding;
@@ -155,6 +158,7 @@ mod lull;
 mod marks;
 mod meta;
 pub mod models;
+mod node;
 mod oracle;
 mod path;
 mod points;
@@ -163,8 +167,10 @@ mod replay;
 mod report;
 mod search;
 mod shrink;
+mod skew;
 mod sleep_sets;
 mod strategy;
+mod supply;
 mod sweep;
 pub mod trace;
 mod tracked;
@@ -177,14 +183,16 @@ mod world;
 pub use builder::{Builder, check, run};
 pub use dump::{Dump, Moment, TaskInfo, TaskState, WaitInfo};
 pub use faults::Faults;
-pub use handle::{Sim, SimWall, Spawner};
+pub use handle::Sim;
 pub use join::JoinHandle;
 pub use lull::{Lull, YieldNow};
 pub use marks::{Mark, MarkKind};
+pub use node::Node;
 pub use oracle::{Bytes, Kind, Oracle, Random, Rng};
 pub use replay::ReplayError;
 pub use report::{Coverage, Failure, FailureKind, Report, Shrunk, Summary};
 pub use strategy::{Pct, Strategy, Walk};
+pub use supply::{SimWall, Spawner};
 pub use sweep::CancelAtEach;
 pub use tracked::Tracked;
 pub use twist::Dropped;

@@ -112,6 +112,8 @@ pub enum FailureKind {
     Panic,
     /// Nobody was ready, no timer was left, and the root was not done.
     Deadlock,
+    /// Nobody was ready, and time, which had somewhere to go, [does not move by itself](super::Builder::autojump).
+    Standstill,
     /// The run took more polls than are allowed: a live-lock, perhaps.
     StepLimit,
     /// The root was done while tasks that are not in the background were still waiting.
@@ -135,6 +137,7 @@ impl fmt::Display for FailureKind {
         f.write_str(match self {
             Self::Panic => "panic",
             Self::Deadlock => "deadlock",
+            Self::Standstill => "standstill",
             Self::StepLimit => "step limit",
             Self::Leak => "leak",
             Self::NoWaker => "no waker",

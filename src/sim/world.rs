@@ -4,6 +4,7 @@ use super::dump::Moment;
 use super::faults::Weather;
 use super::marks::Marks;
 use super::meta::{Meta, Nature, Said};
+use super::node::Machine;
 use super::oracle::{Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
@@ -131,6 +132,7 @@ pub(super) struct Core {
     /// How many chances to cancel there were until one was taken.
     pub(super) cancel_points: u64,
     pub(super) dropped: Option<Dropped>,
+    pub(super) machines: Vec<Arc<Machine>>,
     pub(super) marks: Marks,
     pub(super) weather: Weather,
     /// Why the run has failed, though nobody panicked.
@@ -149,7 +151,7 @@ impl Core {
         let told_all = source.is_told_all();
         let mut core = Self {
             ready: Ready::new(),
-            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature { background: false, tracked: false })],
+            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT)],
             said: alloc::vec![Said::root()],
             incoming: Vec::new(),
             source,
@@ -180,6 +182,7 @@ impl Core {
             twists,
             cancel_points: 0,
             dropped: None,
+            machines: Vec::new(),
             marks: Marks::new(),
             weather: Weather::new(None),
             verdict: None,
@@ -225,6 +228,12 @@ impl Core {
         source.choose_task(&view)
     }
 
+    /// What the calendar reads at `now`.
+    pub(super) fn calendar(&self, now: Instant) -> Duration {
+        let (unix, at) = self.wall;
+        unix.saturating_add(now - at)
+    }
+
     /// How many numbers were drawn: choices, and numbers of the tasks' random streams.
     pub(super) fn draws(&self) -> u64 {
         self.choices + self.draws
@@ -261,10 +270,10 @@ impl Core {
 
     fn trace_start(&mut self, number: u32) {
         if self.trace.is_some() {
-            let (Meta { path, background, .. }, Said { name, made, .. }) =
+            let (Meta { path, background, node, .. }, Said { name, made, .. }) =
                 (&self.metas[number as usize], &self.said[number as usize]);
-            let (name, path) = (name.clone(), path.to_string());
-            let task = TraceTask { name, path, made: *made, background: *background };
+            let (name, path, node) = (name.clone(), path.to_string(), self.node_name(*node));
+            let task = TraceTask { name, path, node, made: *made, background: *background };
             self.trace(|trace, now| trace.started(now, number, task));
         }
     }
@@ -352,10 +361,11 @@ impl Core {
         let key = mix(parent.key ^ fold(parent.key, u64::from(parent.children)));
         let path = parent.path.child(parent.children);
         let background = nature.background || parent.background;
+        let node = if nature.node == 0 { parent.node } else { nature.node };
         parent.children += 1;
         let number = self.unused.pop().unwrap_or(self.metas.len() as u32);
         let tenant = self.metas.get(number as usize).map_or(0, |old| old.tenant);
-        let meta = Meta::new(key, self.seed, tenant, path, Nature { background, ..nature });
+        let meta = Meta::new(key, self.seed, tenant, path, Nature { background, node, ..nature });
         match self.metas.get_mut(number as usize) {
             Some(unused) => *unused = meta,
             None => {

@@ -86,9 +86,17 @@ impl Time {
 
     /// An instant before which nothing becomes due; [`Instant::NEVER`] if nothing waits.
     ///
-    /// It may be earlier than the first deadline by what has been cancelled or moved since.
+    /// It may be earlier than the [first deadline](Self::earliest) by what has been cancelled or moved since.
     pub fn next(&self) -> Instant {
         Instant::from_nanos(self.0.read(|held| held.next()))
+    }
+
+    /// The first instant that anybody waits for, exactly; [`Instant::NEVER`] if nobody does.
+    ///
+    /// Looks at each sleep that is about as near: for tests and reports. For an alarm [`next`](Self::next) will do, which
+    /// takes constant time.
+    pub fn earliest(&self) -> Instant {
+        Instant::from_nanos(self.0.read(|held| held.earliest()))
     }
 
     /// How many sleeps are registered.

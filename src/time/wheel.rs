@@ -159,6 +159,17 @@ impl Held<'_, Timers> {
         self.state.front().map_or(u64::MAX, |(line, _)| self.state.earliest[line])
     }
 
+    /// The first pending deadline; `u64::MAX` if none is pending.
+    pub(crate) fn earliest(&self) -> u64 {
+        let line = if self.is_empty(DUE) { self.state.front().map(|(line, _)| line) } else { Some(DUE) };
+        let mut earliest = u64::MAX;
+        // By T2 no other line has an earlier one.
+        if let Some(line) = line {
+            self.each_of(line, |&at| earliest = earliest.min(at));
+        }
+        earliest
+    }
+
     /// Grants what is due at `now` in order of (deadline, registration), until `batch` is full. True: more may be due.
     ///
     /// A slot that begins by `now` is dealt out to lower levels, as radix sort does; `reached` stays at its beginning

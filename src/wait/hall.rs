@@ -267,6 +267,18 @@ impl<P: Place> Held<'_, P> {
         Some(&mut unsafe { Line::inner(first) }.slot)
     }
 
+    /// Calls `f` with what each waiter of `line` brought, in order.
+    pub(crate) fn each_of(&self, line: usize, mut f: impl FnMut(&P::Slot)) {
+        let first = self.lines[line].first;
+        let mut at = first;
+        while let Some(entry) = at {
+            // SAFETY: in a line of this hall, whose lock is held; the borrow ends before the next entry's begins.
+            let Inner { next, slot, .. } = unsafe { Line::inner(entry) };
+            f(slot);
+            at = next.filter(|_| *next != first);
+        }
+    }
+
     /// Takes the first waiter of `line` off it with a grant. Its waker goes into `batch`, which has room. False: nobody
     /// waits.
     #[inline]

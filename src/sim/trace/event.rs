@@ -106,6 +106,8 @@ pub struct TraceTask {
     pub name: String,
     /// Which child of which child it is, as in [`TaskInfo::path`](crate::sim::TaskInfo::path).
     pub path: String,
+    /// The name of the [node](crate::sim::Node) that it is on; empty if it is on none.
+    pub node: String,
     /// The place where it was made; the root has none.
     pub made: Option<&'static Location<'static>>,
     /// Whether it is in the background.

@@ -106,6 +106,7 @@ fn the_wheel_agrees_with_a_sorted_map() {
             assert_eq!(log.take(), expected, "seed {seed}, step {step}");
             assert_eq!(check(time.wheel()), waits.len(), "seed {seed}, step {step}");
             let first = waits.first_key_value().map_or(u64::MAX, |(&(first, _), _)| first);
+            assert_eq!(time.earliest().as_nanos(), first, "seed {seed}, step {step}");
             let next = time.next().as_nanos();
             assert!(next <= first, "seed {seed}, step {step}: {next} is later than {first}");
             assert!(next == u64::MAX || next > time.now().as_nanos(), "nothing is due");
