@@ -248,29 +248,44 @@ fn values_are_searched_with_what_each_leads_to() {
     assert!(few < all, "{few} of {all}");
 }
 
+/// Panics if it is dropped at this stage.
+struct Fragile {
+    stage: usize,
+    at: usize,
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert_ne!(self.stage, self.at, "dropped at a bad stage");
+    }
+}
+
 #[test]
-fn background_tasks_may_come_or_not_come_before_the_end() {
-    as_the_plain_search(async |sim| {
-        let (count, task, background) = (Tracked::new(0), sim.clone(), Tracked::new(0));
-        let counts = background.clone();
-        sim.spawn_background("ticker", async move {
-            loop {
-                counts.write(|count| *count += 1);
-                task.yield_now().await;
-                if counts.get() == 3 {
-                    return;
+fn a_run_may_end_at_each_stage_of_a_task_in_the_background() {
+    // Either the root is alone in the foreground, or it starts a task there that it does not wait for.
+    for alone in [true, false] {
+        for bad in 1..3 {
+            let body = async |sim: Sim| {
+                let (task, tracked) = (sim.clone(), sim.tracked());
+                tracked.spawn_background("background", async move {
+                    let mut fragile = Fragile { stage: 0, at: bad };
+                    for stage in 1..3 {
+                        fragile.stage = stage;
+                        task.yield_now().await;
+                    }
+                    std::future::pending::<()>().await;
+                });
+                match alone {
+                    true => sim.yield_now().await,
+                    false => drop(tracked.spawn("foreground", async {})),
                 }
+            };
+            for strategy in [Strategy::Exhaustive, Strategy::SleepSets] {
+                let failure = search(strategy).explore(body).unwrap_err();
+                assert!(failure.message().contains("bad stage"), "{failure}");
             }
-        });
-        let foreground = ["a", "b"].map(|name| {
-            let count = count.clone();
-            sim.tracked().spawn(name, async move { count.write(|count| *count += 1) })
-        });
-        for task in foreground {
-            task.await;
         }
-        (count.get(), background.get())
-    });
+    }
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl Footprint {
 
     /// Whether it may matter in which order this poll, which was made, and `other`, which was possible then, come.
     pub(super) fn conflicts(&self, other: &Self) -> bool {
-        let ends = self.root_was_done || self.ended_root || other.ended_root;
+        // If this poll ended the root, then the run is over or somebody in the foreground is ready still.
+        let ends = self.root_was_done || other.ended_root;
         !(self.tracked || other.tracked)
             || self.saw_all
             || other.saw_all
