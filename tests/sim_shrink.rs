@@ -37,14 +37,14 @@ async fn far_ahead(sim: Sim) {
 }
 
 /// What the line of a failure replays must be that failure.
-fn replays<Fut: Future<Output = ()>>(failure: &Failure, body: impl Fn(Sim) -> Fut) {
+fn replays<Fut: Future<Output = ()>>(failure: &Failure, body: impl Fn(Sim) -> Fut + Sync) {
     let again = Builder::new().replay(failure.replay()).unwrap().run(body).unwrap_err();
     assert_eq!((again.kind(), again.message(), again.hash()), (failure.kind(), failure.message(), failure.hash()));
     assert_eq!((again.tasks(), again.replay(), again.shrunk()), (failure.tasks(), failure.replay(), None));
 }
 
 /// The failure in which `failure` was found.
-fn found<Fut: Future<Output = ()>>(failure: &Failure, body: impl Fn(Sim) -> Fut) -> Failure {
+fn found<Fut: Future<Output = ()>>(failure: &Failure, body: impl Fn(Sim) -> Fut + Sync) -> Failure {
     let line = failure.shrunk().map_or(failure.replay(), |shrunk| &shrunk.found);
     Builder::new().replay(line).unwrap().run(body).unwrap_err()
 }
@@ -112,7 +112,7 @@ async fn two_kinds(sim: Sim) {
 
 #[test]
 fn a_failure_stays_of_its_sort_while_it_shrinks() {
-    fn stays<Fut: Future<Output = ()>>(body: impl Fn(Sim) -> Fut) {
+    fn stays<Fut: Future<Output = ()>>(body: impl Fn(Sim) -> Fut + Sync) {
         let far = |failure: &Failure| match failure.kind() {
             FailureKind::Leak => failure.tasks()[0].name == "far",
             _ => failure.message().contains("far") && !failure.message().contains("not"),

@@ -17,7 +17,7 @@ fn search(strategy: Strategy) -> Builder {
 }
 
 /// All outcomes that a search finds, and what it says of itself.
-fn outcomes<O: Ord>(strategy: Strategy, body: impl AsyncFn(Sim) -> O) -> (BTreeSet<O>, Summary) {
+fn outcomes<O: Ord + Send>(strategy: Strategy, body: impl AsyncFn(Sim) -> O + Sync) -> (BTreeSet<O>, Summary) {
     let seen = Mutex::new(BTreeSet::new());
     let summary = search(strategy).repeat_every(1_000).explore(async |sim: Sim| {
         let outcome = body(sim).await;
@@ -28,7 +28,7 @@ fn outcomes<O: Ord>(strategy: Strategy, body: impl AsyncFn(Sim) -> O) -> (BTreeS
 
 /// Searches with sleep sets, checks that the plain search finds the same outcomes, and gives the numbers of runs of both.
 #[track_caller]
-fn as_the_plain_search<O: Ord + std::fmt::Debug>(body: impl AsyncFn(Sim) -> O) -> (u32, u32) {
+fn as_the_plain_search<O: Ord + Send + std::fmt::Debug>(body: impl AsyncFn(Sim) -> O + Sync) -> (u32, u32) {
     let (all, plain) = outcomes(Strategy::Exhaustive, &body);
     assert_eq!(plain.coverage, Coverage::Complete);
     let (found, fewer) = outcomes(Strategy::SleepSets, &body);

@@ -1,5 +1,6 @@
 //! Settings of runs, and the ways to start them.
 
+use super::effort::Effort;
 use super::exec::{self, Ended, Settings};
 use super::faults::Faults;
 use super::footprint::Watcher;
@@ -9,14 +10,18 @@ use super::replay::{self, ReplayError};
 use super::report::{Failure, Report};
 use super::strategy::Strategy;
 use super::twist::Twists;
-use crate::sys::thread::variable;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::future::Future;
 use core::time::Duration;
+
+/// A run that did not fail.
+pub(super) struct Attempt<T> {
+    /// None of a run that was cut.
+    pub(super) report: Option<Report<T>>,
+    pub(super) steps: u64,
+}
 
 /// How runs are made: a value with a method for each setting.
 ///
@@ -46,6 +51,7 @@ pub struct Builder {
     pub(super) runs: u32,
     pub(super) repeat_every: u32,
     pub(super) shrink: u32,
+    pub(super) effort: Effort,
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
@@ -81,6 +87,7 @@ impl Builder {
             runs: Self::RUNS,
             repeat_every: Self::REPEAT_EVERY,
             shrink: Self::SHRINK_RUNS,
+            effort: Effort::DEFAULT,
             max_steps: Self::MAX_STEPS,
             allow_leaks: false,
             wall: Duration::ZERO,
@@ -146,7 +153,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// How many runs [`explore`](Self::explore) and [`check`](Self::check) make; at least one is made.
+    /// How many runs [`explore`](Self::explore) and [`check`](Self::check) make at most; at least one is made.
     pub fn runs(mut self, runs: u32) -> Self {
         self.runs = runs.max(1);
         self
@@ -307,17 +314,17 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let report = self.attempt(source, None, body)?;
-        Ok(report.expect("a run is cut by a search only"))
+        let attempt = self.attempt(source, None, body)?;
+        Ok(attempt.report.expect("a run is cut by a search only"))
     }
 
-    /// One run, which the oracle may cut; then there is no report.
+    /// One run, which the oracle may cut.
     pub(super) fn attempt<F, Fut>(
         &self,
         source: Source,
         watcher: Option<Box<dyn Watcher>>,
         body: F,
-    ) -> Result<Option<Report<Fut::Output>>, Failure>
+    ) -> Result<Attempt<Fut::Output>, Failure>
     where
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
@@ -331,51 +338,13 @@ impl Builder {
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
         let Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut } = ended;
         if cut {
-            return Ok(None);
+            return Ok(Attempt { report: None, steps });
         }
         let output = output.expect("a run that did not fail ran its root to the end");
-        Ok(Some(Report { output, hash, steps, choices, draws, end, cancel_points, marks, replay, trace }))
-    }
-
-    /// Tests `body` under many schedules, as [`explore`](Self::explore) does, and panics with the report of the first run
-    /// that fails.
-    ///
-    /// With `std`, the environment has a say: `WAKEFUL_SIM_RUNS` is the number of runs, and where `WAKEFUL_SIM` is set, as
-    /// the last line of a report says, that run alone is made.
-    ///
-    /// # Panics
-    /// If a run fails or takes another course when it is repeated, or if a variable can't be read.
-    #[track_caller]
-    pub fn check<F, Fut>(&self, body: F)
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
-        let tested = self
-            .clone()
-            .overridden(variable)
-            .and_then(|this| this.explore(body).map_err(|failure| failure.to_string()));
-        if let Err(said) = tested {
-            panic!("{said}");
-        }
-    }
-
-    /// As the variables say that `variable` finds.
-    fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        if let Some(runs) = variable(RUNS_VARIABLE) {
-            let runs = runs.trim().parse().map_err(|_| format!("{RUNS_VARIABLE} should be a number of runs"))?;
-            self = self.runs(runs);
-        }
-        if let Some(line) = variable(replay::VARIABLE) {
-            self = self.replay(&line).map_err(|error| error.to_string())?.runs(1).repeat_every(0).shrink(0);
-            // One run says nothing of what never happens.
-            self.judge_marks = false;
-        }
-        Ok(self)
+        let report = Report { output, hash, steps, choices, draws, end, cancel_points, marks, replay, trace };
+        Ok(Attempt { report: Some(report), steps })
     }
 }
-
-const RUNS_VARIABLE: &str = "WAKEFUL_SIM_RUNS";
 
 impl Default for Builder {
     fn default() -> Self {
@@ -428,36 +397,8 @@ where
 #[track_caller]
 pub fn check<F, Fut>(body: F)
 where
-    F: Fn(Sim) -> Fut,
+    F: Fn(Sim) -> Fut + Sync,
     Fut: Future<Output = ()>,
 {
     Builder::new().check(body);
-}
-
-#[cfg(all(test, not(wakeful_loom)))]
-mod tests {
-    use super::*;
-
-    /// The builder as one variable overrides it.
-    fn with(name: &'static str, value: &'static str) -> Result<Builder, String> {
-        Builder::new().seed(5).overridden(|asked| (asked == name).then(|| value.to_string()))
-    }
-
-    #[test]
-    fn the_environment_overrides_runs_and_replay() {
-        let plain = Builder::new().overridden(|_| None).unwrap();
-        assert_eq!((plain.seed, plain.runs), (0, Builder::RUNS));
-        let more = with("WAKEFUL_SIM_RUNS", "1000").unwrap();
-        assert_eq!((more.seed, more.runs), (5, 1000));
-        let one = with("WAKEFUL_SIM", "seed:17").unwrap();
-        assert_eq!((one.seed, one.runs, one.bytes.is_none(), one.strategy), (17, 1, true, Some(Strategy::Random)));
-        let one = with("WAKEFUL_SIM", "pct3/40:17").unwrap();
-        assert_eq!((one.seed, one.runs, one.horizon, one.strategy), (17, 1, Some(40), Some(Strategy::Pct(3))));
-        assert_eq!((one.shrink, more.shrink), (0, Builder::SHRINK_RUNS), "a replay shows what it was asked for");
-        let one = with("WAKEFUL_SIM", "WAKEFUL_SIM=bytes:0aff").unwrap();
-        assert_eq!((one.seed, one.bytes.unwrap().bytes()), (0, &[10, 255][..]));
-        for (name, value) in [("WAKEFUL_SIM", "17"), ("WAKEFUL_SIM_RUNS", "many")] {
-            assert!(with(name, value).unwrap_err().contains(name));
-        }
-    }
 }

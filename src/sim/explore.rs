@@ -1,15 +1,17 @@
 //! Many runs, until one fails.
 
 use super::bounding::Bounded;
-use super::builder::Builder;
+use super::builder::{Attempt, Builder};
+use super::effort::{self, Spent};
 use super::handle::Sim;
 use super::marks::Marks;
-use super::oracle::{Bytes, Source};
+use super::oracle::Source;
 use super::report::{Coverage, Failure, FailureKind, Report, Summary};
 use super::search::{AnySearch, Plain, Search};
 use super::shrink::{Budget, shrink};
 use super::sleep_sets::SleepSets;
 use super::strategy::Strategy;
+use crate::sys::hush::hush;
 use crate::time::Instant;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -27,89 +29,149 @@ impl Builder {
     /// [`shrink`](Self::shrink) says.
     pub fn explore<F, Fut>(&self, body: F) -> Result<Summary, Failure>
     where
-        F: Fn(Sim) -> Fut,
+        F: Fn(Sim) -> Fut + Sync,
         Fut: Future<Output = ()>,
     {
         match self.strategy {
-            _ if self.bytes.is_some() => {}
-            Some(Strategy::Exhaustive) => return self.search(&Search::new(Plain), body),
-            Some(Strategy::SleepSets) => return self.search(&Search::new(SleepSets::default()), body),
-            Some(Strategy::Preemptions(most)) => return self.search(&Search::new(Bounded::new(most)), body),
-            _ => {}
+            _ if self.bytes.is_some() => self.sample(&body),
+            Some(Strategy::Exhaustive) => self.search(&Search::new(Plain), &body),
+            Some(Strategy::SleepSets) => self.search(&Search::new(SleepSets::default()), &body),
+            Some(Strategy::Preemptions(most)) => self.search(&Search::new(Bounded::new(most)), &body),
+            _ => self.sample(&body),
         }
-        let runs = if self.bytes.is_some() { 1 } else { self.runs };
-        let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
-        let (mut traces, mut marks, mut most, mut cancel_points) = (BTreeSet::new(), Marks::new(), None, 0);
-        for n in 0..runs {
-            let mut this = self.clone().seed(self.seed.wrapping_add(n.into())).strategy(strategy);
-            this.horizon = self.horizon.or(most);
-            let first = this.run(&body);
-            // A failure is repeated in any case: a line that does not replay it would be of no use.
-            if self.repeat_every != 0 && (first.is_err() || n % self.repeat_every == 0) {
-                same(&first, &this.run(&body))?;
-            }
-            let report = match first {
-                Ok(report) => report,
-                Err(failure) => return Err(this.shrunk(failure, this.source(), &body)),
-            };
-            cancel_points += this.cancel_at_each(&report, &body)?;
-            traces.insert(report.hash);
-            report.marks.iter().for_each(|mark| marks.add(mark));
-            most = most.max(Some(report.choices));
-        }
-        let summary = Summary {
-            runs,
-            cut: 0,
-            traces: traces.len(),
-            coverage: Coverage::Sample,
-            cancel_points,
-            marks: Vec::new(),
-        };
-        self.judged(summary, marks)
     }
 
-    /// Makes one run after another until there are no others, or the number of runs is reached.
-    fn search<F, Fut>(&self, search: &dyn AnySearch, body: F) -> Result<Summary, Failure>
+    /// Makes runs with one seed after another.
+    ///
+    /// They come in rounds, each as long as all before it: what a run expects of its length, it knows from the rounds
+    /// before its own, which are the same on however many threads they are made.
+    fn sample<F, Fut>(&self, body: &F) -> Result<Summary, Failure>
+    where
+        F: Fn(Sim) -> Fut + Sync,
+        Fut: Future<Output = ()>,
+    {
+        const LONGEST_ROUND: u32 = 4096;
+        let runs = if self.bytes.is_some() { 1 } else { self.runs };
+        let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
+        let (mut tally, mut spent, mut most) = (Tally::default(), Spent::nothing(self.effort), None);
+        while tally.runs < runs {
+            let round = tally.runs..runs.min(tally.runs + tally.runs.clamp(1, LONGEST_ROUND));
+            let horizon = self.horizon.or(most);
+            let builder = |number: u32| {
+                let mut this = self.clone().seed(self.seed.wrapping_add(number.into())).strategy(strategy);
+                this.horizon = horizon;
+                this
+            };
+            let made = effort::each(round.clone(), &spent, Result::is_err, |number| {
+                let one = || builder(number).one(number, body);
+                let made = if self.effort.threads == 1 { one() } else { hush(one).0 };
+                let polls = made.as_ref().map_or(0, |report| report.steps);
+                (made, polls)
+            });
+            for (number, (made, polls)) in round.clone().zip(made) {
+                if tally.runs > 0 && spent.polls >= self.effort.polls {
+                    break;
+                }
+                let report = made.map_err(|trouble| builder(number).told(trouble, body))?;
+                spent.polls += polls;
+                most = most.max(Some(report.choices));
+                tally.add(&report);
+            }
+            if tally.runs < round.end {
+                break;
+            }
+        }
+        self.judged(tally, Coverage::Sample)
+    }
+
+    /// The run with this number, its repetition if that is due, and those in which something is dropped.
+    fn one<F, Fut>(&self, number: u32, body: &F) -> Result<Report<()>, Trouble>
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let (mut traces, mut marks) = (BTreeSet::new(), Marks::new());
-        let (cancel_points, coverage) = (0, Coverage::Sample);
-        let mut summary = Summary { runs: 0, cut: 0, traces: 0, coverage, cancel_points, marks: Vec::new() };
-        while summary.runs + summary.cut < self.runs {
-            let first = self.attempt(search.source(), search.watcher(), &body);
+        let first = self.run(body);
+        if first.is_ok() && self.repeats(number) {
+            same(&first, &self.run(body)).map_err(Trouble::Told)?;
+        }
+        let mut report = first.map_err(Trouble::Found)?;
+        report.trace = None;
+        report.cancel_points = self.cancel_at_each(&report, body).map_err(Trouble::Told)?;
+        Ok(report)
+    }
+
+    /// The failure to be reported.
+    fn told<F, Fut>(&self, trouble: Trouble, body: &F) -> Failure
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let failure = match trouble {
+            Trouble::Told(failure) => return failure,
+            Trouble::Found(failure) => failure,
+        };
+        // A failure is repeated in any case: a line that does not replay it would be of no use.
+        let again = (self.repeat_every != 0 || self.effort.threads != 1).then(|| self.run(body));
+        let first = Err(failure.clone());
+        match again.filter(|_| self.repeat_every != 0).map_or(Ok(()), |again| same(&first, &again)) {
+            Ok(()) => self.shrunk(failure, self.source(), body),
+            Err(differs) => differs,
+        }
+    }
+
+    fn repeats(&self, number: u32) -> bool {
+        self.repeat_every != 0 && number % self.repeat_every == 0
+    }
+
+    /// Makes one run after another until there are no others, or there is nothing left to spend.
+    fn search<F, Fut>(&self, search: &dyn AnySearch, body: &F) -> Result<Summary, Failure>
+    where
+        F: Fn(Sim) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let (mut tally, mut spent, mut coverage) = (Tally::default(), Spent::nothing(self.effort), Coverage::Sample);
+        while tally.runs + tally.cut < self.runs && (tally.is_empty() || spent.allows(0)) {
+            let first = self.attempt(search.source(), search.watcher(), body);
             if search.diverged() {
                 return Err(diverged(&first));
             }
-            match first.transpose() {
-                None => summary.cut += 1,
-                Some(Ok(_)) if search.repeats() => {}
-                Some(first) => {
-                    if self.repeat_every != 0 && (first.is_err() || summary.runs % self.repeat_every == 0) {
-                        same(&first, &self.clone().bytes(search.record()).run(&body))?;
+            match first {
+                Ok(Attempt { report, steps }) => {
+                    spent.polls += steps;
+                    match report {
+                        None => tally.cut += 1,
+                        Some(_) if search.repeats() => {}
+                        Some(report) => {
+                            if self.repeats(tally.runs) {
+                                same(&Ok(report.clone()), &self.clone().bytes(search.record()).run(body))?;
+                            }
+                            tally.add(&Report { cancel_points: 0, ..report });
+                        }
                     }
-                    let source = || Source::Bytes(Bytes::new(search.record()));
-                    let report = first.map_err(|failure| self.shrunk(failure, source(), &body))?;
-                    summary.runs += 1;
-                    traces.insert(report.hash);
-                    report.marks.iter().for_each(|mark| marks.add(mark));
+                }
+                Err(failure) => {
+                    let this = self.clone().bytes(search.record());
+                    if self.repeat_every != 0 {
+                        same(&Err(failure.clone()), &this.run(body))?;
+                    }
+                    return Err(self.shrunk(failure, this.source(), body));
                 }
             }
             if !search.advance() {
-                summary.coverage = search.coverage();
+                coverage = search.coverage();
                 break;
             }
         }
-        self.judged(Summary { traces: traces.len(), ..summary }, marks)
+        self.judged(tally, coverage)
     }
 
     /// What is said of many runs that did not fail, if their marks are as they must be.
-    fn judged(&self, summary: Summary, marks: Marks) -> Result<Summary, Failure> {
+    fn judged(&self, tally: Tally, coverage: Coverage) -> Result<Summary, Failure> {
+        let Tally { runs, cut, traces, cancel_points, marks } = tally;
         if self.judge_marks && self.bytes.is_none() {
-            marks.judge(summary.runs, self.must_hit)?;
+            marks.judge(runs, self.must_hit)?;
         }
-        Ok(Summary { marks: marks.list(), ..summary })
+        Ok(Summary { runs, cut, traces: traces.len(), coverage, cancel_points, marks: marks.list() })
     }
 
     /// The failure of a run of this builder with this oracle, made small.
@@ -124,6 +186,37 @@ impl Builder {
         let budget = Budget { runs: self.shrink, polls: Self::SHRINK_POLLS };
         shrink(failure, source, budget, |source| self.execute(source, &body).map(|report| report.steps))
     }
+}
+
+/// What came of runs that did not fail.
+#[derive(Default)]
+struct Tally {
+    runs: u32,
+    cut: u32,
+    traces: BTreeSet<u64>,
+    cancel_points: u64,
+    marks: Marks,
+}
+
+impl Tally {
+    fn is_empty(&self) -> bool {
+        self.runs == 0 && self.cut == 0
+    }
+
+    fn add(&mut self, report: &Report<()>) {
+        self.runs += 1;
+        self.traces.insert(report.hash);
+        self.cancel_points += report.cancel_points;
+        report.marks.iter().for_each(|mark| self.marks.add(mark));
+    }
+}
+
+/// What is wrong with one of many runs.
+enum Trouble {
+    /// It failed, which is to be repeated and made small.
+    Found(Failure),
+    /// This is what is to be reported.
+    Told(Failure),
 }
 
 /// Whether a run and its repetition took the same course.
@@ -145,10 +238,11 @@ pub(super) fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
 }
 
 /// The failure of a search in which the same answers led to other questions.
-fn diverged(outcome: &Result<Option<Report<()>>, Failure>) -> Failure {
+fn diverged(outcome: &Result<Attempt<()>, Failure>) -> Failure {
     let message = "a run with the choices of an earlier one was asked for others; something besides the simulator decides, \
                    such as a global, a hash map's order, a real clock or a thread";
-    nondeterminism(outcome.as_ref().map(Option::as_ref), message.to_string())
+    let outcome = outcome.as_ref().map(|attempt| attempt.report.as_ref());
+    nondeterminism(outcome, message.to_string())
 }
 
 fn nondeterminism(outcome: Result<Option<&Report<()>>, &Failure>, message: String) -> Failure {

@@ -24,6 +24,7 @@
 //! | choose seed, number of runs, step limit; look at the failure as a value | [`Builder`] |
 //! | give the code under test its time, its spawner, its calendar | [`Sim::time`], [`Sim::spawner`], [`Sim::wall`] |
 //! | start tasks of the test's own | [`Sim::spawn`]; [`Sim::spawn_background`] for those that never end |
+//! | explore for longer, on more threads | [`Builder::runs`], [`Builder::time_budget`], [`Builder::poll_budget`], [`Builder::threads`], or the [environment](Builder::check) |
 //! | look at a world that has come to rest | [`Sim::idle`] at this instant, [`Sim::advance`] at a later one |
 //! | let time move by hand only, and know where it would go | [`Builder::autojump`], [`Sim::next_timer`] |
 //! | have machines whose clocks are wrong | [`Sim::node`] |
@@ -76,8 +77,9 @@
 //!
 //! With that variable set in the environment, [`check`] makes that run and no other:
 //! `WAKEFUL_SIM=seed:17,bytes:0001 cargo test transfers_do_not_block`. To keep it as a regression test, give the line to
-//! [`Builder::replay`]. `WAKEFUL_SIM_RUNS=10000` makes more runs. The line holds for the same test and the same program: it
-//! names choices, not places in the code.
+//! [`Builder::replay`]. The line holds for the same test and the same program: it names choices, not places in the code.
+//! `WAKEFUL_SIM_RUNS=10000` makes more runs, `WAKEFUL_SIM_SECONDS=60` as many as there is time for, `WAKEFUL_SIM_THREADS=8`
+//! makes them on so many threads, with the same result: see [`Builder::check`].
 //!
 //! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as
 //! `walk:17` and `pct3/40:17`; and behind it `cancel:5`, if something was dropped at the fifth chance.
@@ -146,6 +148,8 @@
 mod bounding;
 mod builder;
 mod dump;
+mod effort;
+mod environment;
 mod exec;
 mod explore;
 mod faults;

@@ -15,6 +15,75 @@ mod none {
 #[cfg(not(feature = "std"))]
 pub(crate) use none::catch;
 
+/// How to use several threads, and to tell the time, where there is neither: one does everything, and no time passes.
+#[cfg(all(feature = "sim", not(feature = "std")))]
+mod alone {
+    use core::time::Duration;
+
+    pub(crate) fn processors() -> usize {
+        1
+    }
+
+    pub(crate) fn spread(_: usize, work: impl Fn() + Sync) {
+        work();
+    }
+
+    pub(crate) struct Stopwatch;
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self
+        }
+
+        pub(crate) fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+}
+#[cfg(all(feature = "sim", not(feature = "std")))]
+pub(crate) use alone::{Stopwatch, processors, spread};
+
+#[cfg(all(feature = "sim", feature = "std"))]
+mod together {
+    use core::time::Duration;
+    use std::time::Instant;
+
+    /// How many threads make sense at once.
+    pub(crate) fn processors() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// Calls `work` on so many threads at once, this one among them. If there can't be as many, on fewer.
+    pub(crate) fn spread(threads: usize, work: impl Fn() + Sync) {
+        let work = &work;
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                let started = std::thread::Builder::new().name("wakeful-sim".into()).spawn_scoped(scope, work);
+                if started.is_err() {
+                    break;
+                }
+            }
+            work();
+        });
+    }
+
+    /// Tells how much time has passed; none where the target has no clock.
+    pub(crate) struct Stopwatch(Option<Instant>);
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            let has_clock = !cfg!(all(target_family = "wasm", target_os = "unknown"));
+            Self(has_clock.then(Instant::now))
+        }
+
+        pub(crate) fn elapsed(&self) -> Duration {
+            self.0.map_or(Duration::ZERO, |start| start.elapsed())
+        }
+    }
+}
+#[cfg(all(feature = "sim", feature = "std"))]
+pub(crate) use together::{Stopwatch, processors, spread};
+
 /// The environment's variable `name`, where there is an environment.
 #[cfg(feature = "sim")]
 pub(crate) fn variable(name: &str) -> Option<alloc::string::String> {
