@@ -143,7 +143,7 @@ fn each_strategy_replays_from_its_line() {
         (Strategy::Random, ["seed:4", "seed:5", "seed:6", "seed:7"]),
         (Strategy::Walk, ["walk:4", "walk:5", "walk:6", "walk:7"]),
         (Strategy::Pct(3), ["pct3:4", "pct3:5", "pct3:6", "pct3:7"]),
-        (Strategy::Portfolio, ["seed:4", "pct2:5", "walk:6", "pct3:7"]),
+        (Strategy::Portfolio, ["seed:4,fresh", "pct2:5,fresh", "walk:6,fresh", "pct3:7,fresh"]),
     ] {
         for (seed, line) in (4..).zip(lines) {
             let first = run(Builder::new().seed(seed).strategy(strategy));

@@ -9,7 +9,7 @@ use super::oracle::{Bytes, Oracle, Source};
 use super::replay::{self, ReplayError};
 use super::report::{Failure, Report};
 use super::strategy::Strategy;
-use super::twist::Twists;
+use super::twist::Wanted;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -56,8 +56,8 @@ pub struct Builder {
     allow_leaks: bool,
     wall: Duration,
     trace: usize,
-    pub(super) twists: Twists,
-    swept: Vec<Cow<'static, str>>,
+    pub(super) twists: Wanted,
+    pub(super) swept: Vec<Cow<'static, str>>,
     faults: Option<Faults>,
     autojump: bool,
     pub(super) must_hit: &'static [&'static str],
@@ -92,7 +92,7 @@ impl Builder {
             allow_leaks: false,
             wall: Duration::ZERO,
             trace: 0,
-            twists: Twists::NONE,
+            twists: Wanted::NONE,
             swept: Vec::new(),
             faults: None,
             autojump: true,
@@ -138,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// Sets seed, strategy, horizon, bytes and what is dropped as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
+    /// Sets seed, strategy, horizon, bytes and all that is done to tasks and wakers as a replay line says: `WAKEFUL_SIM=seed:17`, with or without
     /// `WAKEFUL_SIM=`.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Builder {
         self.strategy = Some(said.strategy);
         self.horizon = said.horizon;
         self.bytes = said.bytes.map(Bytes::new);
-        self.twists = said.twists;
+        self.twists = Wanted::just(said.twists);
         Ok(self)
     }
 
@@ -185,38 +185,6 @@ impl Builder {
     /// Whether tasks may be left over when the root is done.
     pub fn allow_leaks(mut self, allow: bool) -> Self {
         self.allow_leaks = allow;
-        self
-    }
-
-    /// Sweeps the tasks of this name: of many runs, each is repeated with one of these tasks dropped, at each of its polls
-    /// in turn, as [`Sim::cancel_at_each`](super::Sim::cancel_at_each) describes it. May be called for several names.
-    ///
-    /// Whoever waits for such a task has to take into account that it may be dropped:
-    /// [`JoinHandle::outcome`](super::JoinHandle::outcome). The root is never dropped.
-    ///
-    /// # Examples
-    /// ```
-    /// use core::num::NonZeroUsize;
-    /// use wakeful::queue;
-    /// use wakeful::sim::{Builder, Sim};
-    ///
-    /// // Whenever the first consumer goes, the second one receives.
-    /// let body = async |sim: Sim| {
-    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-    ///     let other = rx.clone();
-    ///     let first = sim.spawn("first", async move { drop(rx.recv().await) });
-    ///     let second = sim.spawn("second", async move { while other.recv().await.is_ok() {} });
-    ///     tx.send(1).await.unwrap();
-    ///     tx.send(2).await.unwrap();
-    ///     drop(tx);
-    ///     first.outcome().await;
-    ///     second.await;
-    /// };
-    /// let summary = Builder::new().sweep("first").explore(body).unwrap();
-    /// assert!(summary.cancel_points > 64);
-    /// ```
-    pub fn sweep(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.swept.push(name.into());
         self
     }
 
@@ -329,8 +297,8 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, twists, faults, autojump, .. } = *self;
-        let swept = self.swept.clone();
+        let Self { seed, max_steps, allow_leaks, wall, trace, faults, autojump, .. } = *self;
+        let (twists, swept) = (self.twists(), self.swept.clone());
         let settings =
             Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults, autojump };
         let mut output = None;

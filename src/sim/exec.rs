@@ -90,6 +90,8 @@ struct Exec<'a> {
     watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
     allow_leaks: bool,
+    /// Whether each poll has a waker of its own.
+    fresh: bool,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
@@ -105,7 +107,7 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let world = Arc::new(World { core: Lock::new(core), clock });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
-    let (shared, machines) = (world.clone(), Machines::default());
+    let (shared, machines, fresh) = (world.clone(), Machines::default(), twists.fresh);
     let mut exec = Exec {
         world: shared,
         time,
@@ -119,6 +121,7 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
         watcher,
         print,
         allow_leaks,
+        fresh,
     };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
@@ -178,8 +181,7 @@ impl Exec<'_> {
                     core.polled(number, &mut self.waits, alone);
                 }
                 if !core.suspects.is_empty() {
-                    let is_alone = |number: u32| self.entries[number as usize].own.is_alone();
-                    core.look_for_stranded(self.allow_leaks, is_alone);
+                    core.look_for_stranded(self.allow_leaks, |number| &self.entries[number as usize].own);
                 }
                 if let Some((before, now)) = moved.take() {
                     core.note(now.as_nanos());
@@ -196,6 +198,9 @@ impl Exec<'_> {
             }
             match next {
                 Next::Poll(number) => {
+                    if self.fresh {
+                        self.entries[number as usize].own.renew();
+                    }
                     let pending = match self.watcher {
                         None => self.poll(number),
                         Some(_) => self.poll_watched(number),
@@ -381,7 +386,7 @@ impl Exec<'_> {
             return self.failure(FailureKind::Standstill, message, self.tasks(|_, _| true));
         }
         let message = "nobody is ready, no timer is left, and the root is not done".to_string();
-        self.failure(FailureKind::Deadlock, message, self.tasks(|_, _| true))
+        self.stuck(FailureKind::Deadlock, message, |_, _| true)
     }
 
     fn limit(&self, max_steps: u64) -> Failure {
@@ -406,15 +411,25 @@ impl Exec<'_> {
     }
 
     fn leak(&self) -> Option<Failure> {
-        let tasks = self.tasks(|number, meta| number != ROOT && !meta.background);
-        if tasks.is_empty() {
-            return None;
-        }
-        let message = match tasks.len() {
+        let left_over = |number, meta: &Meta| number != ROOT && !meta.background;
+        let message = match self.tasks(left_over).len() {
+            0 => return None,
             1 => "the root is done, and 1 task is left over".to_string(),
             n => format!("the root is done, and {n} tasks are left over"),
         };
-        Some(self.failure(FailureKind::Leak, message, tasks))
+        Some(self.stuck(FailureKind::Leak, message, left_over))
+    }
+
+    /// The failure of those for whom `concerned` is true, who can't go on; what keeps them from it, if that is known.
+    fn stuck(&self, kind: FailureKind, message: String, concerned: impl Fn(u32, &Meta) -> bool) -> Failure {
+        if let Some(task) = self.world.core.with(|core| core.woken_in_vain(&concerned)) {
+            let message = format!(
+                "{message}; `{}` was woken by the waker of an earlier poll, which does not count",
+                task.label()
+            );
+            return self.failure(FailureKind::StaleWaker, message, alloc::vec![task]);
+        }
+        self.failure(kind, message, self.tasks(concerned))
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> Failure {

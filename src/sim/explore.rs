@@ -11,6 +11,7 @@ use super::search::{AnySearch, Plain, Search};
 use super::shrink::{Budget, shrink};
 use super::sleep_sets::SleepSets;
 use super::strategy::Strategy;
+use super::twist::Wanted;
 use crate::sys::hush::hush;
 use crate::time::Instant;
 use alloc::collections::BTreeSet;
@@ -184,7 +185,11 @@ impl Builder {
             return failure;
         }
         let budget = Budget { runs: self.shrink, polls: Self::SHRINK_POLLS };
-        shrink(failure, source, budget, |source| self.execute(source, &body).map(|report| report.steps))
+        shrink(failure, (source, self.twists()), budget, |source, twists| {
+            let mut this = self.clone();
+            this.twists = Wanted::just(twists);
+            this.execute(source, &body).map(|report| report.steps)
+        })
     }
 }
 

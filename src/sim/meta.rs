@@ -17,6 +17,10 @@ pub(super) struct Meta {
     pub(super) rng: Rng,
     /// Tells the tenants of one number apart, so that a waker of an earlier one is harmless.
     pub(super) tenant: u32,
+    /// The first that it was, where each poll makes it another.
+    pub(super) born: u32,
+    /// Whether somebody used a waker of an earlier poll since the last one.
+    pub(super) stale_wake: bool,
     pub(super) children: u32,
     /// How many futures to be swept it made.
     pub(super) swept: u32,
@@ -36,8 +40,22 @@ impl Meta {
     pub(super) fn new(key: u64, seed: u64, tenant: u32, path: Path, nature: Nature) -> Self {
         let Nature { background, tracked, node } = nature;
         let rng = Rng::new(mix(key ^ mix(seed)));
-        let (foreign, since) = (false, Moment::START);
-        Self { key, polls: 0, rng, tenant, children: 0, swept: 0, path, background, tracked, node, foreign, since }
+        Self {
+            key,
+            polls: 0,
+            rng,
+            tenant,
+            born: tenant,
+            stale_wake: false,
+            children: 0,
+            swept: 0,
+            path,
+            background,
+            tracked,
+            node,
+            foreign: false,
+            since: Moment::START,
+        }
     }
 }
 

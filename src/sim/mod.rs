@@ -34,6 +34,7 @@
 //! | see what is left when something is cancelled anywhere | [`Sim::cancel_at_each`] a future, [`Builder::sweep`] a task |
 //! | say what holds, in code that has no handle to the run | [`always!`](crate::always), [`sometimes!`](crate::sometimes), [`reachable!`](crate::reachable) |
 //! | let things go wrong, and see that all is well when they stop | [`buggify!`](crate::buggify), [`Builder::faults`] |
+//! | find futures that rely on when they are polled, or with which waker | [`check`] does; [`Builder::spurious`], [`Builder::fresh_wakers`] |
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
@@ -82,7 +83,8 @@
 //! makes them on so many threads, with the same result: see [`Builder::check`].
 //!
 //! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as
-//! `walk:17` and `pct3/40:17`; and behind it `cancel:5`, if something was dropped at the fifth chance.
+//! `walk:17` and `pct3/40:17`; and behind it what else was done: `cancel:5` if something was dropped at the fifth chance,
+//! `spurious:8` if every eighth step or so polled somebody for nothing, `fresh` if each poll had a waker of its own.
 //!
 //! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
 //! compares their traces: a

@@ -5,7 +5,7 @@ use super::replay;
 use super::search::AnySearch;
 use super::strategy::{Pct, Strategy, Walk};
 use super::twist::{Chance, Twists};
-use super::view::ReadyView;
+use super::view::{ReadyView, WaitingView};
 use crate::sys::Arc;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -32,6 +32,9 @@ pub enum Kind {
     ///
     /// First whether a place that can fail is enabled in this run, then, each time it is asked, whether it does.
     Fault,
+    /// Whether a task that waits is woken for nothing: 1 says yes, all else no. Then which, if several wait, counted in the
+    /// order of their spawn paths.
+    Spurious,
 }
 
 /// Decides everything that a run leaves open.
@@ -266,6 +269,31 @@ impl Source {
             Self::Search(search) => search.choose_data(2),
         };
         chosen == 1
+    }
+
+    /// Who of those that wait is woken for nothing, which happens one in `n` times; after so many polls of the task with this key.
+    ///
+    /// # Panics
+    /// As [`choose_data`](Self::choose_data).
+    pub(super) fn choose_spurious(&mut self, n: usize, waiting: &WaitingView<'_>, after: (u64, u32)) -> Option<usize> {
+        let n = match self {
+            Self::Traced(tracer) => return tracer.choose_spurious(n, waiting, after),
+            // What it leaves out, it leaves out on account of what polls touch, and such a poll may be any.
+            Self::Search(search) if search.watches() => return None,
+            // All answers but 1 are the same run, and bytes for `n` are as wide as for 2.
+            Self::Search(_) => 2,
+            _ => n,
+        };
+        let mut choose = |n: usize| match self {
+            Self::Random(oracle) => oracle.choose(Kind::Spurious, n),
+            Self::Bytes(oracle) => oracle.choose(Kind::Spurious, n),
+            Self::Walk(oracle) => oracle.choose(Kind::Spurious, n),
+            Self::Pct(oracle) => oracle.choose(Kind::Spurious, n),
+            Self::Other { oracle, record } => note(record, n, oracle.choose(Kind::Spurious, n)),
+            Self::Traced(_) => 0,
+            Self::Search(search) => search.choose_data(n),
+        };
+        (choose(n) == 1).then(|| if waiting.count > 1 { choose(waiting.count) } else { 0 })
     }
 
     /// The line that replays a run with these twists whose tasks' random streams are of `seed`.

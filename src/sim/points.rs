@@ -5,7 +5,7 @@
 
 use super::oracle::{Bytes, Source};
 use super::twist::Chance;
-use super::view::ReadyView;
+use super::view::{ReadyView, WaitingView};
 use crate::sys::{Arc, Lock};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -21,12 +21,14 @@ pub(super) enum Place {
     Cancel(u64, u32, bool),
     /// Whether something goes wrong at what this key stands for, which asked so often before.
     Fault(u64, u32),
+    /// To wake somebody for nothing, after so many polls of the task with this key, which was polled last.
+    Spurious(u64, u32),
 }
 
 /// The classes of points, in the order in which a failure is freed of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// What was done to the program: something was dropped, or went wrong.
+    /// What was done to the program: something was dropped, went wrong, or was polled for nothing.
     Twist,
     /// Who was next.
     Task,
@@ -42,7 +44,7 @@ impl Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Point {
     pub(super) place: Place,
-    /// The key of the task that is run, or the value; 1 where something is dropped or goes wrong.
+    /// The key of the task that is run or woken, or the value; 1 where something is dropped or goes wrong.
     pub(super) then: u64,
 }
 
@@ -51,7 +53,7 @@ impl Point {
         match self.place {
             Place::After(..) => Class::Task,
             Place::Data(..) => Class::Data,
-            Place::Cancel(..) | Place::Fault(..) => Class::Twist,
+            Place::Cancel(..) | Place::Fault(..) | Place::Spurious(..) => Class::Twist,
         }
     }
 }
@@ -132,6 +134,25 @@ impl Tracer {
             Followed::Points(points) => points.contains_key(&place),
         };
         self.keep_twist(place, n, fires)
+    }
+
+    pub(super) fn choose_spurious(&mut self, n: usize, waiting: &WaitingView<'_>, after: (u64, u32)) -> Option<usize> {
+        let place = Place::Spurious(after.0, after.1);
+        let woken = match &mut self.oracle {
+            Followed::Source(source) => source.choose_spurious(n, waiting, after),
+            Followed::Points(points) => {
+                points.get(&place).and_then(|key| waiting.keys().position(|waits| waits == *key))
+            }
+        };
+        Bytes::write(&mut self.record, n, woken.is_some().into());
+        if let Some(woken) = woken {
+            let then = waiting.keys().nth(woken).expect("one of those that wait");
+            self.keep(Point { place, then });
+            if waiting.count > 1 {
+                Bytes::write(&mut self.record, waiting.count, woken);
+            }
+        }
+        woken
     }
 
     /// Keeps whether something is done to the program at a place, which an oracle chose among `n`.

@@ -121,6 +121,9 @@ pub enum FailureKind {
     /// A task that is not in the background was pending, and no waker of it was left: nobody could ever wake it. With
     /// [`Builder::allow_leaks`](super::Builder::allow_leaks), the root only.
     NoWaker,
+    /// A task kept the waker of an earlier poll, or was woken by it: only that of the last one counts. Found where
+    /// [each poll has a waker of its own](super::Builder::fresh_wakers).
+    StaleWaker,
     /// A run and its repetition took different courses: something is not under the simulator's control.
     Nondeterminism,
     /// What [`always!`](crate::always) says did not hold.
@@ -141,6 +144,7 @@ impl fmt::Display for FailureKind {
             Self::StepLimit => "step limit",
             Self::Leak => "leak",
             Self::NoWaker => "no waker",
+            Self::StaleWaker => "stale waker",
             Self::Nondeterminism => "nondeterminism",
             Self::Violation => "violation",
             Self::NeverHit => "never hit",

@@ -8,6 +8,7 @@
 use super::oracle::Source;
 use super::points::{Class, Point, Trace, Tracer};
 use super::report::{Failure, FailureKind, Shrunk};
+use super::twist::Twists;
 use crate::sys::hush::hush;
 use crate::sys::{Arc, Lock};
 use alloc::boxed::Box;
@@ -48,18 +49,19 @@ struct Shrinker<R> {
     budget: Budget,
     runs: u32,
     sort: Sort,
+    twists: Twists,
     /// The smallest so far.
     points: Vec<Point>,
     failure: Failure,
 }
 
-/// Gives a failure of the same sort with as few points as are found, or `found` itself. `source` is the oracle that
-/// led to it; `run` makes a run, and gives its failure, or else how many polls it took.
+/// Gives a failure of the same sort with as few twists and points as are found, or `found` itself. `source` is the
+/// oracle that led to it, with these twists; `run` makes a run, and gives its failure, or else how many polls it took.
 pub(super) fn shrink(
     found: Failure,
-    source: Source,
+    (source, twists): (Source, Twists),
     mut budget: Budget,
-    mut run: impl FnMut(Source) -> Result<u64, Failure>,
+    mut run: impl FnMut(Source, Twists) -> Result<u64, Failure>,
 ) -> Failure {
     if budget.runs == 0 || budget.polls < found.steps() {
         return found;
@@ -68,14 +70,15 @@ pub(super) fn shrink(
     budget.polls -= found.steps();
     let trace: Trace = Arc::new(Lock::new(Vec::new()));
     let tracer = Source::Traced(Box::new(Tracer::of(source, trace.clone())));
-    let (Err(again), place) = hush(|| run(tracer)) else { return found };
+    let (Err(again), place) = hush(|| run(tracer, twists)) else { return found };
     if (again.hash(), again.message()) != (found.hash(), found.message()) {
         return found;
     }
     let points = trace.with(core::mem::take);
     let from = points.len();
     let sort = Sort::of(&again, place);
-    let mut shrinker = Shrinker { run, budget, runs: 1, sort, points, failure: again };
+    let mut shrinker = Shrinker { run, budget, runs: 1, sort, twists, points, failure: again };
+    let simpler = twists.simpler().find(|&less| shrinker.attempt(less, shrinker.points.clone().into_iter()));
     shrinker.reduce(Class::Twist);
     shrinker.shorten();
     let mut left = usize::MAX;
@@ -87,25 +90,27 @@ pub(super) fn shrink(
     }
     let Shrinker { runs, points, failure, .. } = shrinker;
     match points.len() {
-        to if to < from => failure.with_shrunk(Shrunk { from, to, runs, found: found.replay().to_string() }),
+        to if to < from || simpler.is_some() => {
+            failure.with_shrunk(Shrunk { from, to, runs, found: found.replay().to_string() })
+        }
         _ => found,
     }
 }
 
-impl<R: FnMut(Source) -> Result<u64, Failure>> Shrinker<R> {
+impl<R: FnMut(Source, Twists) -> Result<u64, Failure>> Shrinker<R> {
     fn spent(&self) -> bool {
         self.budget.runs == 0 || self.budget.polls == 0
     }
 
-    /// Whether `points`, fewer than there are, lead to a failure of the same sort. Then those that had an effect are the
-    /// new ones.
-    fn attempt(&mut self, points: impl Iterator<Item = Point>) -> bool {
+    /// Whether `points`, as many as there are or fewer, lead to a failure of the same sort with these twists. Then these are the
+    /// new ones, and of the points those that had an effect.
+    fn attempt(&mut self, twists: Twists, points: impl Iterator<Item = Point>) -> bool {
         if self.spent() {
             return false;
         }
         let trace: Trace = Arc::new(Lock::new(Vec::new()));
         let tracer = Source::Traced(Box::new(Tracer::along(points, trace.clone())));
-        let (result, place) = hush(|| (self.run)(tracer));
+        let (result, place) = hush(|| (self.run)(tracer, twists));
         self.runs += 1;
         self.budget.runs -= 1;
         let polls = result.as_ref().map_or_else(Failure::steps, |&polls| polls);
@@ -114,6 +119,7 @@ impl<R: FnMut(Source) -> Result<u64, Failure>> Shrinker<R> {
             Err(failure) if Sort::of(&failure, place) == self.sort => {
                 self.points = trace.with(core::mem::take);
                 self.failure = failure;
+                self.twists = twists;
                 true
             }
             _ => false,
@@ -125,7 +131,7 @@ impl<R: FnMut(Source) -> Result<u64, Failure>> Shrinker<R> {
         let mut kept = 0;
         while kept < self.points.len() {
             let points = self.points.clone().into_iter();
-            if self.attempt(points.take(kept)) {
+            if self.attempt(self.twists, points.take(kept)) {
                 return;
             }
             kept = (kept * 2).max(1);
@@ -152,12 +158,13 @@ impl<R: FnMut(Source) -> Result<u64, Failure>> Shrinker<R> {
 
     fn leave_out(&mut self, class: Class, part: Range<usize>) {
         let (points, mut nth) = (self.points.clone(), 0);
-        self.attempt(points.into_iter().filter(move |point| {
+        let filtered = points.into_iter().filter(move |point| {
             if point.class() != class {
                 return true;
             }
             nth += 1;
             !part.contains(&(nth - 1))
-        }));
+        });
+        self.attempt(self.twists, filtered);
     }
 }

@@ -8,6 +8,7 @@ use super::report::{Failure, Report};
 use super::twist::{Chance, Dropped};
 use super::world::Core;
 use crate::sys::probe::{Access, Resource};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 use core::future::Future;
@@ -108,6 +109,38 @@ impl Core {
 }
 
 impl Builder {
+    /// Sweeps the tasks of this name: of many runs, each is repeated with one of these tasks dropped, at each of its polls
+    /// in turn, as [`Sim::cancel_at_each`](super::Sim::cancel_at_each) describes it. May be called for several names.
+    ///
+    /// Whoever waits for such a task has to take into account that it may be dropped:
+    /// [`JoinHandle::outcome`](super::JoinHandle::outcome). The root is never dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use wakeful::queue;
+    /// use wakeful::sim::{Builder, Sim};
+    ///
+    /// // Whenever the first consumer goes, the second one receives.
+    /// let body = async |sim: Sim| {
+    ///     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    ///     let other = rx.clone();
+    ///     let first = sim.spawn("first", async move { drop(rx.recv().await) });
+    ///     let second = sim.spawn("second", async move { while other.recv().await.is_ok() {} });
+    ///     tx.send(1).await.unwrap();
+    ///     tx.send(2).await.unwrap();
+    ///     drop(tx);
+    ///     first.outcome().await;
+    ///     second.await;
+    /// };
+    /// let summary = Builder::new().sweep("first").explore(body).unwrap();
+    /// assert!(summary.cancel_points > 64);
+    /// ```
+    pub fn sweep(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.swept.push(name.into());
+        self
+    }
+
     /// After a run that did not fail and dropped nothing: makes it again for each of the chances to cancel that it had,
     /// and drops there. Gives how many they were.
     pub(super) fn cancel_at_each<F, Fut>(&self, report: &Report<()>, body: F) -> Result<u64, Failure>

@@ -1,5 +1,7 @@
 //! What a run does to its futures besides choosing who is next.
 
+use super::builder::Builder;
+use super::strategy::Strategy;
 use alloc::string::String;
 use core::fmt;
 use core::panic::Location;
@@ -11,25 +13,127 @@ pub(super) struct Twists {
     ///
     /// Where the choices are read from bytes, made by an oracle of the user's or searched through, these say it.
     pub(super) cancel: u64,
+    /// One step in so many wakes somebody for nothing; 0: none does.
+    pub(super) spurious: u8,
+    /// Whether each poll has a waker of its own, and only the last poll's counts.
+    pub(super) fresh: bool,
 }
 
 impl Twists {
-    pub(super) const NONE: Self = Self { cancel: 0 };
+    pub(super) const NONE: Self = Self { cancel: 0, spurious: 0, fresh: false };
 
     /// What is left to say where bytes say what is dropped.
     pub(super) const fn beside_bytes(mut self) -> Self {
         self.cancel = 0;
         self
     }
+
+    /// The same with less of what is switched on or off: nothing at all first.
+    pub(super) fn simpler(self) -> impl Iterator<Item = Self> {
+        let Self { cancel, spurious, fresh } = self;
+        let less = [(0, false), (0, fresh), (spurious, false)];
+        less.into_iter()
+            .map(move |(spurious, fresh)| Self { cancel, spurious, fresh })
+            .filter(move |less| *less != self)
+    }
 }
 
 /// How a line names them.
 impl fmt::Display for Twists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.cancel {
-            0 => Ok(()),
-            nth => write!(f, ",cancel:{nth}"),
+        let Self { cancel, spurious, fresh } = *self;
+        if cancel != 0 {
+            write!(f, ",cancel:{cancel}")?;
         }
+        if spurious != 0 {
+            write!(f, ",spurious:{spurious}")?;
+        }
+        f.write_str(if fresh { ",fresh" } else { "" })
+    }
+}
+
+/// The twists that were asked for; what was not, the portfolio decides by the seed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) cancel: u64,
+    pub(super) spurious: Option<u8>,
+    pub(super) fresh: Option<bool>,
+}
+
+impl Wanted {
+    pub(super) const NONE: Self = Self { cancel: 0, spurious: None, fresh: None };
+    /// How many steps there are for each that wakes somebody for nothing, where the portfolio does.
+    const SPURIOUS: u8 = 8;
+
+    /// What a line says, and nothing besides.
+    pub(super) const fn just(twists: Twists) -> Self {
+        Self { cancel: twists.cancel, spurious: Some(twists.spurious), fresh: Some(twists.fresh) }
+    }
+
+    /// The twists of a run of this seed: of four strategies in turns, every second round has fresh wakers, and every
+    /// fourth is spurious.
+    pub(super) fn of(self, strategy: Option<Strategy>, seed: u64) -> Twists {
+        let round = if strategy == Some(Strategy::Portfolio) { seed / 4 % 4 } else { 0 };
+        let by_seed = if round == 3 { Self::SPURIOUS } else { 0 };
+        let (spurious, fresh) = (self.spurious.unwrap_or(by_seed), self.fresh.unwrap_or(round % 2 == 1));
+        Twists { cancel: self.cancel, spurious, fresh }
+    }
+}
+
+impl Builder {
+    /// Wakes tasks for nothing: in one step of `one_in`, on average, one of those who wait is polled all the same. 0: never;
+    /// at least 2 otherwise.
+    ///
+    /// A future may be polled at any time: by a select around it, by an executor that is not exact, by whoever shares its task.
+    /// This finds those that take being polled for being woken. The oracle chooses ([`Kind::Spurious`](super::Kind::Spurious)).
+    ///
+    /// Unless it is set, [`Strategy::Portfolio`], and so [`check`](Self::check), has one run in four with one step in
+    /// eight; other strategies have none. Set it to 0 for a test that counts polls.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::future::{Future, poll_fn};
+    /// use core::task::Poll;
+    /// use core::time::Duration;
+    /// use wakeful::sim::{Builder, FailureKind, Sim};
+    ///
+    /// // Takes being polled for being woken.
+    /// let body = async |sim: Sim| {
+    ///     let (mut polled, at) = (false, sim.now() + Duration::from_secs(1));
+    ///     let mut sleep = Box::pin(sim.time().sleep_until(at));
+    ///     poll_fn(|cx| match core::mem::replace(&mut polled, true) {
+    ///         false => sleep.as_mut().poll(cx),
+    ///         true => Poll::Ready(()),
+    ///     })
+    ///     .await;
+    ///     assert_eq!(sim.now(), at, "too early");
+    /// };
+    /// assert!(Builder::new().spurious(0).explore(body).is_ok());
+    /// let failure = Builder::new().spurious(2).explore(body).unwrap_err();
+    /// assert_eq!(failure.kind(), FailureKind::Panic);
+    /// ```
+    pub fn spurious(mut self, one_in: u8) -> Self {
+        self.twists.spurious = Some(if one_in == 1 { 2 } else { one_in });
+        self
+    }
+
+    /// Whether each poll of a task is handed a waker of its own, of which no other says that it
+    /// [would wake](core::task::Waker::will_wake) the same, and only that of the last poll counts.
+    ///
+    /// That is all that is promised to a future: where it moves from one task to another, or is polled by way of a wrapper,
+    /// earlier wakers lead nowhere. This finds futures that keep their first one: they fail with
+    /// [`FailureKind::StaleWaker`](super::FailureKind::StaleWaker).
+    ///
+    /// Unless it is set, [`Strategy::Portfolio`], and so [`check`](Self::check), does it in every second run; other strategies
+    /// do not.
+    pub fn fresh_wakers(mut self, fresh: bool) -> Self {
+        self.twists.fresh = Some(fresh);
+        self
+    }
+
+    /// The twists of a run of this builder.
+    pub(super) fn twists(&self) -> Twists {
+        self.twists.of(self.strategy.filter(|_| self.bytes.is_none()), self.seed)
     }
 }
 

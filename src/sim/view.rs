@@ -80,3 +80,20 @@ impl fmt::Debug for ReadyView<'_> {
         f.debug_list().entries(self.tasks()).finish()
     }
 }
+
+/// Those who wait, in the order of their spawn paths.
+pub(super) struct WaitingView<'a> {
+    pub(super) ready: &'a Ready,
+    pub(super) metas: &'a [Meta],
+    pub(super) count: usize,
+}
+
+impl WaitingView<'_> {
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.ready.iter().filter(|&number| !self.ready.is_set(number))
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.numbers().map(|number| self.metas[number as usize].key)
+    }
+}

@@ -1,7 +1,11 @@
 //! The wakers of tasks: whom they wake, and whether any are left.
 
+use super::dump::TaskInfo;
+use super::meta::Meta;
 use super::report::FailureKind;
+use super::trace::Phase;
 use super::verdict::Verdict;
+use super::view::WaitingView;
 use super::world::{Core, ROOT, World};
 use crate::sys::Arc;
 use crate::sys::waker::{Wake, waker};
@@ -36,6 +40,8 @@ impl Wake for Target {
 pub(super) struct Own {
     target: Arc<Target>,
     waker: Waker,
+    /// The first of earlier polls of which clones were left when the next one came.
+    earlier: Option<Arc<Target>>,
 }
 
 impl Own {
@@ -44,7 +50,7 @@ impl Own {
 
     pub(super) fn new(world: &Arc<World>, number: u32, tenant: u32) -> Self {
         let target = Arc::new(Target { world: world.clone(), number, tenant });
-        Self { waker: waker(target.clone()), target }
+        Self { waker: waker(target.clone()), target, earlier: None }
     }
 
     #[inline]
@@ -57,9 +63,48 @@ impl Own {
     pub(super) fn is_alone(&self) -> bool {
         Arc::strong_count(&self.target) == Self::COUNTS
     }
+
+    /// Takes another identity, that of the next poll.
+    #[cold]
+    pub(super) fn renew(&mut self) {
+        let Target { world, number, tenant } = &*self.target;
+        let next = Self::new(world, *number, tenant.wrapping_add(1));
+        let Self { target, waker, earlier } = core::mem::replace(self, next);
+        drop(waker);
+        let is_kept = |target: &Arc<Target>| Arc::strong_count(target) > 1;
+        self.earlier = earlier.filter(is_kept).or_else(|| Some(target).filter(is_kept));
+    }
+
+    /// How many polls ago the waker of an earlier poll was handed out that somebody keeps, if somebody does.
+    fn kept_since(&self) -> Option<u32> {
+        let earlier = self.earlier.as_ref().filter(|earlier| Arc::strong_count(earlier) > 1)?;
+        Some(self.target.tenant.wrapping_sub(earlier.tenant))
+    }
 }
 
 impl Core {
+    /// Wakes one of those who wait, if the oracle says so: not twice without a poll of somebody else in between, so that
+    /// no oracle can keep a run from going on.
+    #[cold]
+    pub(super) fn wake_for_nothing(&mut self) {
+        let count = self.metas.len() - self.unused.len() - self.ready.count();
+        if core::mem::take(&mut self.woke_for_nothing) || self.root_done || count == 0 {
+            return;
+        }
+        let Self { ready, metas, last, source, .. } = self;
+        let waiting = WaitingView { ready, metas, count };
+        let Meta { key, polls, .. } = metas[*last as usize];
+        self.draws += 1;
+        let Some(woken) = source.choose_spurious(self.twists.spurious.into(), &waiting, (key, polls)) else { return };
+        let number = waiting.numbers().nth(woken).expect("the oracle chose one of them");
+        self.woke_for_nothing = true;
+        let before = self.trace.as_mut().map(|trace| trace.enter(Phase::Spurious));
+        self.wake(number, self.metas[number as usize].tenant);
+        if let (Some(trace), Some(before)) = (&mut self.trace, before) {
+            trace.enter(before);
+        }
+    }
+
     /// Whether this is the tenant of a number, not done and not ready.
     fn waits_as(&self, number: u32, tenant: u32) -> bool {
         let is_done = number == ROOT && self.root_done;
@@ -77,23 +122,53 @@ impl Core {
 
     /// Looks for one of those who may have lost their last waker who has, and for whom that is a failure.
     #[cold]
-    pub(super) fn look_for_stranded(&mut self, allow_leaks: bool, is_alone: impl Fn(u32) -> bool) {
+    pub(super) fn look_for_stranded<'a>(&mut self, allow_leaks: bool, own: impl Fn(u32) -> &'a Own) {
         while let Some((number, tenant)) = self.suspects.pop() {
             let excused = self.metas[number as usize].background || (allow_leaks && number != ROOT);
-            if !excused && self.waits_as(number, tenant) && is_alone(number) && self.verdict.is_none() {
-                self.verdict = Some(Box::new(self.strand(number)));
+            if !excused && self.waits_as(number, tenant) && own(number).is_alone() && self.verdict.is_none() {
+                self.verdict = Some(Box::new(self.strand(number, own(number).kept_since())));
             }
         }
     }
 
-    fn strand(&mut self, number: u32) -> Verdict {
+    fn strand(&mut self, number: u32, kept_since: Option<u32>) -> Verdict {
         self.polling = false;
-        let task = self.describe(number);
-        let lost = match self.last {
-            last if last == number => "its last poll left none behind".to_string(),
-            last => format!("the last one was dropped in or after a poll of `{}`", self.describe(last).label()),
+        let (task, polls) = (self.describe(number), self.metas[number as usize].polls);
+        let label = task.label();
+        let (kind, message) = match kept_since {
+            Some(ago) => {
+                let first = polls.wrapping_sub(ago);
+                let message =
+                    format!("`{label}` kept the waker of its poll {first}, and left none behind in poll {polls}");
+                (FailureKind::StaleWaker, message)
+            }
+            None => {
+                let lost = match self.last {
+                    last if last == number => "its last poll left none behind".to_string(),
+                    last => format!("the last one was dropped in or after a poll of `{}`", self.describe(last).label()),
+                };
+                (FailureKind::NoWaker, format!("`{label}` is pending and no waker of it is left: {lost}"))
+            }
         };
-        let message = format!("`{}` is pending and no waker of it is left: {lost}", task.label());
-        Verdict { kind: FailureKind::NoWaker, message, place: None, task: Some(task) }
+        Verdict { kind, message, place: None, task: Some(task) }
+    }
+
+    /// Keeps in mind that the waker of an earlier poll was used, which does not count.
+    #[cold]
+    pub(super) fn note_stale_wake(&mut self, number: u32, tenant: u32) {
+        let meta = &mut self.metas[number as usize];
+        // Tenants are counted round; those before it are of other tasks.
+        let age = meta.tenant.wrapping_sub(tenant);
+        meta.stale_wake |= age != 0 && age <= meta.tenant.wrapping_sub(meta.born);
+    }
+
+    /// The first of those for whom `concerned` is true that was woken in vain, by the waker of an earlier poll.
+    pub(super) fn woken_in_vain(&self, concerned: impl Fn(u32, &Meta) -> bool) -> Option<TaskInfo> {
+        let mut numbers = self.ready.iter();
+        let number = numbers.find(|&number| {
+            let meta = &self.metas[number as usize];
+            meta.stale_wake && !self.ready.is_set(number) && concerned(number, meta)
+        })?;
+        Some(self.describe(number))
     }
 }

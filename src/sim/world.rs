@@ -97,7 +97,7 @@ pub(super) struct Core {
     /// How often the oracle chose among tasks.
     pub(super) choices: u64,
     /// What was drawn besides.
-    draws: u64,
+    pub(super) draws: u64,
     pub(super) hash: u64,
     /// The calendar's reading at an instant.
     pub(super) wall: (Duration, Instant),
@@ -111,7 +111,7 @@ pub(super) struct Core {
     /// Those who wait until nobody is ready at an instant.
     lulls: BTreeMap<(Instant, u64), Waker>,
     lull: u64,
-    unused: Vec<u32>,
+    pub(super) unused: Vec<u32>,
     /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
     /// that waits for lulls does not change what others do.
     cursor: u32,
@@ -123,6 +123,8 @@ pub(super) struct Core {
     foreground: usize,
     /// Those who may have lost their last waker.
     pub(super) suspects: Vec<(u32, u32)>,
+    /// Whether somebody was woken for nothing and not polled since.
+    pub(super) woke_for_nothing: bool,
     seed: u64,
     pub(super) max_steps: u64,
     told_all: bool,
@@ -175,6 +177,7 @@ impl Core {
             keys: 0,
             foreground: 0,
             suspects: Vec::new(),
+            woke_for_nothing: false,
             seed,
             max_steps,
             told_all,
@@ -283,12 +286,14 @@ impl Core {
     pub(super) fn wake(&mut self, number: u32, tenant: u32) {
         if self.set_ready(number, tenant) {
             self.trace(|trace, now| trace.woken(now, number));
+        } else if self.twists.fresh {
+            self.note_stale_wake(number, tenant);
         }
     }
 
     /// The same, of which no recording tells. Whether it was not ready.
     #[inline]
-    fn set_ready(&mut self, number: u32, tenant: u32) -> bool {
+    pub(super) fn set_ready(&mut self, number: u32, tenant: u32) -> bool {
         let meta = &mut self.metas[number as usize];
         if meta.tenant != tenant {
             return false;
@@ -308,11 +313,14 @@ impl Core {
     /// What comes next; a task to poll is then the current one.
     #[inline]
     pub(super) fn next(&mut self) -> Next {
-        let n = self.ready.count();
         self.polling = false;
         if self.verdict.is_some() {
             return Next::Judged;
         }
+        if self.twists.spurious != 0 {
+            self.wake_for_nothing();
+        }
+        let n = self.ready.count();
         if self.root_done && self.foreground == 0 {
             return Next::Ended;
         }
@@ -331,6 +339,9 @@ impl Core {
         }
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
+        if self.twists.fresh {
+            (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), false);
+        }
         meta.since = Moment { at: self.clock.at(), poll: self.steps };
         self.hash = fold(fold(self.hash, self.keys), meta.key);
         self.keys ^= meta.key;

@@ -94,6 +94,8 @@ pub enum Cause {
     Timer,
     /// That nobody else was ready: see [`Sim::idle`](crate::sim::Sim::idle).
     Lull,
+    /// Nothing: see [`Builder::spurious`](crate::sim::Builder::spurious).
+    Nothing,
     /// Another thread.
     Outside,
 }

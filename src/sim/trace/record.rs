@@ -20,6 +20,8 @@ pub(in crate::sim) enum Phase {
     Poll(usize),
     /// It wakes those who wait for a lull.
     Lull,
+    /// It wakes somebody for nothing.
+    Spurious,
     /// Nothing in particular, or it lets timers ring.
     Timers,
 }
@@ -65,7 +67,7 @@ impl Recorder {
     fn running(&self) -> Option<usize> {
         match self.phase {
             Phase::Poll(task) => Some(task),
-            Phase::Lull | Phase::Timers => None,
+            Phase::Lull | Phase::Spurious | Phase::Timers => None,
         }
     }
 
@@ -85,6 +87,7 @@ impl Recorder {
             _ if !probe::counts() => Cause::Outside,
             Phase::Poll(by) => Cause::Task(by),
             Phase::Lull => Cause::Lull,
+            Phase::Spurious => Cause::Nothing,
             Phase::Timers => Cause::Timer,
         };
         self.push(now, What::Woken { task, by });
