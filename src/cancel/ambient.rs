@@ -1,9 +1,9 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Deadline, FailError, Outcome};
-use super::run::{CURRENT, Engine, Entered, Polling, with_current};
+use super::run::{Engine, Left, with_current};
 use super::scope::Scope;
-use crate::sys::slot;
+use crate::sys::slot::{self, Frame};
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
@@ -138,7 +138,7 @@ pin_project! {
         F: Future,
     {
         when: When,
-        scope: Option<Entered<Scope>>,
+        scope: Option<Scope>,
         #[pin]
         engine: Engine<F>,
     }
@@ -148,8 +148,8 @@ pin_project! {
         F: Future,
     {
         fn drop(this: Pin<&mut Self>) {
-            if let (body, Some(scope)) = this.left() {
-                slot::clear_in(&CURRENT, scope, body);
+            if let Some(((body, frame), scope)) = this.left() {
+                slot::clear_in(frame, scope, body);
             }
         }
     }
@@ -157,7 +157,7 @@ pin_project! {
 
 impl<F: Future> MoveOn<F> {
     fn new(when: When, body: F) -> Self {
-        Self { when, scope: None, engine: Engine::new(body, false) }
+        Self { when, scope: None, engine: Engine::new(body, true, false) }
     }
 
     /// Enters the scope at the first poll. Whether the body has begun, or may begin now.
@@ -165,27 +165,22 @@ impl<F: Future> MoveOn<F> {
     fn open(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let mut now = None;
-        let entered = match this.scope {
+        let scope = match this.scope {
             Some(_) if this.engine.has_begun() => return true,
-            Some(entered) => entered,
+            Some(scope) => scope,
             None => {
                 let (scope, at) = open(this.when);
                 now = Some(at);
-                this.scope.insert(Entered(scope))
+                this.scope.insert(scope)
             }
         };
-        this.engine.begin(&entered.0, now, cx)
+        this.engine.begin(scope, now, cx)
     }
 
     #[cold]
     fn refused(self: Pin<&mut Self>) -> Poll<Outcome<F::Output>> {
         let (engine, scope) = self.parts();
         engine.refused(scope)
-    }
-
-    fn inside(self: Pin<&mut Self>) -> (Pin<&mut F>, &Scope) {
-        let (engine, scope) = self.parts();
-        (engine.body(), scope)
     }
 
     fn polled(self: Pin<&mut Self>, polled: Poll<F::Output>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
@@ -195,12 +190,22 @@ impl<F: Future> MoveOn<F> {
 
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Engine<F>>, &Scope) {
         let this = self.project();
-        (this.engine, &this.scope.as_ref().expect("opened at the first poll").0)
+        (this.engine, this.scope.as_ref().expect("opened at the first poll"))
     }
 
-    fn left(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, Option<&Scope>) {
+    /// What is to be dropped inside the scope, if it was opened.
+    #[inline]
+    fn left(self: Pin<&mut Self>) -> Option<(Left<'_, F>, &Scope)> {
         let this = self.project();
-        (this.engine.left(), this.scope.as_ref().map(|entered| &entered.0))
+        let scope = this.scope.as_ref()?;
+        Some((this.engine.left(), scope))
+    }
+
+    #[inline]
+    fn body(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Frame<Scope>, &Scope) {
+        let (engine, scope) = self.parts();
+        let (body, frame) = engine.parts();
+        (body, frame, scope)
     }
 }
 
@@ -228,17 +233,15 @@ impl<F: Future> Future for MoveOn<F> {
         if !self.as_mut().open(cx) {
             return self.refused();
         }
-        let (body, scope) = self.as_mut().inside();
-        let polling = Polling::begin(scope, cx.waker());
-        let polled = slot::poll_in(&CURRENT, scope, body, cx);
-        drop(polling);
+        let (body, frame, scope) = self.as_mut().body();
+        let polled = slot::poll_in(frame, scope, body, cx);
         self.polled(polled, cx)
     }
 }
 
 impl<F: Future> fmt::Debug for MoveOn<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MoveOn").field("scope", &self.scope.as_ref().map(|entered| &entered.0)).finish_non_exhaustive()
+        f.debug_struct("MoveOn").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 

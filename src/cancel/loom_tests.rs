@@ -1,6 +1,7 @@
 //! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag.
 
 use super::*;
+use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use crate::sys::model::{model, spawn};
 use crate::sys::waker::hooked::counter;
@@ -173,5 +174,20 @@ fn loom_a_wait_that_relies_on_links_which_another_is_still_making_is_woken() {
         for wait in waits {
             wait.join().unwrap()();
         }
+    });
+}
+
+#[test]
+fn loom_an_inline_scope_that_is_shared_while_its_deadline_is_noticed_stays_cancelled() {
+    model(|| {
+        let root = root();
+        let scope = Arc::new(Scope::below(Ok(root.branch()), Instant::EPOCH));
+        let sharer = spawn({
+            let scope = scope.clone();
+            move || Scope::clone(&scope)
+        });
+        assert!(scope.check().is_err(), "its time is over");
+        assert!(scope.is_cancelled(), "what was cancelled stays so");
+        assert!(sharer.join().unwrap().is_cancelled());
     });
 }

@@ -34,14 +34,17 @@
 //!
 //! # How it works
 //!
-//! A scope made by a timeout lives inside that timeout's future. It turns into a node of the shared tree, one
-//! allocation, when somebody clones it, cancels it or moves its deadline. Cancelling sets one flag and then walks down
-//! those branches in which somebody waits; asking walks up. The invariants stand in `tree.rs`.
+//! A scope made by a timeout lives inside that timeout's future, a child inside its one handle. It turns into a node of the
+//! shared tree, one allocation, when somebody clones it, cancels it, moves its deadline, or waits where it may be cancelled
+//! meanwhile. Cancelling sets one flag and then walks down those branches in which somebody waits; asking walks up. The
+//! invariants stand in `inline.rs` and `tree.rs`.
 
+mod inline;
 mod outcome;
 mod reason;
 mod run;
 mod scope;
+mod sweep;
 mod timeouts;
 mod tree;
 mod view;
@@ -49,6 +52,7 @@ mod watch;
 
 pub use outcome::{Cancelled, Deadline, FailError, Outcome};
 pub use reason::{Reason, ReasonKind};
+pub(crate) use run::Bodies;
 pub use run::Run;
 pub use scope::Scope;
 pub use watch::UntilCancelled;

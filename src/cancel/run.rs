@@ -2,22 +2,19 @@
 
 use super::outcome::Outcome;
 use super::scope::Scope;
-use super::tree;
+use super::view::View;
 use super::watch::Watch;
-use crate::sys::slot;
+use crate::sys::slot::{self, Act, Frame};
 use crate::time::Instant;
-use core::borrow::Borrow;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
-
-slot::ambient!(pub(super) CURRENT: Scope);
 
 /// Calls `f` with the current scope.
 pub(super) fn with_current<R>(f: impl FnOnce(Option<&Scope>) -> R) -> R {
-    slot::current(&CURRENT, f)
+    slot::current(f)
 }
 
 /// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
@@ -31,16 +28,19 @@ pin_project! {
         body: Option<F>,
         #[pin]
         watch: Watch,
+        frame: Frame<Scope>,
+        owns: bool,
         started: bool,
         stays: u8,
     }
 }
 
 impl<F: Future> Engine<F> {
-    /// A body that has not begun. `checked`: the caller has just seen that it may.
+    /// A body that has not begun. `owns`: its scope is inside the future that runs it. `checked`: the caller has just seen
+    /// that it may begin.
     #[inline]
-    pub(super) fn new(body: F, checked: bool) -> Self {
-        Self { body: Some(body), watch: Watch::new(), started: checked, stays: 0 }
+    pub(super) fn new(body: F, owns: bool, checked: bool) -> Self {
+        Self { body: Some(body), watch: Watch::new(), frame: Frame::new(), owns, started: checked, stays: 0 }
     }
 
     /// Polls the body in `scope`, which is the same at each call.
@@ -52,10 +52,15 @@ impl<F: Future> Engine<F> {
         if !self.started && !self.as_mut().begin(scope, None, cx) {
             return self.refused(scope);
         }
-        let polling = Polling::begin(scope, cx.waker());
-        let polled = slot::poll_in(&CURRENT, scope, self.as_mut().body(), cx);
-        drop(polling);
+        let (body, frame) = self.as_mut().parts();
+        let polled = slot::poll_in(frame, scope, body, cx);
         self.polled(scope, polled, cx)
+    }
+
+    #[inline]
+    pub(super) fn parts(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Frame<Scope>) {
+        let this = self.project();
+        (this.body.as_pin_mut().expect("polled after it was done"), this.frame)
     }
 
     #[inline]
@@ -72,11 +77,6 @@ impl<F: Future> Engine<F> {
         }
     }
 
-    #[inline]
-    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut F> {
-        self.project().body.as_pin_mut().expect("polled after it was done")
-    }
-
     /// Whether the body has begun, or may begin now (rule b); `now` saves reading the clock.
     #[inline]
     pub(super) fn begin(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
@@ -87,7 +87,7 @@ impl<F: Future> Engine<F> {
         }
         .is_ok();
         if !*this.started && !stays(scope, this.stays, cx) {
-            drop_body(scope, this.body);
+            drop_body(scope, this.frame, this.body);
         }
         *this.started
     }
@@ -104,10 +104,8 @@ impl<F: Future> Engine<F> {
 
     #[inline]
     fn finished(self: Pin<&mut Self>, scope: &Scope, value: F::Output) -> Poll<Outcome<F::Output>> {
-        let this = self.project();
-        drop_body(scope, this.body);
-        this.watch.clear();
-        ended(scope);
+        let (body, frame) = self.left();
+        drop_body(scope, frame, body);
         Poll::Ready(Outcome::Done(value))
     }
 
@@ -119,28 +117,32 @@ impl<F: Future> Engine<F> {
                 if stays(scope, this.stays, cx) {
                     return false;
                 }
-                drop_body(scope, this.body);
                 this.watch.clear();
-                ended(scope);
+                drop_body(scope, this.frame, this.body);
                 return true;
             }
-            if this.watch.as_mut().poll(scope, false, cx).is_pending() {
+            if this.watch.as_mut().poll(scope, *this.owns, cx).is_pending() {
                 return false;
             }
         }
     }
 
-    /// The body, if it is not done.
+    /// What is to be dropped inside the scope when the run ends.
     #[inline]
-    pub(super) fn left(self: Pin<&mut Self>) -> Pin<&mut Option<F>> {
-        self.project().body
+    pub(super) fn left(self: Pin<&mut Self>) -> Left<'_, F> {
+        let mut this = self.project();
+        this.watch.as_mut().clear();
+        (this.body, this.frame)
     }
 }
 
+/// A body, where there is one, and the frame to drop it in.
+pub(super) type Left<'a, F> = (Pin<&'a mut Option<F>>, &'a mut Frame<Scope>);
+
 /// Drops the body where it would have been polled.
-#[inline(always)]
-pub(super) fn drop_body<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
-    slot::clear_in(&CURRENT, scope, body);
+#[inline]
+fn drop_body<F>(scope: &Scope, frame: &mut Frame<Scope>, body: Pin<&mut Option<F>>) {
+    slot::clear_in(frame, scope, body);
 }
 
 /// Says why a scope is cancelled.
@@ -166,27 +168,21 @@ pub(super) async fn refuse<T>(scope: &Scope) -> Outcome<T> {
     core::future::poll_fn(|cx| if stays(scope, &mut stayed, cx) { Poll::Pending } else { cut(scope) }).await
 }
 
-/// Whether the run of a cancelled ancestor is polling on this stack.
+/// Whether, on this stack, the run of a cancelled ancestor is polling, or another run of the scope itself.
 fn is_polled_by_cancelled(scope: &Scope) -> bool {
-    let stack = slot::stack();
-    scope.view().up().skip(1).any(|view| view.mark().stack() == stack && view.up().any(|above| above.is_flagged()))
+    scope.view().up().any(|view| is_polled(view) && view.up().any(View::is_flagged))
 }
 
-/// The scope of a run. Dropped after the body, also when that panics, it wakes those that relied on the run.
-pub(super) struct Entered<S: Borrow<Scope>>(pub(super) S);
-
-impl<S: Borrow<Scope>> Drop for Entered<S> {
-    #[inline]
-    fn drop(&mut self) {
-        ended(self.0.borrow());
-    }
+fn is_polled(view: View<'_>) -> bool {
+    slot::polling(view.mark(), |scope| view.is(scope)).is_some()
 }
 
-/// Wakes those that relied on this run to watch the clock.
-#[inline]
-fn ended(scope: &Scope) {
-    if scope.view().mark().take_relied() {
-        tree::sweep(&scope.branch());
+/// What [`Scope::polling`] is to be called with: one for each who polls bodies of a scope himself.
+pub(crate) struct Bodies(Frame<Scope>);
+
+impl Bodies {
+    pub(crate) fn new() -> Self {
+        Self(Frame::new())
     }
 }
 
@@ -195,45 +191,13 @@ impl Scope {
     /// inside them then stays pending (rule e). What they wait for in this scope they see to themselves, whatever waker they
     /// are polled with.
     #[inline]
-    pub(crate) fn polling<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _polling = Polling::begin(self, Waker::noop());
-        slot::enter(&CURRENT, self, f)
+    pub(crate) fn polling<R>(&self, bodies: &mut Bodies, f: impl FnOnce() -> R) -> R {
+        slot::enter(&mut bodies.0, self, Act::Polls, f)
     }
 
     /// Calls `f`, which drops bodies of this scope.
     pub(crate) fn dropping<R>(&self, f: impl FnOnce() -> R) -> R {
-        slot::enter(&CURRENT, self, f)
-    }
-
-    /// To be called when [`polling`](Self::polling) has been called for the last time.
-    pub(crate) fn polled(&self) {
-        ended(self);
-    }
-}
-
-/// The time during which a run polls its body.
-pub(super) struct Polling<'a> {
-    scope: &'a Scope,
-    before: usize,
-}
-
-impl<'a> Polling<'a> {
-    /// Marks the scope as being polled on this stack with this waker.
-    #[inline]
-    pub(super) fn begin(scope: &'a Scope, waker: &Waker) -> Self {
-        Self { scope, before: scope.view().mark().begin(slot::stack(), waker) }
-    }
-}
-
-impl Drop for Polling<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let stack = slot::stack();
-        self.scope.view().mark().end(stack, self.before);
-        if let Some(inline) = self.scope.inline() {
-            // The scope may have become a node during the poll.
-            inline.mark().end(stack, self.before);
-        }
+        slot::enter(&mut Frame::new(), self, Act::Drop, f)
     }
 }
 
@@ -247,7 +211,7 @@ pin_project! {
     where
         F: Future,
     {
-        scope: Entered<&'s Scope>,
+        scope: &'s Scope,
         #[pin]
         engine: Engine<F>,
     }
@@ -258,7 +222,8 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            slot::clear_in(&CURRENT, this.scope.0, this.engine.left());
+            let (body, frame) = this.engine.left();
+            slot::clear_in(frame, this.scope, body);
         }
     }
 }
@@ -266,13 +231,13 @@ pin_project! {
 impl<'s, F: Future> Run<'s, F> {
     #[inline]
     pub(super) fn new(scope: &'s Scope, body: F) -> Self {
-        Self { scope: Entered(scope), engine: Engine::new(body, false) }
+        Self { scope, engine: Engine::new(body, false, false) }
     }
 
-    /// A run in a scope that was just checked.
+    /// A run in a scope that was just checked, and is inside the same future.
     #[inline]
     pub(super) fn checked(scope: &'s Scope, body: F) -> Self {
-        Self { scope: Entered(scope), engine: Engine::new(body, true) }
+        Self { scope, engine: Engine::new(body, true, true) }
     }
 }
 
@@ -282,12 +247,12 @@ impl<F: Future> Future for Run<'_, F> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.engine.poll(this.scope.0, cx)
+        this.engine.poll(this.scope, cx)
     }
 }
 
 impl<F: Future> fmt::Debug for Run<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("scope", self.scope.0).finish_non_exhaustive()
+        f.debug_struct("Run").field("scope", self.scope).finish_non_exhaustive()
     }
 }

@@ -1,13 +1,16 @@
 //! The scope itself.
 #![expect(unsafe_code, reason = "a scope inside a timeout's future refers to the scope around it")]
 
+use super::inline::{Inline, Parent};
 use super::outcome::{Cancelled, Deadline};
 use super::reason::Reason;
 use super::run::Run;
-use super::tree::{self, Branch, Mark, Up};
-use super::view::{Inline, Parent, View, expire};
+use super::sweep::sweep;
+use super::tree::{self, Branch, Up};
+use super::view::{View, expire};
 use super::watch::UntilCancelled;
 use crate::sys::Arc;
+use crate::sys::slot::{self, Host, Mark};
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
@@ -50,14 +53,15 @@ impl Scope {
 
     /// A scope inside this one, with no deadline of its own.
     ///
-    /// Allocates once. To bound a single body, [`move_on_after`](Self::move_on_after) and its kin need no allocation.
+    /// Allocates once, when it is first cloned, waited on, or made a parent; one that is not costs a count of its parent.
+    /// To bound a single body, [`move_on_after`](Self::move_on_after) and its kin need no allocation at all.
     pub fn child(&self) -> Self {
         self.child_at(Instant::NEVER)
     }
 
     /// A scope inside this one that ends at `at`.
     pub fn child_at(&self, at: Instant) -> Self {
-        Self(Repr::Shared(tree::branch(Up::Under(self.branch()), at, None, Mark::new())))
+        Self(Repr::Inline(Inline::loose(self.branch(), at)))
     }
 
     /// A scope inside this one that ends `duration` from this call.
@@ -67,7 +71,15 @@ impl Scope {
 
     /// The scope around this one.
     pub fn parent(&self) -> Option<Self> {
-        self.branch().shared.parent().map(|parent| Self(Repr::Shared(parent.clone())))
+        let branch = match &self.0 {
+            Repr::Shared(branch) => branch.shared.parent()?.clone(),
+            Repr::Inline(inline) => match &inline.parent {
+                Parent::Borrowed(parent) => parent.branch(),
+                Parent::Owned(branch) => branch.clone(),
+                Parent::Time(_) => return None,
+            },
+        };
+        Some(Self(Repr::Shared(branch)))
     }
 
     /// The time that this scope counts in.
@@ -273,8 +285,8 @@ impl Scope {
 
     /// Runs `body` in this scope until it is done or the scope is cancelled.
     ///
-    /// The same scope may run several bodies, one after another or in several tasks. A run that is dropped or done cancels
-    /// nothing.
+    /// The same scope may run several bodies: one after another, in several tasks, or one inside another, where the outer run
+    /// is the one that ends. A run that is dropped or done cancels nothing.
     ///
     /// # Examples
     /// ```
@@ -301,7 +313,7 @@ impl Scope {
     pub(super) fn view(&self) -> View<'_> {
         match &self.0 {
             Repr::Shared(branch) => View::Shared(branch),
-            Repr::Inline(inline) => match inline.shared.get() {
+            Repr::Inline(inline) => match inline.node() {
                 Some(branch) => View::Shared(branch),
                 None => View::Inline(inline),
             },
@@ -310,31 +322,9 @@ impl Scope {
 
     /// The scope as a node of the tree; an inline one becomes one now, and those around it with it.
     pub(super) fn branch(&self) -> Arc<Branch> {
-        // From the outermost that is no node yet inwards: in a loop, as they may be many.
-        loop {
-            let mut at = self;
-            loop {
-                let inline = match &at.0 {
-                    Repr::Shared(branch) => return branch.clone(),
-                    Repr::Inline(inline) => inline,
-                };
-                let up = match &inline.parent {
-                    Parent::Borrowed(parent) => match parent.ready_branch() {
-                        Some(branch) => Up::Under(branch),
-                        None => {
-                            at = parent;
-                            continue;
-                        }
-                    },
-                    Parent::Owned(branch) => Up::Under(branch.clone()),
-                    Parent::Time(time) => Up::Root(Time::clone(time)),
-                };
-                let branch = inline.share(up);
-                if core::ptr::eq(at, self) {
-                    return branch;
-                }
-                break;
-            }
+        match &self.0 {
+            Repr::Shared(branch) => branch.clone(),
+            Repr::Inline(inline) => inline.branch(),
         }
     }
 
@@ -356,12 +346,10 @@ impl Scope {
         }
     }
 
-    fn ready_branch(&self) -> Option<Arc<Branch>> {
+    pub(super) fn ready_branch(&self) -> Option<Arc<Branch>> {
         match &self.0 {
             Repr::Shared(branch) => Some(branch.clone()),
-            Repr::Inline(inline) => {
-                inline.shared.get().map(|_| inline.shared.get_or_init(|| unreachable!("it is filled")))
-            }
+            Repr::Inline(inline) => inline.ready_branch(),
         }
     }
 
@@ -370,6 +358,14 @@ impl Scope {
         match &self.0 {
             Repr::Shared(_) => None,
             Repr::Inline(inline) => Some(inline),
+        }
+    }
+
+    /// The scope around this one, if this one refers to it.
+    pub(super) fn borrowed_parent(&self) -> Option<&Self> {
+        match self.inline().map(|inline| &inline.parent) {
+            Some(Parent::Borrowed(parent)) => Some(parent),
+            _ => None,
         }
     }
 
@@ -409,6 +405,25 @@ impl Scope {
         }
         let (level, view) = found?;
         Some(Cancelled { reason: view.reason()?, own: level == 0 })
+    }
+}
+
+slot::ambient!(CURRENT: Scope);
+
+impl Host for Scope {
+    fn slot() -> &'static slot::Key<Self> {
+        &CURRENT
+    }
+
+    fn left(&self) {
+        sweep(&self.branch());
+    }
+
+    fn marks(&self) -> [Option<&Mark>; 2] {
+        match &self.0 {
+            Repr::Shared(branch) => [Some(&branch.shared.mark), None],
+            Repr::Inline(inline) => [Some(inline.mark()), inline.node().map(|branch| &branch.shared.mark)],
+        }
     }
 }
 

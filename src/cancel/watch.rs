@@ -2,9 +2,11 @@
 
 use super::outcome::Cancelled;
 use super::scope::Scope;
-use super::tree::{self, Branch, TreeWaiter, WAITERS};
+use super::sweep::{attach, join};
+use super::tree::{Branch, TreeWaiter, WAITERS};
 use super::view::{View, expire};
-use crate::sys::{probe, slot};
+use crate::sys::probe;
+use crate::sys::slot::{self, Relied};
 use crate::time::{Instant, Sleep};
 use crate::wait::Seen;
 use core::fmt;
@@ -38,12 +40,12 @@ impl Watch {
         Self { waiter: None, sleep: None, seen: Seen::NONE }
     }
 
-    /// Watches `scope` until its flags may have changed. `Ready`: look at the flags. `Pending`: the waker is registered.
+    /// Watches `scope`, which the waiting future may own, until its flags may have changed. `Ready`: look at the flags. `Pending`: the waker is registered.
     ///
     /// What was registered first is registered before the flags are read, so the caller reads them after this.
-    pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, own_mark: bool, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        let needs = needs(scope, own_mark, cx.waker());
+        let needs = needs(scope, owns, cx.waker());
         let mut joined = false;
         match needs.branch {
             None => this.waiter.set(None),
@@ -61,12 +63,12 @@ impl Watch {
                         true => seat.set_waker(waker),
                         false => {
                             joined = true;
-                            tree::join(seat, WAITERS, Some(waker))
+                            join(seat, WAITERS, Some(waker))
                         }
                     });
                     drop(old);
                     if joined {
-                        tree::attach(waiter.home());
+                        attach(waiter.home());
                     }
                 }
             }
@@ -100,37 +102,44 @@ impl Watch {
 
 /// Walks up to the first run that is polling on this stack with this waker: that one watches over itself and all above it.
 ///
-/// A run that is polling on this stack with another waker may be blocked by an executor inside its body, so it is not
-/// relied on; its scope becomes a node then, since it may be shared and cancelled while it is blocked.
-fn needs<'a>(scope: &'a Scope, own_mark: bool, waker: &Waker) -> Needs<'a> {
-    let stack = slot::stack();
+/// A run that is polling on this stack with another waker may be blocked by an executor inside its body, and one that is
+/// polling elsewhere may be blocked too, so neither is relied on. An inline scope on the way then becomes a node, since it
+/// may be cancelled meanwhile by whoever has a reference to it. `owns`: the waiting future has the scope inside it, for its
+/// body alone.
+fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
     let mut needs = Needs { branch: None, until: Instant::NEVER };
-    // What waits for the scope itself, other than its run, may be anywhere.
-    let mut fixed = !own_mark;
-    let mut at = Some(scope);
-    for (level, mut view) in scope.view().up().enumerate() {
-        let marked = level > 0 || own_mark;
-        let polling = marked && view.mark().is_polling(stack, waker);
-        if polling && fixed {
-            break;
-        }
-        if let (true, None, Some(at)) = (marked && view.mark().stack() == stack, needs.branch, at) {
-            at.branch();
-            view = at.view();
+    // Whether the waiting future can't be moved out of the bodies on its way, having a reference into each.
+    let mut fixed = scope.inline().is_some_and(|inline| !inline.is_loose());
+    let mut at = scope;
+    let mut view = scope.view();
+    loop {
+        let mut relied = Relied::NoPoll;
+        if !owns {
+            relied = slot::rely(view.mark(), waker, !fixed, |scope| view.is(scope));
+            if relied == Relied::SameWaker && fixed {
+                return needs;
+            }
+            if matches!(view, View::Inline(_)) {
+                at.branch();
+                view = at.view();
+            }
         }
         if let (None, View::Shared(branch)) = (needs.branch, view) {
             needs.branch = Some(branch);
         }
-        if polling {
-            // The future that waits may be moved out of the body which that run polls.
-            view.mark().rely();
-            break;
+        if relied == Relied::SameWaker {
+            return needs;
         }
         needs.until = needs.until.min(view.deadline());
-        fixed &= view.is_fixed();
-        at = view.borrowed_parent();
+        let parent = at.borrowed_parent();
+        fixed &= parent.is_some();
+        owns = false;
+        match (parent, view.parent()) {
+            (Some(parent), _) => (at, view) = (parent, parent.view()),
+            (None, Some(parent)) => view = parent,
+            (None, None) => return needs,
+        }
     }
-    needs
 }
 
 /// Cancels those whose deadline was reached.
@@ -173,7 +182,7 @@ impl Future for UntilCancelled {
                 this.watch.clear();
                 return Poll::Ready(cancelled);
             }
-            if this.watch.as_mut().poll(this.scope, true, cx).is_pending() {
+            if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
                 probe::waiting("cancelled", None, u64::MAX);
                 return Poll::Pending;
             }

@@ -9,7 +9,7 @@
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
-//! | [`slot`] | the ambient slot of a thread, and the token that tells one poll stack from another |
+//! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
 //! | `hush` | panics that are expected, kept off the terminal |
 //! | `stage` | what is simulated on a thread, for code without a handle |
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
@@ -32,7 +32,6 @@ pub(crate) mod probe;
 pub(crate) mod slot;
 #[cfg(feature = "sim")]
 pub(crate) mod stage;
-#[cfg(feature = "sim")]
 pub(crate) mod stamp;
 pub(crate) mod thread;
 pub(crate) mod waker;
@@ -40,6 +39,7 @@ pub(crate) mod waker;
 pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
+pub(crate) use stamp::Stamp;
 
 /// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce,
 /// as in loom's models.

@@ -225,6 +225,5 @@ impl<T, Fut> Drop for Crew<T, Fut> {
                 }
             }
         }
-        self.scope.polled();
     }
 }

@@ -16,7 +16,7 @@ use super::outcome::{Count, Ended, ItemOutcome, Sink};
 use super::ready::Ready;
 use super::report::{Report, Stop};
 use super::source::Source;
-use crate::cancel::{Deadline, ReasonKind, Scope, UntilCancelled};
+use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled};
 use crate::limit::{Acquire, Limiter};
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
@@ -174,8 +174,8 @@ where
             if self.ready.take_control() {
                 self.control();
             }
-            let scope = self.scope;
-            if scope.polling(|| self.round(&mut budget)) {
+            let (scope, mut bodies) = (self.scope, Bodies::new());
+            if scope.polling(&mut bodies, || self.round(&mut budget)) {
                 return Poll::Ready(());
             }
             if budget.is_spent() {

@@ -71,11 +71,14 @@ on_every_runtime! {
         e_behind_a_foreign_block_on_a_run_resolves_itself
         e_behind_a_foreign_block_on_deadlines_of_the_outer_run_are_kept
         e_behind_a_foreign_block_on_a_scope_that_is_shared_late_is_heard
+        e_on_another_thread_a_scope_that_is_shared_late_is_heard
+        e_a_scope_that_is_first_shared_by_cancelling_it_wakes_its_run
         e_our_block_on_is_a_barrier
         e_a_run_that_ends_wakes_a_descendant_that_relied_on_it
         e_a_descendant_moved_out_of_the_body_keeps_the_outer_deadline
         e_a_wait_for_the_own_scope_survives_its_run
         e_runs_of_one_scope_on_two_threads_leave_no_mark
+        e_two_runs_of_one_scope_that_poll_at_one_time_both_hold_back_what_is_inside
         e_a_run_that_may_not_begin_is_left_to_the_cancelled_body_around_it
     }
     deadlines {

@@ -8,6 +8,7 @@ use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
 use std::task::{Poll, Waker};
 use wakeful::cancel::{Outcome, Reason, ReasonKind, Scope};
 use wakeful::spawn::block_on;
@@ -233,6 +234,49 @@ pub(crate) async fn e_behind_a_foreign_block_on_a_scope_that_is_shared_late_is_h
     assert_eq!(inner, (ReasonKind::Explicit, false));
 }
 
+pub(crate) async fn e_on_another_thread_a_scope_that_is_shared_late_is_heard(_: Cx<impl Spawner>) {
+    let clock = ManualClock::new();
+    let scope = Scope::new(clock.time());
+    let outcome = scope.move_on_after(LONG, async |s| {
+        std::thread::scope(|threads| {
+            let (tell, told) = channel();
+            let nested = threads.spawn(move || {
+                let inner = s.move_on_after(LONG, async |_| pending::<()>().await).map_own();
+                block_on(join(inner, async { tell.send(()).unwrap() })).0
+            });
+            told.recv().unwrap();
+            s.cancel("meanwhile");
+            nested.join().unwrap()
+        })
+    });
+    assert_eq!(outcome.await.done(), Some((ReasonKind::Explicit, false)));
+}
+
+pub(crate) async fn e_a_scope_that_is_first_shared_by_cancelling_it_wakes_its_run(cx: Cx<impl Spawner>) {
+    // A child that nobody has a handle to but the one that runs and cancels it.
+    let child = cx.scope().child();
+    let cancel = async {
+        again().await;
+        child.cancel("by reference");
+    };
+    assert_eq!(join(child.run(pending::<()>()).map_own(), cancel).await.0, (ReasonKind::Explicit, true));
+    // The same where the run around it sits behind an executor.
+    let inner = elsewhere(|| {
+        let scope = Scope::new(ManualClock::new().time());
+        let blocked = scope.move_on_after(LONG, async |s| {
+            futures::executor::block_on(async {
+                let cancel = async {
+                    again().await;
+                    std::thread::scope(|threads| threads.spawn(|| s.cancel("by reference")).join().unwrap());
+                };
+                join(s.run(pending::<()>()).map_own(), cancel).await.0
+            })
+        });
+        block_on(blocked).done().expect("the body is ready when its inner run is")
+    });
+    assert_eq!(inner, (ReasonKind::Explicit, true));
+}
+
 pub(crate) async fn e_our_block_on_is_a_barrier(_: Cx<impl Spawner>) {
     let (inner, polls) = elsewhere(|| {
         let clock = ManualClock::new();
@@ -363,6 +407,34 @@ fn run_on_two_threads(scope: &Scope) {
     assert!(poll(pin!(run), Waker::noop()).is_ready());
     end.send(()).unwrap();
     other.join().unwrap();
+}
+
+pub(crate) async fn e_two_runs_of_one_scope_that_poll_at_one_time_both_hold_back_what_is_inside(_: Cx<impl Spawner>) {
+    let scope = Scope::new(ManualClock::new().time());
+    let (meet, went_on) = (Arc::new(Barrier::new(2)), Counter::new());
+    let run = |cancels: bool| {
+        let (scope, meet, went_on) = (scope.clone(), meet.clone(), went_on.clone());
+        std::thread::spawn(move || {
+            let body = async {
+                let child = scope.child();
+                let inner = child.run(poll_fn(|_| {
+                    // Both bodies are being polled now, and neither is any more when the scope is cancelled.
+                    meet.wait();
+                    if cancels {
+                        scope.cancel("over");
+                    }
+                    meet.wait();
+                    Poll::<()>::Pending
+                }));
+                let _ = inner.await;
+                went_on.add();
+            };
+            assert!(block_on(scope.run(body)).is_cancelled());
+        })
+    };
+    let threads = [run(true), run(false)];
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(went_on.count(), 0, "nothing follows an inner run in a cancelled body");
 }
 
 pub(crate) async fn e_a_run_that_may_not_begin_is_left_to_the_cancelled_body_around_it(cx: Cx<impl Spawner>) {
