@@ -674,26 +674,6 @@ fn wakers_and_handles_that_outlive_their_run_do_no_harm() {
 }
 
 #[test]
-fn a_wake_from_a_foreign_thread_is_a_wake() {
-    sim::run(|sim| async move {
-        let mut thread = None;
-        let done = poll_fn(|cx| match thread.take() {
-            None => {
-                let waker = cx.waker().clone();
-                let spawned = std::thread::spawn(move || waker.wake());
-                // Joined here, so that the wake is there before the poll ends.
-                spawned.join().unwrap();
-                thread = Some(());
-                Poll::Pending
-            }
-            Some(()) => Poll::Ready(()),
-        });
-        done.await;
-        sim.yield_now().await;
-    });
-}
-
-#[test]
 fn a_run_within_a_run_is_a_world_of_its_own() {
     sim::check(|sim| async move {
         sim.time().sleep(SECOND).await;

@@ -175,7 +175,7 @@ fn a_recording_tells_who_woke_whom() {
     });
     assert_eq!(causes(&slept.unwrap().trace.unwrap(), "sleeper"), [Cause::Timer], "in the midst of a jump");
 
-    let foreign = Builder::new().trace(100).run(|sim| async move {
+    let foreign = Builder::new().trace(100).foreign_wakes(60 * SECOND).run(|sim| async move {
         let slot = Arc::new(Mutex::new(None::<Waker>));
         let theirs = slot.clone();
         let waits = sim.spawn(

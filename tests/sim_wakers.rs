@@ -102,7 +102,7 @@ fn a_task_with_a_waker_left_is_not_stranded() {
             assert!(again.lock().unwrap().is_none());
             assert_eq!(sim.now(), Instant::EPOCH + SECOND * 2);
         };
-        assert!(Builder::new().spurious(0).explore(body).is_ok());
+        assert!(Builder::new().spurious(0).foreign_wakes(SECOND * 600).explore(body).is_ok());
     }
 }
 

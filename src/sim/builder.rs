@@ -1,7 +1,7 @@
 //! Settings of runs, and the ways to start them.
 
 use super::effort::Effort;
-use super::exec::{self, Ended, Settings};
+use super::exec::{self, Conditions, Ended, Settings};
 use super::faults::Faults;
 use super::footprint::Watcher;
 use super::handle::Sim;
@@ -58,8 +58,7 @@ pub struct Builder {
     trace: usize,
     pub(super) twists: Wanted,
     pub(super) swept: Vec<Cow<'static, str>>,
-    faults: Option<Faults>,
-    autojump: bool,
+    conditions: Conditions,
     pub(super) must_hit: &'static [&'static str],
     /// Whether a mark that is never hit is a failure.
     pub(super) judge_marks: bool,
@@ -94,8 +93,7 @@ impl Builder {
             trace: 0,
             twists: Wanted::NONE,
             swept: Vec::new(),
-            faults: None,
-            autojump: true,
+            conditions: Conditions { faults: None, autojump: true, foreign: None },
             must_hit: &[],
             judge_marks: true,
         }
@@ -209,13 +207,29 @@ impl Builder {
     /// nobody can go on without its moving fails with [`FailureKind::Standstill`](super::FailureKind::Standstill), which
     /// names the next timer: so a test finds waits that it did not mean.
     pub fn autojump(mut self, on: bool) -> Self {
-        self.autojump = on;
+        self.conditions.autojump = on;
         self
+    }
+
+    /// Allows other threads to wake tasks, and waits for them, at most `patience` of real time at once; without `std` there
+    /// are none.
+    ///
+    /// Otherwise a task that another thread wakes fails the run with
+    /// [`FailureKind::ForeignWake`](super::FailureKind::ForeignWake), for what other threads do, and when, is chance. If it
+    /// is allowed, their wake-ups are let in when nobody is ready, all together, and if nobody is ready and no timer is
+    /// left, the run waits for one. So that it waits before it lets time move, take a [hold](super::Sim::hold) for each
+    /// thread that is at work.
+    ///
+    /// Runs with other threads can't be relied upon to take the same course again. So they are not
+    /// [repeated](Self::repeat_every), and a replay line is a hint.
+    pub fn foreign_wakes(mut self, patience: Duration) -> Self {
+        self.conditions.foreign = Some(patience);
+        self.repeat_every(0)
     }
 
     /// Lets faults come, where code asks for them by [`buggify!`](crate::buggify); without this there are none.
     pub fn faults(mut self, faults: Faults) -> Self {
-        self.faults = Some(faults);
+        self.conditions.faults = Some(faults);
         self
     }
 
@@ -297,10 +311,10 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, faults, autojump, .. } = *self;
+        let Self { seed, max_steps, allow_leaks, wall, trace, conditions, .. } = *self;
         let (twists, swept) = (self.twists(), self.swept.clone());
         let settings =
-            Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults, autojump };
+            Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, conditions };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;

@@ -3,6 +3,7 @@
 use super::dump::TaskInfo;
 use super::faults::Faults;
 use super::footprint::{Footprint, Watcher};
+use super::foreign::Foreign;
 use super::handle::Sim;
 use super::hooks;
 use super::marks::Mark;
@@ -18,7 +19,7 @@ use super::world::{Core, Incoming, Next, ROOT, SimClock, World};
 use crate::spawn::Task;
 use crate::sys::hush::hush;
 use crate::sys::probe::{self, Access, Resource, Wait};
-use crate::sys::thread::catch;
+use crate::sys::thread::{Home, catch};
 use crate::sys::{Arc, Lock, slot};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
@@ -46,9 +47,17 @@ pub(super) struct Settings {
     pub(super) swept: Vec<Cow<'static, str>>,
     /// Looks on, if somebody does.
     pub(super) watcher: Option<Box<dyn Watcher>>,
+    pub(super) conditions: Conditions,
+}
+
+/// What goes on around the program.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conditions {
     pub(super) faults: Option<Faults>,
     /// Whether time moves by itself to the next timer.
     pub(super) autojump: bool,
+    /// How long other threads may keep the run waiting; `None`: they may wake nobody.
+    pub(super) foreign: Option<Duration>,
 }
 
 /// What came of a run that did not fail.
@@ -87,6 +96,8 @@ struct Exec<'a> {
     swept: Vec<Cow<'static, str>>,
     machines: Machines,
     autojump: bool,
+    /// Whether other threads may wake tasks.
+    is_open: bool,
     watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
     allow_leaks: bool,
@@ -96,15 +107,16 @@ struct Exec<'a> {
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, faults, autojump } =
-        settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, conditions } = settings;
+    let Conditions { faults, autojump, foreign } = conditions;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
     core.record(trace);
     core.watched = watcher.is_some();
     core.expect(faults);
-    let world = Arc::new(World { core: Lock::new(core), clock });
+    core.foreign = Foreign::new(foreign);
+    let world = Arc::new(World { core: Lock::new(core), clock, home: Home::here() });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
     let (shared, machines, fresh) = (world.clone(), Machines::default(), twists.fresh);
@@ -118,6 +130,7 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
         swept,
         machines,
         autojump,
+        is_open: foreign.is_some(),
         watcher,
         print,
         allow_leaks,
@@ -207,10 +220,14 @@ impl Exec<'_> {
                     };
                     polled = Some((number, pending));
                 }
+                Next::Nobody(_) if self.is_open && self.world.let_in(false) => {}
                 Next::Nobody(lull) => {
                     let before = self.time.now();
-                    let Some(now) = self.pass(lull) else { return next };
-                    moved = Some((before, now));
+                    match self.pass(lull) {
+                        Some(now) => moved = Some((before, now)),
+                        None if self.is_open && self.can_be_woken() && self.world.let_in(true) => {}
+                        None => return next,
+                    }
                 }
                 Next::Ended | Next::Limit | Next::Judged | Next::Cut => return next,
             }
@@ -396,6 +413,13 @@ impl Exec<'_> {
         }
         let message = format!("{max_steps} polls, as many as are allowed, and the run is not over");
         self.failure(FailureKind::StepLimit, message, self.tasks(|_, _| true))
+    }
+
+    /// Whether another thread may have a waker of a task that waits, or has just woken one and has it no more.
+    fn can_be_woken(&self) -> bool {
+        let lives = self.world.core.with(|core| core.ready.iter().collect::<Vec<u32>>());
+        let is_left = lives.iter().any(|&number| !self.entries[number as usize].own.is_alone());
+        is_left || self.world.core.with(|core| core.foreign.has_wakes())
     }
 
     fn is_judged(&self) -> bool {

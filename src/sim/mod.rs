@@ -28,6 +28,7 @@
 //! | look at a world that has come to rest | [`Sim::idle`] at this instant, [`Sim::advance`] at a later one |
 //! | let time move by hand only, and know where it would go | [`Builder::autojump`], [`Sim::next_timer`] |
 //! | have machines whose clocks are wrong | [`Sim::node`] |
+//! | have other threads wake tasks | [`Builder::foreign_wakes`], [`Sim::hold`] |
 //! | see who is there and what each waits for | [`Sim::dump`] |
 //! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
@@ -130,8 +131,8 @@
 //! # Limits
 //!
 //! - Everything runs on one thread. What the memory model allows to several is not explored: that is for loom.
-//! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: a wake-up from one is
-//!   safe and counts, but when it comes is chance, and if nobody is ready the run does not wait for it.
+//! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: that one wakes a task
+//!   is an error unless you [allow it](Builder::foreign_wakes).
 //! - Schedules differ at polls: code between two awaits is never interrupted.
 //! - A report says what a task waits for if its last poll reached one of the kit's own futures.
 //! - Spawned tasks are `Send`, so that the code under test may run on any runtime; the root need not be.
@@ -156,6 +157,7 @@ mod exec;
 mod explore;
 mod faults;
 mod footprint;
+mod foreign;
 mod handle;
 #[doc(hidden)]
 pub mod hooks;
@@ -189,6 +191,7 @@ mod world;
 pub use builder::{Builder, check, run};
 pub use dump::{Dump, Moment, TaskInfo, TaskState, WaitInfo};
 pub use faults::Faults;
+pub use foreign::Hold;
 pub use handle::Sim;
 pub use join::JoinHandle;
 pub use lull::{Lull, YieldNow};

@@ -110,8 +110,11 @@ impl fmt::Display for Coverage {
 pub enum FailureKind {
     /// A task panicked.
     Panic,
-    /// Nobody was ready, no timer was left, and the root was not done.
+    /// Nobody was ready, no timer was left, and the root was not done. Perhaps it waits for another thread:
+    /// [`Builder::foreign_wakes`](super::Builder::foreign_wakes).
     Deadlock,
+    /// Another thread woke a task, which is not [allowed](super::Builder::foreign_wakes).
+    ForeignWake,
     /// Nobody was ready, and time, which had somewhere to go, [does not move by itself](super::Builder::autojump).
     Standstill,
     /// The run took more polls than are allowed: a live-lock, perhaps.
@@ -140,6 +143,7 @@ impl fmt::Display for FailureKind {
         f.write_str(match self {
             Self::Panic => "panic",
             Self::Deadlock => "deadlock",
+            Self::ForeignWake => "foreign wake",
             Self::Standstill => "standstill",
             Self::StepLimit => "step limit",
             Self::Leak => "leak",

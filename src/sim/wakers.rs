@@ -24,6 +24,9 @@ pub(super) struct Target {
 impl Wake for Target {
     #[inline]
     fn wake(this: &Arc<Self>) {
+        if !this.world.home.is_here() {
+            return this.world.wake_from_elsewhere(this.number, this.tenant);
+        }
         this.world.core.with(|core| core.wake(this.number, this.tenant));
     }
 
@@ -105,10 +108,14 @@ impl Core {
         }
     }
 
-    /// Whether this is the tenant of a number, not done and not ready.
+    /// Whether this is the tenant of a number, and not done.
+    pub(super) fn lives_as(&self, number: u32, tenant: u32) -> bool {
+        self.metas[number as usize].tenant == tenant && !(number == ROOT && self.root_done)
+    }
+
+    /// Whether this is the tenant of a number, not done and not ready, nor about to be.
     fn waits_as(&self, number: u32, tenant: u32) -> bool {
-        let is_done = number == ROOT && self.root_done;
-        self.metas[number as usize].tenant == tenant && !is_done && !self.ready.is_set(number)
+        self.lives_as(number, tenant) && !self.ready.is_set(number) && !self.foreign.woke(number, tenant)
     }
 
     /// Keeps in mind that the last waker of a task may just have been dropped. While the task itself is polled it may

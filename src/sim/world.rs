@@ -2,6 +2,7 @@
 
 use super::dump::Moment;
 use super::faults::Weather;
+use super::foreign::Foreign;
 use super::marks::Marks;
 use super::meta::{Meta, Nature, Said};
 use super::node::Machine;
@@ -14,6 +15,7 @@ use super::verdict::Verdict;
 use super::view::ReadyView;
 use crate::spawn::Task;
 use crate::sys::probe::{Access, Resource, Wait};
+use crate::sys::thread::Home;
 use crate::sys::{Arc, Lock, Stamp};
 use crate::time::{Clock, Instant};
 use alloc::boxed::Box;
@@ -134,6 +136,7 @@ pub(super) struct Core {
     pub(super) cancel_points: u64,
     pub(super) dropped: Option<Dropped>,
     pub(super) machines: Vec<Arc<Machine>>,
+    pub(super) foreign: Foreign,
     pub(super) marks: Marks,
     pub(super) weather: Weather,
     /// Why the run has failed, though nobody panicked.
@@ -185,6 +188,7 @@ impl Core {
             cancel_points: 0,
             dropped: None,
             machines: Vec::new(),
+            foreign: Foreign::new(None),
             marks: Marks::new(),
             weather: Weather::new(None),
             verdict: None,
@@ -267,6 +271,13 @@ impl Core {
     pub(super) fn trace(&mut self, tell: impl FnOnce(&mut Recorder, Moment)) {
         if let Some(trace) = &mut self.trace {
             tell(trace, Moment { at: self.clock.at(), poll: self.steps });
+        }
+    }
+
+    /// Tells the recorder, if there is one, what the executor is about.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        if let Some(trace) = &mut self.trace {
+            trace.enter(phase);
         }
     }
 
@@ -431,10 +442,8 @@ impl Core {
 
     /// Takes out one who waits for the lull at `at` or an earlier one.
     pub(super) fn pop_lull(&mut self, at: Instant) -> Option<Waker> {
+        self.enter(Phase::Lull);
         let first = self.lulls.first_entry()?;
-        if let Some(trace) = &mut self.trace {
-            trace.enter(Phase::Lull);
-        }
         (first.key().0 <= at).then(|| first.remove())
     }
 }
@@ -443,6 +452,8 @@ impl Core {
 pub(super) struct World {
     pub(super) core: Lock<Core>,
     pub(super) clock: SimClock,
+    /// The thread of the run.
+    pub(super) home: Home,
 }
 
 impl World {

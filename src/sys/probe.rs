@@ -258,11 +258,6 @@ mod imp {
         });
     }
 
-    /// Whether what is made on this thread is numbered.
-    pub(crate) fn counts() -> bool {
-        with(|notes| notes.counting).unwrap_or(false)
-    }
-
     /// Notes that the poll which is under way waits.
     pub(crate) fn waiting(what: &'static str, id: Option<Id>, until: u64) {
         with(|notes| {

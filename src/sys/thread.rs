@@ -11,9 +11,32 @@ mod none {
     pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         Ok(f())
     }
+
+    /// The only thread that is known.
+    #[cfg(feature = "sim")]
+    pub(crate) struct Home;
+
+    #[cfg(feature = "sim")]
+    impl Home {
+        pub(crate) fn here() -> Self {
+            Self
+        }
+
+        #[inline(always)]
+        pub(crate) fn is_here(&self) -> bool {
+            true
+        }
+
+        pub(crate) fn unpark(&self) {}
+
+        /// Whether `done`; nobody can be waited for.
+        pub(crate) fn park_until(&self, done: impl Fn() -> bool, _: core::time::Duration) -> bool {
+            done()
+        }
+    }
 }
 #[cfg(not(feature = "std"))]
-pub(crate) use none::catch;
+pub(crate) use none::*;
 
 /// How to use several threads, and to tell the time, where there is neither: one does everything, and no time passes.
 #[cfg(all(feature = "sim", not(feature = "std")))]
@@ -129,6 +152,56 @@ with_std! {
         pub(crate) fn park() {
             std::thread::park();
         }
+    }
+
+    /// A thread that others may tell from theirs, and wake.
+    #[cfg(feature = "sim")]
+    pub(crate) struct Home {
+        token: usize,
+        thread: Thread,
+    }
+
+    #[cfg(feature = "sim")]
+    impl Home {
+        /// The calling thread.
+        pub(crate) fn here() -> Self {
+            Self { token: token(), thread: std::thread::current() }
+        }
+
+        /// Whether the calling thread is this one.
+        #[inline]
+        pub(crate) fn is_here(&self) -> bool {
+            self.token == token()
+        }
+
+        /// Lets [`park_until`](Self::park_until) look again.
+        pub(crate) fn unpark(&self) {
+            self.thread.unpark();
+        }
+
+        /// Waits on this thread until `done`, but not longer than `patience`. Whether it is.
+        pub(crate) fn park_until(&self, done: impl Fn() -> bool, patience: Duration) -> bool {
+            let start = std::time::Instant::now();
+            loop {
+                if done() {
+                    return true;
+                }
+                match patience.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+                    Some(left) => std::thread::park_timeout(left),
+                    None => return false,
+                }
+            }
+        }
+    }
+
+    /// Tells a thread from all others that live; 0 if it is about to end.
+    #[cfg(feature = "sim")]
+    #[inline]
+    fn token() -> usize {
+        std::thread_local! {
+            static HERE: u8 = const { 0 };
+        }
+        HERE.try_with(|here| core::ptr::from_ref(here).addr()).unwrap_or(0)
     }
 
     /// An instant, in nanoseconds of some clock, at which a thread should ring.

@@ -112,7 +112,10 @@ impl Runtime for Simulator {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        sim::check(|sim| scenario(Cx::new(sim.time(), sim.spawner(), Some(sim))));
+        // Scenarios wait for the threads that they start, so with these too a run is the same when it is repeated.
+        let builder =
+            sim::Builder::new().foreign_wakes(Duration::from_secs(600)).repeat_every(sim::Builder::REPEAT_EVERY);
+        builder.check(|sim| scenario(Cx::new(sim.time(), sim.spawner(), Some(sim))));
         Ok(())
     }
 }

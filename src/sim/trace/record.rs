@@ -7,7 +7,7 @@
 use super::event::{Cause, Event, TraceTask, What};
 use super::value::{Outcome, Trace};
 use crate::sim::dump::{Moment, WaitInfo};
-use crate::sys::probe::{self, Wait};
+use crate::sys::probe::Wait;
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -22,6 +22,8 @@ pub(in crate::sim) enum Phase {
     Lull,
     /// It wakes somebody for nothing.
     Spurious,
+    /// It lets wake-ups of other threads in.
+    Outside,
     /// Nothing in particular, or it lets timers ring.
     Timers,
 }
@@ -67,7 +69,7 @@ impl Recorder {
     fn running(&self) -> Option<usize> {
         match self.phase {
             Phase::Poll(task) => Some(task),
-            Phase::Lull | Phase::Spurious | Phase::Timers => None,
+            Phase::Lull | Phase::Spurious | Phase::Outside | Phase::Timers => None,
         }
     }
 
@@ -84,10 +86,10 @@ impl Recorder {
     pub(in crate::sim) fn woken(&mut self, now: Moment, number: u32) {
         let Some(task) = self.bearer(number) else { return };
         let by = match self.phase {
-            _ if !probe::counts() => Cause::Outside,
             Phase::Poll(by) => Cause::Task(by),
             Phase::Lull => Cause::Lull,
             Phase::Spurious => Cause::Nothing,
+            Phase::Outside => Cause::Outside,
             Phase::Timers => Cause::Timer,
         };
         self.push(now, What::Woken { task, by });
