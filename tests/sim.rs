@@ -156,7 +156,7 @@ fn a_lock_order_deadlock_is_found_named_and_replayed() {
     let said = panic_message(|| sim::check(lock_order));
     assert_eq!(said, found.to_string());
     assert!(said.starts_with("deadlock at 0.000000000s"), "{said}");
-    assert!(said.contains("\n  root: waits for the end of a task #1 made at tests/sim.rs:"), "{said}");
+    assert!(said.contains("\n  root: waits for the end of `left first`, #1 made at tests/sim.rs:"), "{said}");
     assert!(said.contains("\n  left first [0]: waits for"), "{said}");
     assert!(said.contains("\n  right first [1]: waits for"), "{said}");
     assert!(said.lines().last().unwrap().starts_with("replay with WAKEFUL_SIM="), "{said}");

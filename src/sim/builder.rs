@@ -55,7 +55,9 @@ pub struct Builder {
     max_steps: u64,
     allow_leaks: bool,
     wall: Duration,
-    trace: usize,
+    pub(super) trace: usize,
+    /// Whether the file counts that the environment names for recordings.
+    pub(super) minds_file: bool,
     pub(super) twists: Wanted,
     pub(super) swept: Vec<Cow<'static, str>>,
     conditions: Conditions,
@@ -91,6 +93,7 @@ impl Builder {
             allow_leaks: false,
             wall: Duration::ZERO,
             trace: 0,
+            minds_file: true,
             twists: Wanted::NONE,
             swept: Vec::new(),
             conditions: Conditions { faults: None, autojump: true, foreign: None },
@@ -194,8 +197,11 @@ impl Builder {
 
     /// Records what happens in a run: its last `events` events. 0, the default, records nothing.
     ///
-    /// The recording is found in [`Report::trace`] or [`Failure::trace`]. It takes up to some 100 bytes for each event, and what
-    /// is told of each task.
+    /// The recording is found in [`Report::trace`] or [`Failure::trace`]. Of many runs, it is that of the last
+    /// ([`Summary::trace`](super::Summary::trace)), or of the one that failed, which has one in any case, unless it took more than
+    /// [`SHRINK_POLLS`](Self::SHRINK_POLLS); these are made once more for it. It takes some 100 bytes for each event, and what is told of each task.
+    ///
+    /// With `std`, the environment may ask for it too: see [`trace`](super::trace).
     pub fn trace(mut self, events: usize) -> Self {
         self.trace = events;
         self
@@ -252,7 +258,7 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        self.execute(self.source(), body)
+        self.recorded(|this| this.execute(this.source(), body))
     }
 
     /// Makes one run of `body`, with choices by `oracle`.
@@ -280,7 +286,7 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        self.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body)
+        self.recorded(|this| this.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body))
     }
 
     /// The oracle of a run.
@@ -328,6 +334,9 @@ impl Builder {
     }
 }
 
+/// How many events [`run`] records, for the report of a failure.
+const LAST_EVENTS: usize = 1 << 10;
+
 impl Default for Builder {
     fn default() -> Self {
         Self::new()
@@ -357,7 +366,7 @@ where
     F: FnOnce(Sim) -> Fut,
     Fut: Future,
 {
-    match Builder::new().run(body) {
+    match Builder::new().trace(LAST_EVENTS).run(body) {
         Ok(report) => report.output,
         Err(failure) => panic!("{failure}"),
     }

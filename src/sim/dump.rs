@@ -4,6 +4,7 @@ use super::meta::Meta;
 use super::world::Core;
 use crate::sys::probe::Wait;
 use crate::time::Instant;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -89,10 +90,15 @@ pub struct TaskInfo {
 impl TaskInfo {
     /// Its name, or for want of one the place where it was made.
     pub fn label(&self) -> String {
-        match self.made {
-            Some(made) if self.name.is_empty() => format!("task made at {made}"),
-            _ => self.name.clone(),
-        }
+        label(&self.name, self.made)
+    }
+}
+
+/// A task's name, or for want of one the place where it was made.
+pub(super) fn label(name: &str, made: Option<&'static Location<'static>>) -> String {
+    match made {
+        Some(made) if name.is_empty() => format!("task made at {made}"),
+        _ => name.to_string(),
     }
 }
 
@@ -128,20 +134,27 @@ pub struct WaitInfo {
     pub what: &'static str,
     /// Which one it is, counted in order of making within the run, and where it was made.
     pub id: Option<(u32, &'static Location<'static>)>,
+    /// If it is the end of a task, which one: its name, or for want of one the place where it was made.
+    pub task: Option<String>,
     /// Until when it waits at the latest; [`Instant::NEVER`] if there is no end.
     pub until: Instant,
 }
 
 impl WaitInfo {
-    pub(super) fn of(wait: &Wait) -> Self {
+    /// What a wait tells, where `task` is the label of the task with that handle.
+    pub(super) fn of(wait: &Wait, task: impl FnOnce(u32) -> Option<String>) -> Self {
         let Wait { what, id, until } = *wait;
-        Self { what, id: id.map(|id| (id.number, id.made)), until: Instant::from_nanos(until) }
+        let (id, task) = (id.map(|id| (id.number, id.made)), id.and_then(|id| task(id.number)));
+        Self { what, id, task, until: Instant::from_nanos(until) }
     }
 }
 
 impl fmt::Display for WaitInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)?;
+        match &self.task {
+            Some(task) => write!(f, "the end of `{task}`,")?,
+            None => f.write_str(self.what)?,
+        }
         if let Some((number, made)) = self.id {
             write!(f, " #{number} made at {made}")?;
         }
@@ -158,10 +171,17 @@ impl Core {
         let mut numbers: Vec<u32> = self.ready.iter().collect();
         numbers.rotate_right(1);
         numbers.retain(|&number| wanted(number, &self.metas[number as usize]));
-        numbers.into_iter().map(|number| self.describe(number)).collect()
+        let handle = |number| (self.said[number as usize].handle, number);
+        let handles = self.ready.iter().map(handle).filter(|(handle, _)| *handle != 0).collect();
+        numbers.into_iter().map(|number| self.describe_by(number, &handles)).collect()
     }
 
     pub(super) fn describe(&self, number: u32) -> TaskInfo {
+        self.describe_by(number, &BTreeMap::new())
+    }
+
+    /// What is told of a task, where `handles` leads from the numbers of handles to those of tasks.
+    fn describe_by(&self, number: u32, handles: &BTreeMap<u32, u32>) -> TaskInfo {
         let (meta, said) = (&self.metas[number as usize], &self.said[number as usize]);
         let state = match self.ready.is_set(number) {
             _ if self.polling && number == self.current => TaskState::Running,
@@ -169,7 +189,10 @@ impl Core {
             false => TaskState::Waiting,
         };
         let waits = match state {
-            TaskState::Waiting => said.waits.iter().map(WaitInfo::of).collect(),
+            TaskState::Waiting => {
+                let label = |&number: &u32| label(&self.said[number as usize].name, self.said[number as usize].made);
+                said.waits.iter().map(|wait| WaitInfo::of(wait, |id| handles.get(&id).map(label))).collect()
+            }
             TaskState::Ready | TaskState::Running => Vec::new(),
         };
         let (name, path, node) = (said.name.clone(), meta.path.to_string(), self.node_name(meta.node));

@@ -175,7 +175,8 @@ impl Exec<'_> {
         });
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
-            trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() })
+            let concerned = failure.as_ref().map_or(&[][..], Failure::tasks);
+            trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() }, concerned)
         });
         let (cancel_points, dropped) = self.world.core.with(|core| (core.cancel_points, core.dropped.take()));
         match failure {

@@ -33,13 +33,13 @@ impl Builder {
         F: Fn(Sim) -> Fut + Sync,
         Fut: Future<Output = ()>,
     {
-        match self.strategy {
-            _ if self.bytes.is_some() => self.sample(&body),
-            Some(Strategy::Exhaustive) => self.search(&Search::new(Plain), &body),
-            Some(Strategy::SleepSets) => self.search(&Search::new(SleepSets::default()), &body),
-            Some(Strategy::Preemptions(most)) => self.search(&Search::new(Bounded::new(most)), &body),
-            _ => self.sample(&body),
-        }
+        self.recorded_last(&body, |this| match this.strategy {
+            _ if this.bytes.is_some() => this.sample(&body),
+            Some(Strategy::Exhaustive) => this.search(&Search::new(Plain), &body),
+            Some(Strategy::SleepSets) => this.search(&Search::new(SleepSets::default()), &body),
+            Some(Strategy::Preemptions(most)) => this.search(&Search::new(Bounded::new(most)), &body),
+            _ => this.sample(&body),
+        })
     }
 
     /// Makes runs with one seed after another.
@@ -96,7 +96,6 @@ impl Builder {
             same(&first, &self.run(body)).map_err(Trouble::Told)?;
         }
         let mut report = first.map_err(Trouble::Found)?;
-        report.trace = None;
         report.cancel_points = self.cancel_at_each(&report, body).map_err(Trouble::Told)?;
         Ok(report)
     }
@@ -168,11 +167,12 @@ impl Builder {
 
     /// What is said of many runs that did not fail, if their marks are as they must be.
     fn judged(&self, tally: Tally, coverage: Coverage) -> Result<Summary, Failure> {
-        let Tally { runs, cut, traces, cancel_points, marks } = tally;
+        let Tally { runs, cut, traces, cancel_points, marks, last } = tally;
         if self.judge_marks && self.bytes.is_none() {
             marks.judge(runs, self.must_hit)?;
         }
-        Ok(Summary { runs, cut, traces: traces.len(), coverage, cancel_points, marks: marks.list() })
+        let (traces, marks) = (traces.len(), marks.list());
+        Ok(Summary { runs, cut, traces, coverage, cancel_points, marks, trace: None, last })
     }
 
     /// The failure of a run of this builder with this oracle, made small.
@@ -201,6 +201,8 @@ struct Tally {
     traces: BTreeSet<u64>,
     cancel_points: u64,
     marks: Marks,
+    /// The line that replays the last run, and what stands for its course.
+    last: (String, u64),
 }
 
 impl Tally {
@@ -213,6 +215,8 @@ impl Tally {
         self.traces.insert(report.hash);
         self.cancel_points += report.cancel_points;
         report.marks.iter().for_each(|mark| self.marks.add(mark));
+        self.last.0.clone_from(&report.replay);
+        self.last.1 = report.hash;
     }
 }
 

@@ -88,7 +88,7 @@ impl Sim {
 
     /// What the tasks are that it starts.
     pub(super) fn nature(&self) -> Nature {
-        Nature { background: false, tracked: self.tracked, node: 0 }
+        Nature { background: false, tracked: self.tracked, ..Nature::ROOT }
     }
 
     #[track_caller]
@@ -100,7 +100,7 @@ impl Sim {
     ) -> JoinHandle<T> {
         let (handle, finish) = JoinHandle::new();
         let task = Task::new(async move { finish.with(future.await) }).named(name);
-        self.world.spawn(task, nature);
+        self.world.spawn(task, Nature { handle: handle.number(), ..nature });
         handle
     }
 

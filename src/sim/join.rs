@@ -94,6 +94,11 @@ impl<T> JoinHandle<T> {
         (Self { shared: shared.clone(), id: Id::new() }, Finish(Some(shared)))
     }
 
+    /// Tells it apart from others of the run.
+    pub(super) fn number(&self) -> u32 {
+        self.id.number
+    }
+
     /// Whether the task is done, or was dropped.
     pub fn is_finished(&self) -> bool {
         self.shared.with(Access::Read, |state| state.end != End::NotYet)

@@ -38,7 +38,7 @@ pub(super) struct Meta {
 
 impl Meta {
     pub(super) fn new(key: u64, seed: u64, tenant: u32, path: Path, nature: Nature) -> Self {
-        let Nature { background, tracked, node } = nature;
+        let Nature { background, tracked, node, .. } = nature;
         let rng = Rng::new(mix(key ^ mix(seed)));
         Self {
             key,
@@ -64,6 +64,8 @@ impl Meta {
 pub(super) struct Said {
     pub(super) name: String,
     pub(super) made: Option<&'static Location<'static>>,
+    /// The number of the handle by which others wait for its end; 0 if there is none.
+    pub(super) handle: u32,
     /// What its last poll waited for.
     pub(super) waits: Vec<Wait>,
 }
@@ -73,10 +75,11 @@ impl Said {
         Self { name: String::from("root"), ..Self::default() }
     }
 
-    pub(super) fn renew(&mut self, task: &Task) {
+    pub(super) fn renew(&mut self, task: &Task, handle: u32) {
         self.name.clear();
         self.name.push_str(task.name());
         self.made = Some(task.made());
+        self.handle = handle;
         self.waits.clear();
     }
 }
@@ -88,8 +91,10 @@ pub(super) struct Nature {
     pub(super) tracked: bool,
     /// The number of the node that it is on, from 1 on; 0: on none.
     pub(super) node: u32,
+    /// The number of its handle; 0: it has none.
+    pub(super) handle: u32,
 }
 
 impl Nature {
-    pub(super) const ROOT: Self = Self { background: false, tracked: false, node: 0 };
+    pub(super) const ROOT: Self = Self { background: false, tracked: false, node: 0, handle: 0 };
 }

@@ -30,7 +30,7 @@
 //! | have machines whose clocks are wrong | [`Sim::node`] |
 //! | have other threads wake tasks | [`Builder::foreign_wakes`], [`Sim::hold`] |
 //! | see who is there and what each waits for | [`Sim::dump`] |
-//! | record a run event by event | [`trace`], [`Builder::trace`]; [`Sim::note`] to mark a place |
+//! | see what happened in a run | [`trace`]: a picture by `WAKEFUL_SIM_TRACE=run.svg`, a recording by [`Builder::trace`]; [`Sim::note`] to mark a place |
 //! | see what a machine that slept does to timers | [`Sim::jump`] |
 //! | see what is left when something is cancelled anywhere | [`Sim::cancel_at_each`] a future, [`Builder::sweep`] a task |
 //! | say what holds, in code that has no handle to the run | [`always!`](crate::always), [`sometimes!`](crate::sometimes), [`reachable!`](crate::reachable) |
@@ -64,13 +64,23 @@
 //! A failure is reported like this:
 //!
 //! ```text
-//! deadlock at 1.000000000s after 9 polls: nobody is ready, no timer is left, and the root is not done
-//!   root: waits for the end of a task #1 made at tests/transfer.rs:14:21, since 0.000000000s, poll 1
-//!   left first [0]: waits for something that is not the kit's, since 1.000000000s, poll 8
-//!   right first [1]: waits for something that is not the kit's, since 1.000000000s, poll 9
-//! shrunk from 12 points to 1 in 9 runs; found with WAKEFUL_SIM=seed:17
+//! deadlock at 0.000000000s after 5 polls: nobody is ready, no timer is left, and the root is not done
+//!   root: waits for the end of `left first`, #1 made at tests/transfer.rs:14:21, since 0.000000000s, poll 1
+//!   left first [0]: waits for something that is not the kit's, since 0.000000000s, poll 4
+//!   right first [1]: waits for something that is not the kit's, since 0.000000000s, poll 5
+//! the end of the run, all 5 polls; WAKEFUL_SIM_TRACE=run.svg draws it
+//! (* polled, o done, x panicked, | waits, : ready, + started, > or < woken by a poll, v by no poll)
+//!   0s  1  *-+-+  root: starts left first, right first; waits for the end of left first
+//!       2  | * :  left first: yields
+//!       3  | : *  right first: yields
+//!       4  | * :  left first: waits for something not the kit's
+//!       5  | | *  right first: waits for something not the kit's
+//!          X X X  deadlock: nobody is ready, no timer is left, and the root is not done
+//! shrunk from 2 points to 1 in 4 runs; found with WAKEFUL_SIM=seed:17
 //! replay with WAKEFUL_SIM=seed:17,bytes:0001
 //! ```
+//!
+//! [`trace`] explains it [line by line](trace#reading-a-failure).
 //!
 //! A failure that [`check`] finds is made small before it is reported: of the points at which its schedule departs from
 //! that in which all take turns, as many are taken away as can be while the run still fails in the same way, that is, with

@@ -63,6 +63,10 @@ pub struct Summary {
     pub cancel_points: u64,
     /// The marks that were reached, in the order of their places: [`sometimes!`](crate::sometimes) and the like.
     pub marks: Vec<Mark>,
+    /// The recording of the last run, if [`Builder::trace`](super::Builder::trace) asked for it.
+    pub trace: Option<Trace>,
+    /// The line that replays the last run, and what stands for its course.
+    pub(super) last: (String, u64),
 }
 
 impl fmt::Display for Summary {
@@ -159,9 +163,18 @@ impl fmt::Display for FailureKind {
 
 /// What went wrong in a run, and how to see it again.
 ///
-/// Its `Display` is the full report, which ends with the line that replays the run.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Failure(Box<Inner>);
+/// Its `Display` is the full report, which ends with the line that replays the run. Two are equal if all but their recordings
+/// is: a run is the same whether it was recorded or not.
+#[derive(Clone)]
+pub struct Failure(Box<Inner>, Option<Box<Trace>>);
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Failure {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Inner {
@@ -173,7 +186,6 @@ struct Inner {
     tasks: Vec<TaskInfo>,
     replay: String,
     shrunk: Option<Shrunk>,
-    trace: Option<Trace>,
     dropped: Option<Dropped>,
     place: Option<&'static Location<'static>>,
 }
@@ -204,9 +216,9 @@ impl fmt::Display for Shrunk {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
-        let (steps, hash, replay, shrunk, trace) = (0, 0, String::new(), None, None);
+        let (steps, hash, replay, shrunk) = (0, 0, String::new(), None);
         let (dropped, place) = (None, None);
-        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, trace, dropped, place }))
+        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, dropped, place }), None)
     }
 
     pub(super) fn with_place(mut self, place: Option<&'static Location<'static>>) -> Self {
@@ -224,8 +236,16 @@ impl Failure {
         self
     }
 
+    /// The same with the recording of another, if that is of a run that took the same course.
+    pub(super) fn told_by(mut self, told: Self) -> Self {
+        if (told.hash(), told.message()) == (self.hash(), self.message()) {
+            self.1 = told.1;
+        }
+        self
+    }
+
     pub(super) fn with_course(mut self, hash: u64, steps: u64, trace: Option<Trace>) -> Self {
-        (self.0.hash, self.0.steps, self.0.trace) = (hash, steps, trace);
+        (self.0.hash, self.0.steps, self.1) = (hash, steps, trace.map(Box::new));
         self
     }
 
@@ -277,7 +297,7 @@ impl Failure {
 
     /// The recording of the run, if there is one.
     pub fn trace(&self) -> Option<&Trace> {
-        self.0.trace.as_ref()
+        self.1.as_deref()
     }
 
     /// What had been dropped on purpose, if anything was: see [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
@@ -303,6 +323,9 @@ impl fmt::Display for Failure {
         }
         if let Some(dropped) = dropped {
             writeln!(f, "{dropped}")?;
+        }
+        if let Some(trace) = self.trace() {
+            writeln!(f, "{trace}")?;
         }
         if let Some(shrunk) = shrunk {
             writeln!(f, "{shrunk}")?;

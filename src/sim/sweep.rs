@@ -102,7 +102,8 @@ impl Core {
         if taken {
             Resource::SWEEP.touch(Access::Write);
             self.note(fold(chance.id, u64::from(chance.polls) << 1 | u64::from(chance.after)));
-            self.dropped = Some(dropped());
+            let dropped = self.dropped.insert(dropped()).clone();
+            self.trace(|trace, now| trace.dropped(now, dropped));
         }
         taken
     }

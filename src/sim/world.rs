@@ -283,11 +283,11 @@ impl Core {
 
     fn trace_start(&mut self, number: u32) {
         if self.trace.is_some() {
-            let (Meta { path, background, node, .. }, Said { name, made, .. }) =
+            let (Meta { path, background, node, .. }, Said { name, made, handle, .. }) =
                 (&self.metas[number as usize], &self.said[number as usize]);
-            let (name, path, node) = (name.clone(), path.to_string(), self.node_name(*node));
+            let (name, path, node, handle) = (name.clone(), path.to_string(), self.node_name(*node), *handle);
             let task = TraceTask { name, path, node, made: *made, background: *background };
-            self.trace(|trace, now| trace.started(now, number, task));
+            self.trace(|trace, now| trace.started(now, number, handle, task));
         }
     }
 
@@ -394,7 +394,7 @@ impl Core {
                 self.said.push(Said::default());
             }
         }
-        self.said[number as usize].renew(&task);
+        self.said[number as usize].renew(&task, nature.handle);
         self.ready.insert(number, self.current);
         self.set_ready(number, tenant);
         self.trace_start(number);

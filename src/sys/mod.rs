@@ -10,6 +10,7 @@
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
+//! | `file` | the file that the environment names for recordings |
 //! | `hush` | panics that are expected, kept off the terminal |
 //! | `stage` | what is simulated on a thread, for code without a handle |
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
@@ -20,6 +21,8 @@
 
 pub(crate) mod arc;
 pub(crate) mod atomic;
+#[cfg(feature = "sim")]
+pub(crate) mod file;
 pub(crate) mod handover;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;

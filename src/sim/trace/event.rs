@@ -1,8 +1,8 @@
 //! What is recorded.
 
-use crate::sim::dump::{Moment, WaitInfo};
+use crate::sim::dump::{Moment, WaitInfo, label};
+use crate::sim::twist::Dropped;
 use crate::time::Instant;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::panic::Location;
@@ -77,6 +77,14 @@ pub enum What {
         /// What the note says.
         text: String,
     },
+    /// Something was dropped on purpose, the task itself or a part of it: see
+    /// [`Sim::cancel_at_each`](crate::sim::Sim::cancel_at_each).
+    Dropped {
+        /// The task that was being polled, or was to be.
+        task: usize,
+        /// What was dropped.
+        dropped: Dropped,
+    },
     /// Time moved on to that of the event.
     Moved {
         /// What it was before.
@@ -119,9 +127,6 @@ pub struct TraceTask {
 impl TraceTask {
     /// Its name, or for want of one the place where it was made.
     pub fn label(&self) -> String {
-        match self.made {
-            Some(made) if self.name.is_empty() => format!("task made at {made}"),
-            _ => self.name.clone(),
-        }
+        label(&self.name, self.made)
     }
 }

@@ -6,7 +6,8 @@
 
 use super::event::{Cause, Event, TraceTask, What};
 use super::value::{Outcome, Trace};
-use crate::sim::dump::{Moment, WaitInfo};
+use crate::sim::dump::{Moment, TaskInfo, WaitInfo};
+use crate::sim::twist::Dropped;
 use crate::sys::probe::Wait;
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -35,8 +36,10 @@ pub(in crate::sim) struct Recorder {
     /// Those that live, and those that some event names.
     tasks: BTreeMap<usize, TraceTask>,
     started: usize,
-    /// Who bears each number.
-    bearers: Vec<Option<usize>>,
+    /// Who bears each number, with the number of its handle.
+    bearers: Vec<Option<(usize, u32)>>,
+    /// Which task each handle waits for, as long as it lives.
+    handles: BTreeMap<u32, usize>,
     phase: Phase,
     at: Instant,
 }
@@ -44,8 +47,18 @@ pub(in crate::sim) struct Recorder {
 impl Recorder {
     /// One that keeps `limit` events.
     pub(in crate::sim) fn new(limit: usize) -> Self {
-        let (events, tasks, bearers) = (VecDeque::new(), BTreeMap::new(), Vec::new());
-        Self { limit, events, dropped: 0, tasks, started: 0, bearers, phase: Phase::Timers, at: Instant::EPOCH }
+        let (events, tasks, bearers, handles) = (VecDeque::new(), BTreeMap::new(), Vec::new(), BTreeMap::new());
+        Self {
+            limit,
+            events,
+            dropped: 0,
+            tasks,
+            started: 0,
+            bearers,
+            handles,
+            phase: Phase::Timers,
+            at: Instant::EPOCH,
+        }
     }
 
     fn push(&mut self, now: Moment, what: What) {
@@ -63,7 +76,7 @@ impl Recorder {
     }
 
     fn bearer(&self, number: u32) -> Option<usize> {
-        self.bearers.get(number as usize).copied().flatten()
+        self.bearers.get(number as usize).copied().flatten().map(|(task, _)| task)
     }
 
     fn running(&self) -> Option<usize> {
@@ -73,13 +86,16 @@ impl Recorder {
         }
     }
 
-    pub(in crate::sim) fn started(&mut self, now: Moment, number: u32, task: TraceTask) {
+    pub(in crate::sim) fn started(&mut self, now: Moment, number: u32, handle: u32, task: TraceTask) {
         let index = self.started;
         self.started += 1;
         self.tasks.insert(index, task);
+        if handle != 0 {
+            self.handles.insert(handle, index);
+        }
         let number = number as usize;
         self.bearers.resize(self.bearers.len().max(number + 1), None);
-        self.bearers[number] = Some(index);
+        self.bearers[number] = Some((index, handle));
         self.push(now, What::Started { task: index, by: self.running() });
     }
 
@@ -105,13 +121,15 @@ impl Recorder {
         if let Some(task) = self.running() {
             self.phase = Phase::Timers;
             let more = waits.len().saturating_sub(Trace::WAITS);
-            let waits = waits.iter().take(Trace::WAITS).map(WaitInfo::of).collect();
+            let label = |id| self.handles.get(&id).and_then(|task| self.tasks.get(task)).map(TraceTask::label);
+            let waits = waits.iter().take(Trace::WAITS).map(|wait| WaitInfo::of(wait, label)).collect();
             self.push(now, What::Pending { task, waits, more });
         }
     }
 
     pub(in crate::sim) fn done(&mut self, now: Moment, number: u32) {
-        let Some(task) = self.bearers.get_mut(number as usize).and_then(Option::take) else { return };
+        let Some((task, handle)) = self.bearers.get_mut(number as usize).and_then(Option::take) else { return };
+        self.handles.remove(&handle);
         self.phase = Phase::Timers;
         self.push(now, What::Done { task });
     }
@@ -126,6 +144,12 @@ impl Recorder {
     pub(in crate::sim) fn chose(&mut self, now: Moment, chosen: usize, n: usize) {
         if let Some(task) = self.running() {
             self.push(now, What::Chose { task, chosen, n });
+        }
+    }
+
+    pub(in crate::sim) fn dropped(&mut self, now: Moment, dropped: Dropped) {
+        if let Some(task) = self.running() {
+            self.push(now, What::Dropped { task, dropped });
         }
     }
 
@@ -144,12 +168,19 @@ impl Recorder {
     }
 
     /// The recording, with the tasks that are left counted anew.
-    pub(in crate::sim) fn finish(self, end: Moment, outcome: Outcome) -> Trace {
-        let Self { events, tasks, dropped, .. } = self;
+    pub(in crate::sim) fn finish(self, end: Moment, outcome: Outcome, concerned: &[TaskInfo]) -> Trace {
+        let Self { events, tasks, bearers, dropped, .. } = self;
         let numbers: BTreeMap<usize, usize> = tasks.keys().copied().zip(0..).collect();
         let renumbered = |event: Event| event.renumbered(|task| numbers[&task]);
         let events = events.into_iter().map(renumbered).collect();
-        Trace { tasks: tasks.into_values().collect(), events, dropped, end, outcome }
+        let concerns = |&task: &usize| {
+            let TraceTask { name, path, .. } = &tasks[&task];
+            concerned.iter().any(|info| (&info.path, &info.name) == (path, name))
+        };
+        let mut concerned: Vec<usize> = bearers.into_iter().flatten().map(|(task, _)| task).filter(concerns).collect();
+        concerned.sort_unstable();
+        concerned.iter_mut().for_each(|task| *task = numbers[&*task]);
+        Trace { tasks: tasks.into_values().collect(), events, dropped, end, outcome, concerned }
     }
 }
 
@@ -173,7 +204,8 @@ impl Event {
             | What::Pending { task, .. }
             | What::Done { task }
             | What::Panicked { task }
-            | What::Chose { task, .. } => renumber(task),
+            | What::Chose { task, .. }
+            | What::Dropped { task, .. } => renumber(task),
             What::Moved { .. } => {}
         }
         self

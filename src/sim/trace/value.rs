@@ -32,6 +32,8 @@ pub struct Trace {
     pub(super) dropped: u64,
     pub(super) end: Moment,
     pub(super) outcome: Outcome,
+    /// Whom a failure concerns.
+    pub(super) concerned: Vec<usize>,
 }
 
 /// What came of a run, as its recording tells it.

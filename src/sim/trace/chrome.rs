@@ -1,0 +1,225 @@
+//! A recording for trace viewers.
+
+use super::escape::Json;
+use super::event::Cause;
+use super::story::{Act, End, Place, Row, Span, Stay, Story};
+use super::value::Trace;
+use super::words::{Short, cause, waits};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+/// The process of all tasks.
+const PID: usize = 1;
+/// The thread of what no task does: time that moves on, timers that ring. Tasks follow.
+const CLOCK: usize = 0;
+/// The shortest that a poll is drawn, in nanoseconds.
+const SHORTEST: u64 = 10;
+/// How many polls as long as the longest fill the whole run.
+const FINEST: u64 = 500;
+
+impl Trace {
+    /// The run in the Trace Event Format, for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`: a thread for each task,
+    /// slices for its polls and for what it does between them, arrows for wake-ups and starts.
+    ///
+    /// # Time
+    /// Its time is virtual. As a poll takes no virtual time, it is given some here: the polls of one instant follow each other from that
+    /// instant on, and take at most half of the time up to the next instant, and at most a five-hundredth of the run each. No
+    /// event is shown before its instant, and the first of an instant is shown at it exactly, unless so many polls are made
+    /// within so short a time that they would be shorter than 10 ns. The exact instant of a poll is among its arguments.
+    ///
+    /// Source of the format: "Trace Event Format", Google, 2016.
+    pub fn to_chrome(&self) -> String {
+        let story = Story::of(self);
+        let mut out = Out { trace: self, times: times(&story.rows), rows: &story.rows, text: String::new(), flows: 0 };
+        let what = self.failure().map_or("done".to_string(), |(kind, message)| format!("{kind}: {message}"));
+        let _ = writeln!(
+            out.text,
+            "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"outcome\":{},\"replay\":{},\"events dropped\":{},\"time\":\
+             \"virtual; polls take none, and are drawn from their instant on\"}},\"traceEvents\":[",
+            Json(&what),
+            Json(self.replay()),
+            self.dropped()
+        );
+        let _ = write!(
+            out.text,
+            "{{\"ph\":\"M\",\"pid\":{PID},\"name\":\"process_name\",\"args\":{{\"name\":\"simulation\"}}}}"
+        );
+        out.thread(CLOCK, "(time)");
+        for (task, told) in self.tasks().iter().enumerate() {
+            let path = if told.path.is_empty() { String::new() } else { format!(" [{}]", told.path) };
+            out.thread(thread(task), &format!("{}{path}", told.label()));
+        }
+        story.spans.iter().for_each(|span| out.stay(span));
+        story.rows.iter().enumerate().for_each(|(n, row)| out.row(n, row));
+        let end = out.end();
+        if self.failure().is_some() {
+            out.event("i", CLOCK, end, &what, "failure", "\"s\":\"g\"");
+        }
+        out.text.push_str("\n]}\n");
+        out.text
+    }
+}
+
+const fn thread(task: usize) -> usize {
+    task + 1
+}
+
+/// Where each row is drawn: from when on, and for how long, in nanoseconds.
+fn times(rows: &[Row<'_>]) -> Vec<(u64, u64)> {
+    let instant = |row: &Row<'_>| row.now.at.as_nanos();
+    let all = rows.last().map_or(0, instant) - rows.first().map_or(0, instant);
+    let longest = if all == 0 { 1_000 } else { all / FINEST };
+    let (mut times, mut free) = (Vec::new(), 0);
+    for same in rows.chunk_by(|a, b| a.now.at == b.now.at) {
+        let (at, next) = (instant(&same[0]), rows.get(times.len() + same.len()).map_or(u64::MAX, instant));
+        let share = (next - at) / 2 / same.len() as u64;
+        for row in same {
+            let length = if row.is_start() { 0 } else { share.min(longest).max(SHORTEST) };
+            let start = at.max(free);
+            times.push((start, length));
+            free = start.saturating_add(length);
+        }
+    }
+    times
+}
+
+/// Nanoseconds as the format has them: microseconds.
+struct Micros(u64);
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+struct Out<'a> {
+    trace: &'a Trace,
+    rows: &'a [Row<'a>],
+    times: Vec<(u64, u64)>,
+    text: String,
+    flows: u64,
+}
+
+impl Out<'_> {
+    fn thread(&mut self, tid: usize, name: &str) {
+        let name = Json(name);
+        let _ = write!(
+            self.text,
+            ",\n{{\"ph\":\"M\",\"pid\":{PID},\"tid\":{tid},\"name\":\"thread_name\",\"args\":{{\"name\":{name}}}}},\n\
+             {{\"ph\":\"M\",\"pid\":{PID},\"tid\":{tid},\"name\":\"thread_sort_index\",\"args\":{{\"sort_index\":{tid}}}}}"
+        );
+    }
+
+    fn event(&mut self, ph: &str, tid: usize, ts: u64, name: &str, cat: &str, rest: &str) {
+        let (ts, name) = (Micros(ts), Json(name));
+        let head = format!("\"ph\":\"{ph}\",\"pid\":{PID},\"tid\":{tid},\"ts\":{ts},\"name\":{name},\"cat\":\"{cat}\"");
+        let _ = write!(self.text, ",\n{{{head},{rest}}}");
+    }
+
+    fn slice(&mut self, tid: usize, from: u64, to: u64, name: &str, cat: &str, args: &[(&str, &str)]) {
+        if to > from {
+            let mut rest = format!("\"dur\":{},\"args\":{{", Micros(to - from));
+            for (n, (key, value)) in args.iter().enumerate() {
+                let _ = write!(rest, "{}{}:{}", if n == 0 { "" } else { "," }, Json(key), Json(value));
+            }
+            rest.push('}');
+            self.event("X", tid, from, name, cat, &rest);
+        }
+    }
+
+    /// An arrow from one thread, at a time, to another.
+    fn arrow(&mut self, cat: &str, from: (usize, u64), to: (usize, u64)) {
+        self.flows += 1;
+        let id = format!("\"id\":{}", self.flows);
+        self.event("s", from.0, from.1, cat, cat, &id);
+        self.event("f", to.0, to.1, cat, cat, &format!("{id},\"bp\":\"e\""));
+    }
+
+    fn time(&self, Place { row, act }: Place) -> u64 {
+        let (start, length) = self.times[row];
+        start + length * act as u64 / (self.rows[row].acts.len() as u64 + 1)
+    }
+
+    fn end(&self) -> u64 {
+        let last = self.times.last().map_or(0, |(start, length)| start + length);
+        last.max(self.trace.end().at.as_nanos())
+    }
+
+    fn stay(&mut self, span: &Span<'_>) {
+        let (tid, from) = (thread(span.task), self.time(span.from));
+        let to = span.to.map_or(self.end(), |place| self.time(place));
+        match span.stay {
+            Stay::Waits(on) => {
+                let made: Vec<String> =
+                    on.on.iter().filter_map(|wait| wait.id.map(|(_, made)| made.to_string())).collect();
+                let made = made.join(", ");
+                let args = if made.is_empty() { &[][..] } else { &[("made at", made.as_str())] };
+                self.slice(tid, from, to, &waits(on), "wait", args);
+            }
+            Stay::Unknown => self.slice(tid, from, to, "waits", "wait", &[]),
+            Stay::Ready(None) => self.slice(tid, from, to, "ready", "ready", &[("since", "it was started")]),
+            Stay::Ready(Some(by)) => {
+                self.slice(tid, from, to, "ready", "ready", &[("woken by", &cause(self.trace, by))])
+            }
+        }
+    }
+
+    fn row(&mut self, n: usize, row: &Row<'_>) {
+        let (start, length) = self.times[n];
+        if let Some(from) = row.from {
+            let free = n.checked_sub(1).map_or(from.as_nanos(), |before| self.times[before].0 + self.times[before].1);
+            let name = format!("time moves on to {}", Short(row.now.at.as_nanos()));
+            self.slice(CLOCK, free, start, &name, "time", &[]);
+        }
+        let tid = row.poll.as_ref().map_or(CLOCK, |poll| thread(poll.of));
+        match &row.poll {
+            None => self.slice(
+                CLOCK,
+                start,
+                start + length,
+                "wakes",
+                "time",
+                &[("at", &Short(row.now.at.as_nanos()).to_string())],
+            ),
+            Some(poll) => {
+                let then = match poll.end {
+                    End::Waits(_) if row.wakes_itself() => "is ready again".to_string(),
+                    End::Waits(on) => format!("waits for {}", waits(on)),
+                    End::Done => "is done".to_string(),
+                    End::Panicked => "panics".to_string(),
+                    End::Cut => "not recorded".to_string(),
+                };
+                let (at, among) = (Short(row.now.at.as_nanos()).to_string(), poll.among.to_string());
+                let args = [("at", at.as_str()), ("ready tasks", among.as_str()), ("then", then.as_str())];
+                self.slice(tid, start, start + length, &format!("poll {}", row.now.poll), "poll", &args);
+            }
+        }
+        for (act, done) in (1..).zip(&row.acts) {
+            let at = self.time(Place { row: n, act });
+            match done {
+                Act::Starts(task) if row.poll.is_some() => self.leads_to("start", (tid, at), n, *task),
+                Act::Wakes(task, Cause::Task(_)) => self.leads_to("wake", (tid, at), n, *task),
+                Act::Wakes(task, _) => self.leads_to("wake", (CLOCK, at), n, *task),
+                Act::Starts(_) => {}
+                Act::Chooses { chosen, n } => {
+                    self.event("i", tid, at, &format!("chooses {chosen} below {n}"), "choice", "\"s\":\"t\"")
+                }
+                Act::Notes(text) => self.event("i", tid, at, text, "note", "\"s\":\"t\""),
+                Act::Moves { to, .. } => {
+                    self.event("i", tid, at, &format!("moves time to {}", Short(to.as_nanos())), "time", "\"s\":\"t\"");
+                }
+                Act::Drops(dropped) => self.event("i", tid, at, &dropped.to_string(), "drop", "\"s\":\"t\""),
+            }
+        }
+    }
+
+    /// An arrow to the poll of `task` that follows a row, if there is one.
+    fn leads_to(&mut self, cat: &str, from: (usize, u64), row: usize, task: usize) {
+        let next = self.rows.iter().skip(row + 1).position(|row| row.polls(task));
+        if let Some(next) = next {
+            self.arrow(cat, from, (thread(task), self.times[row + 1 + next].0));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Where things stand in the drawing of a run: rows from left to right, a lane for each task.
+
+use super::story::{Act, Place, Poll, Row, Story};
+use super::value::Trace;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// How wide the rows should be together, in pixels: at least and at most.
+const NARROW: f32 = 900.0;
+const WIDE: f32 = 2_200.0;
+/// How far rows may be stretched and pressed together for that.
+const STRETCHED: f32 = 4.0;
+const PRESSED: f32 = 0.2;
+/// How wide a poll is, by nature; and a place where others than polls wake tasks.
+const POLL: f32 = 18.0;
+const WAKES: f32 = 8.0;
+/// What is added for each act of a poll, up to so many.
+const ACT: f32 = 4.0;
+const SPREAD: usize = 12;
+/// How wide it is where time moves on, for the shortest time; what is added when it is twice as long; and the most.
+const MOVES: f32 = 30.0;
+const DOUBLED: f32 = 6.0;
+const MOVES_MOST: f32 = 110.0;
+/// How much room there is after the last row, for what tasks wait for at the end.
+const AFTER: f32 = 60.0;
+/// The most lanes.
+pub(super) const LANES: usize = 200;
+
+/// A lane's height, and what is added above it if there are notes.
+pub(super) const LANE: f32 = 26.0;
+pub(super) const NOTES: f32 = 15.0;
+
+/// A row that is drawn: where time moves on before it, and where it begins and ends.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    pub(super) moves: f32,
+    pub(super) from: f32,
+    pub(super) to: f32,
+}
+
+/// The lane of a task.
+pub(super) struct Lane {
+    pub(super) task: usize,
+    /// Where the middle of its bars is.
+    pub(super) y: f32,
+    pub(super) notes: bool,
+}
+
+pub(super) struct Layout {
+    /// How many rows are left out at the beginning, and how many of them are polls.
+    pub(super) skipped: usize,
+    pub(super) skipped_polls: u64,
+    /// Those that are not left out.
+    pub(super) columns: Vec<Column>,
+    pub(super) lanes: Vec<Lane>,
+    /// How many tasks have no lane though there is something of them.
+    pub(super) hidden: usize,
+    /// By task, which lane it has.
+    of: Vec<Option<usize>>,
+    pub(super) left: f32,
+    pub(super) right: f32,
+    pub(super) bottom: f32,
+    acts: Vec<usize>,
+}
+
+impl Layout {
+    /// Rows begin at `left`, lanes at `top`.
+    pub(super) fn of(trace: &Trace, story: &Story<'_>, left: f32, top: f32) -> Self {
+        let natural: Vec<(f32, f32)> = natural(&story.rows);
+        let sum = |widths: &[(f32, f32)]| widths.iter().map(|(moves, own)| moves + own).sum::<f32>();
+        let mut skipped = 0;
+        while sum(&natural[skipped..]) * PRESSED > WIDE {
+            // In parts, so that the sum is not taken for each row of a long run.
+            skipped += (natural.len() - skipped).div_ceil(20);
+        }
+        let all = sum(&natural[skipped..]).max(1.0);
+        let scale = (NARROW / all).clamp(1.0, STRETCHED).min((WIDE / all).max(PRESSED));
+        let (mut at, mut columns) = (left, Vec::new());
+        for (moves, own) in &natural[skipped..] {
+            let from = at + moves * scale;
+            columns.push(Column { moves: at, from, to: from + own * scale });
+            at = from + own * scale;
+        }
+        let skipped_polls = story.rows[..skipped].iter().filter(|row| row.poll.is_some()).count() as u64;
+        let acts = story.rows.iter().map(|row| row.acts.len()).collect();
+        let (mut lanes, hidden) = lanes(trace, &story.rows[skipped..], skipped > 0 || trace.dropped() > 0);
+        let noting: BTreeSet<usize> = story.rows[skipped..].iter().filter_map(noting).collect();
+        let (mut y, mut of) = (top, alloc::vec![None; trace.tasks().len()]);
+        for (n, lane) in lanes.iter_mut().enumerate() {
+            lane.notes = noting.contains(&lane.task);
+            y += if lane.notes { NOTES } else { 0.0 };
+            lane.y = y + LANE / 2.0;
+            y += LANE;
+            of[lane.task] = Some(n);
+        }
+        let after = if story.spans.iter().any(|span| span.to.is_none()) { AFTER } else { 6.0 };
+        Self { skipped, skipped_polls, columns, lanes, hidden, of, left, right: at + after, bottom: y, acts }
+    }
+
+    /// The column of a row, if it is drawn.
+    pub(super) fn column(&self, row: usize) -> Option<Column> {
+        self.columns.get(row.checked_sub(self.skipped)?).copied()
+    }
+
+    /// Where a place is: the left edge, if it is left out.
+    pub(super) fn x(&self, Place { row, act }: Place) -> f32 {
+        let Some(column) = self.column(row) else { return self.left };
+        let acts = self.acts[row];
+        column.from + mark(column, acts) * act as f32 / (acts + 1) as f32
+    }
+
+    pub(super) fn lane(&self, task: usize) -> Option<&Lane> {
+        self.of[task].map(|lane| &self.lanes[lane])
+    }
+}
+
+/// How wide the mark of a poll is that has so many acts: they have some room.
+pub(super) fn mark(Column { from, to, .. }: Column, acts: usize) -> f32 {
+    ((to - from) * 0.8).min(14.0 + ACT * acts.min(SPREAD) as f32)
+}
+
+/// For each row, how wide it is where time moves on before it, and how wide it is itself.
+fn natural(rows: &[Row<'_>]) -> Vec<(f32, f32)> {
+    let gap = |row: &Row<'_>| row.from.map(|from| (row.now.at.as_nanos() - from.as_nanos()).max(1));
+    let least = rows.iter().filter_map(gap).min().unwrap_or(1);
+    let width = |gap: u64| (MOVES + DOUBLED * (gap / least).ilog2() as f32).min(MOVES_MOST);
+    let own = |row: &Row<'_>| match row.poll {
+        Some(_) => POLL + ACT * row.acts.len().min(SPREAD) as f32,
+        None if row.is_start() => 0.0,
+        None => WAKES,
+    };
+    rows.iter().map(|row| (gap(row).map_or(0.0, width), own(row))).collect()
+}
+
+/// A lane for each task that is there in these rows; where there are too many, for those whom a failure concerns, and for
+/// those that do something last.
+fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
+    let mut seen = BTreeSet::new();
+    let mut lately: Vec<usize> = trace.concerned.clone();
+    for row in rows.iter().rev() {
+        lately.extend(row.poll.iter().map(|poll| poll.of));
+        lately.extend(row.acts.iter().filter_map(|act| match *act {
+            Act::Starts(task) | Act::Wakes(task, _) => Some(task),
+            Act::Chooses { .. } | Act::Notes(_) | Act::Drops(_) | Act::Moves { .. } => None,
+        }));
+    }
+    if cut {
+        // Those that only wait all the time are there, too.
+        lately.extend((0..trace.tasks().len()).filter(|&task| waits_all_along(trace, task)));
+    }
+    let count = lately.iter().copied().collect::<BTreeSet<_>>().len();
+    for task in lately {
+        if seen.len() < LANES {
+            seen.insert(task);
+        }
+    }
+    let hidden = count - seen.len();
+    (seen.into_iter().map(|task| Lane { task, y: 0.0, notes: false }).collect(), hidden)
+}
+
+/// Whether the recording tells no end of a task.
+fn waits_all_along(trace: &Trace, task: usize) -> bool {
+    use super::event::{Event, What};
+    !trace.events().iter().any(|Event { what, .. }| *what == What::Done { task })
+}
+
+/// Who makes a note in a row.
+fn noting(row: &Row<'_>) -> Option<usize> {
+    let noted = row.acts.iter().any(|act| matches!(act, Act::Notes(_)));
+    row.poll.as_ref().filter(|_| noted).map(|&Poll { of, .. }| of)
+}
