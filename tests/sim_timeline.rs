@@ -8,12 +8,13 @@ mod story;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 use story::story;
-use wakeful::sim::trace::Trace;
-use wakeful::sim::{self, Builder, Failure, FailureKind, Report, Sim};
+use wakeful::sim::trace::{Event, Trace, What};
+use wakeful::sim::{self, Builder, Failure, FailureKind, Faults, Report, Sim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -271,6 +272,34 @@ fn polls_that_crowd_between_two_instants_push_later_ones_on_and_never_back() {
     assert!(starts.is_sorted_by(|a, b| a < b), "{starts:?}");
     let last = events(&json).iter().find(|event| event["args"]["at"] == "1.0000001s").unwrap();
     assert_eq!((starts[0], last["ts"].as_f64()), (0.0, Some(1_000_000.1)));
+}
+
+#[test]
+fn nodes_are_processes_and_faults_are_told() {
+    let always = Faults::new().enabled_one_in(NonZeroU8::MIN).fires_one_in(NonZeroU8::MIN);
+    let trace = recorded(tracing().faults(always).run(async |sim: Sim| {
+        let tasks = ["db", "web"].map(|name| {
+            let node = sim.node(name);
+            node.spawn("serve", async { assert!(wakeful::buggify!("the disk <fails>")) })
+        });
+        for task in tasks {
+            task.await;
+        }
+    }));
+    let json = json(&trace);
+    let pid = |ph: &str, name: &str| {
+        let named = |event: &&Value| event["ph"] == ph && (event["args"]["name"] == name || event["name"] == name);
+        events(&json).iter().find(named).and_then(|event| event["pid"].as_u64())
+    };
+    assert_eq!((pid("M", "simulation"), pid("M", "db"), pid("M", "web")), (Some(1), Some(2), Some(3)));
+    assert_eq!((pid("M", "root"), pid("M", "serve [1]")), (Some(1), Some(3)));
+    assert_eq!(pid("i", "fault: the disk <fails>"), Some(2));
+    let svg = trace.to_svg();
+    assert!(svg.contains(">web/serve<") && svg.contains("fault: the disk &lt;fails&gt;"), "{svg}");
+    let text = trace.to_string();
+    assert!(text.contains("db/serve: meets a fault, \"the disk <fails>\"; wakes root; is done"), "{text}");
+    let told = |event: &&Event| matches!(event.what, What::Fault { task: Some(_), text: "the disk <fails>", .. });
+    assert_eq!(trace.events().iter().filter(told).count(), 2);
 }
 
 #[test]

@@ -64,6 +64,9 @@ pub fn fault(text: &'static str) -> bool {
         world.core.with(|core| {
             let fires = core.fault(place);
             core.marks.count(MarkKind::Buggify, place, text, fires);
+            if fires {
+                core.trace(|trace, now| trace.fault(now, text, place));
+            }
             fires
         })
     })

@@ -10,7 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-/// The process of all tasks.
+/// The process of the tasks that are on no node. Those of nodes follow.
 const PID: usize = 1;
 /// The thread of what no task does: time that moves on, timers that ring. Tasks follow.
 const CLOCK: usize = 0;
@@ -21,7 +21,7 @@ const FINEST: u64 = 500;
 
 impl Trace {
     /// The run in the Trace Event Format, for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`: a thread for each task,
-    /// slices for its polls and for what it does between them, arrows for wake-ups and starts.
+    /// in a process for each node; slices for polls and for what a task does between them; arrows for wake-ups and starts.
     ///
     /// # Time
     /// Its time is virtual. As a poll takes no virtual time, it is given some here: the polls of one instant follow each other from that
@@ -32,7 +32,19 @@ impl Trace {
     /// Source of the format: "Trace Event Format", Google, 2016.
     pub fn to_chrome(&self) -> String {
         let story = Story::of(self);
-        let mut out = Out { trace: self, times: times(&story.rows), rows: &story.rows, text: String::new(), flows: 0 };
+        let mut nodes: Vec<&str> = Vec::new();
+        let mut pid = |node| match (node, nodes.iter().position(|&known| known == node)) {
+            ("", _) => PID,
+            (_, Some(known)) => PID + 1 + known,
+            (_, None) => {
+                nodes.push(node);
+                PID + nodes.len()
+            }
+        };
+        let mut pids = alloc::vec![PID];
+        pids.extend(self.tasks().iter().map(|task| pid(&task.node)));
+        let (times, text) = (times(&story.rows), String::new());
+        let mut out = Out { trace: self, rows: &story.rows, times, pids, text, flows: 0 };
         let what = self.failure().map_or("done".to_string(), |(kind, message)| format!("{kind}: {message}"));
         let _ = writeln!(
             out.text,
@@ -42,10 +54,11 @@ impl Trace {
             Json(self.replay()),
             self.dropped()
         );
-        let _ = write!(
-            out.text,
-            "{{\"ph\":\"M\",\"pid\":{PID},\"name\":\"process_name\",\"args\":{{\"name\":\"simulation\"}}}}"
-        );
+        for (pid, name) in (PID..).zip(core::iter::once("simulation").chain(nodes)) {
+            let comma = if pid == PID { "" } else { ",\n" };
+            let head = format!("\"ph\":\"M\",\"pid\":{pid},\"name\":\"process_name\"");
+            let _ = write!(out.text, "{comma}{{{head},\"args\":{{\"name\":{}}}}}", Json(name));
+        }
         out.thread(CLOCK, "(time)");
         for (task, told) in self.tasks().iter().enumerate() {
             let path = if told.path.is_empty() { String::new() } else { format!(" [{}]", told.path) };
@@ -98,23 +111,25 @@ struct Out<'a> {
     trace: &'a Trace,
     rows: &'a [Row<'a>],
     times: Vec<(u64, u64)>,
+    /// The process of each thread.
+    pids: Vec<usize>,
     text: String,
     flows: u64,
 }
 
 impl Out<'_> {
     fn thread(&mut self, tid: usize, name: &str) {
-        let name = Json(name);
+        let (name, pid) = (Json(name), self.pids[tid]);
         let _ = write!(
             self.text,
-            ",\n{{\"ph\":\"M\",\"pid\":{PID},\"tid\":{tid},\"name\":\"thread_name\",\"args\":{{\"name\":{name}}}}},\n\
-             {{\"ph\":\"M\",\"pid\":{PID},\"tid\":{tid},\"name\":\"thread_sort_index\",\"args\":{{\"sort_index\":{tid}}}}}"
+            ",\n{{\"ph\":\"M\",\"pid\":{pid},\"tid\":{tid},\"name\":\"thread_name\",\"args\":{{\"name\":{name}}}}},\n\
+             {{\"ph\":\"M\",\"pid\":{pid},\"tid\":{tid},\"name\":\"thread_sort_index\",\"args\":{{\"sort_index\":{tid}}}}}"
         );
     }
 
     fn event(&mut self, ph: &str, tid: usize, ts: u64, name: &str, cat: &str, rest: &str) {
-        let (ts, name) = (Micros(ts), Json(name));
-        let head = format!("\"ph\":\"{ph}\",\"pid\":{PID},\"tid\":{tid},\"ts\":{ts},\"name\":{name},\"cat\":\"{cat}\"");
+        let (ts, name, pid) = (Micros(ts), Json(name), self.pids[tid]);
+        let head = format!("\"ph\":\"{ph}\",\"pid\":{pid},\"tid\":{tid},\"ts\":{ts},\"name\":{name},\"cat\":\"{cat}\"");
         let _ = write!(self.text, ",\n{{{head},{rest}}}");
     }
 
@@ -207,7 +222,8 @@ impl Out<'_> {
                     self.event("i", tid, at, &format!("chooses {chosen} below {n}"), "choice", "\"s\":\"t\"")
                 }
                 Act::Notes(text) => self.event("i", tid, at, text, "note", "\"s\":\"t\""),
-                Act::Moves { to, .. } => {
+                Act::Faults(text) => self.event("i", tid, at, &format!("fault: {text}"), "fault", "\"s\":\"t\""),
+                Act::Moves { to } => {
                     self.event("i", tid, at, &format!("moves time to {}", Short(to.as_nanos())), "time", "\"s\":\"t\"");
                 }
                 Act::Drops(dropped) => self.event("i", tid, at, &dropped.to_string(), "drop", "\"s\":\"t\""),

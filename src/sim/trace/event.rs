@@ -77,6 +77,15 @@ pub enum What {
         /// What the note says.
         text: String,
     },
+    /// There was a fault: [`buggify!`](crate::buggify) said so.
+    Fault {
+        /// The task that was being polled.
+        task: Option<usize>,
+        /// The text of the mark.
+        text: &'static str,
+        /// Where the mark stands.
+        place: &'static Location<'static>,
+    },
     /// Something was dropped on purpose, the task itself or a part of it: see
     /// [`Sim::cancel_at_each`](crate::sim::Sim::cancel_at_each).
     Dropped {

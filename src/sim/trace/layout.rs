@@ -26,7 +26,7 @@ const AFTER: f32 = 60.0;
 /// The most lanes.
 pub(super) const LANES: usize = 200;
 
-/// A lane's height, and what is added above it if there are notes.
+/// A lane's height, and what is added above it if there are notes or faults.
 pub(super) const LANE: f32 = 26.0;
 pub(super) const NOTES: f32 = 15.0;
 
@@ -141,7 +141,7 @@ fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
         lately.extend(row.poll.iter().map(|poll| poll.of));
         lately.extend(row.acts.iter().filter_map(|act| match *act {
             Act::Starts(task) | Act::Wakes(task, _) => Some(task),
-            Act::Chooses { .. } | Act::Notes(_) | Act::Drops(_) | Act::Moves { .. } => None,
+            Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => None,
         }));
     }
     if cut {
@@ -164,8 +164,8 @@ fn waits_all_along(trace: &Trace, task: usize) -> bool {
     !trace.events().iter().any(|Event { what, .. }| *what == What::Done { task })
 }
 
-/// Who makes a note in a row.
+/// Who makes a note in a row, or meets a fault.
 fn noting(row: &Row<'_>) -> Option<usize> {
-    let noted = row.acts.iter().any(|act| matches!(act, Act::Notes(_)));
+    let noted = row.acts.iter().any(|act| matches!(act, Act::Notes(_) | Act::Faults(_)));
     row.poll.as_ref().filter(|_| noted).map(|&Poll { of, .. }| of)
 }

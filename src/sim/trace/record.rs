@@ -13,6 +13,7 @@ use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::panic::Location;
 
 /// What the executor is about between the events.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,6 +163,10 @@ impl Recorder {
         self.push(now, What::Noted { task: self.running(), text });
     }
 
+    pub(in crate::sim) fn fault(&mut self, now: Moment, text: &'static str, place: &'static Location<'static>) {
+        self.push(now, What::Fault { task: self.running(), text, place });
+    }
+
     /// What the executor is about from now on. Gives what it was about.
     pub(in crate::sim) fn enter(&mut self, phase: Phase) -> Phase {
         core::mem::replace(&mut self.phase, phase)
@@ -199,7 +204,7 @@ impl Event {
                     renumber(by);
                 }
             }
-            What::Noted { task, .. } => task.iter_mut().for_each(renumber),
+            What::Noted { task, .. } | What::Fault { task, .. } => task.iter_mut().for_each(renumber),
             What::Polled { task, .. }
             | What::Pending { task, .. }
             | What::Done { task }

@@ -16,6 +16,7 @@ pub(super) enum Act<'a> {
     Wakes(usize, Cause),
     Chooses { chosen: usize, n: usize },
     Notes(&'a str),
+    Faults(&'a str),
     Drops(&'a Dropped),
     Moves { to: Instant },
 }
@@ -161,6 +162,7 @@ fn rows<'a>(events: &'a [Event]) -> Vec<Row<'a>> {
             What::Woken { task, by } => Act::Wakes(*task, *by),
             What::Chose { chosen, n, .. } => Act::Chooses { chosen: *chosen, n: *n },
             What::Noted { text, .. } => Act::Notes(text),
+            What::Fault { text, .. } => Act::Faults(text),
             What::Dropped { dropped, .. } => Act::Drops(dropped),
         };
         let follows = polling || rows.last().is_some_and(|row| row.poll.is_none() && moved.is_none());
@@ -199,7 +201,7 @@ fn spans<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Span<'a>> {
                 Act::Starts(task) => turn(task, Place { row, act }, Some(Stay::Ready(None)), &mut now),
                 Act::Wakes(task, by) if of == Some(task) => again = Some(by),
                 Act::Wakes(task, by) => turn(task, Place { row, act }, Some(Stay::Ready(Some(by))), &mut now),
-                Act::Chooses { .. } | Act::Notes(_) | Act::Drops(_) | Act::Moves { .. } => {}
+                Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => {}
             }
         }
         if let Some(poll) = poll {

@@ -330,7 +330,7 @@ impl Picture<'_> {
                 Act::Chooses { chosen, n } => says.push_str(&format!("; it chooses {chosen} below {n}")),
                 Act::Drops(dropped) => says.push_str(&format!("; {dropped}")),
                 Act::Moves { to } => says.push_str(&format!("; it moves time to {}", Short(to.as_nanos()))),
-                Act::Starts(_) | Act::Wakes(..) | Act::Notes(_) => {}
+                Act::Starts(_) | Act::Wakes(..) | Act::Notes(_) | Act::Faults(_) => {}
             }
         }
         self.put(format_args!(
@@ -361,34 +361,32 @@ impl Picture<'_> {
         self.put(format_args!("</g>"));
     }
 
-    /// What the test noted, above the lanes of those that did; cut off where the next begins.
+    /// What the test noted, and which faults there were, above the lanes of those concerned; cut off where the next begins.
     fn notes(&mut self) {
-        let mut notes: Vec<(usize, f32, f32, &str)> = Vec::new();
+        let mut notes = Vec::new();
         for (n, row) in self.story.rows.iter().enumerate().skip(self.layout.skipped) {
+            let Some(lane) = row.poll.as_ref().and_then(|poll| self.layout.lane(poll.of)) else { continue };
             for (act, done) in (1..).zip(&row.acts) {
-                let lane = row.poll.as_ref().and_then(|poll| self.layout.lane(poll.of));
-                if let (Act::Notes(text), Some(lane)) = (done, lane) {
-                    notes.push((
-                        lane.task,
-                        self.layout.x(Place { row: n, act }),
-                        lane.y - LANE / 2.0 - NOTES + 11.0,
-                        text,
-                    ));
-                }
+                let (text, kind) = match *done {
+                    Act::Notes(text) => (text, "note"),
+                    Act::Faults(text) => (text, "fault"),
+                    _ => continue,
+                };
+                let (x, y) = (self.layout.x(Place { row: n, act }), lane.y - LANE / 2.0 - NOTES + 11.0);
+                notes.push((lane.task, x, y, text, kind));
             }
         }
-        for (n, &(task, x, y, text)) in notes.iter().enumerate() {
+        for (n, &(task, x, y, text, kind)) in notes.iter().enumerate() {
             let next = notes[n + 1..].iter().find(|note| note.0 == task).map(|note| note.1);
             let room = next.map_or(60, |next| ((next - x - 8.0) / SMALL) as usize);
             let mut label = line(text, 60);
             cut(&mut label, room.max(1));
-            self.put(format_args!(
-                "<g><title>{}</title><path class=\"flag\" d=\"M{x:.1} {:.1}v-9l5 3l-5 3Z\"/>",
-                Xml(&format!("note: {text}")),
-                y + 3.0
-            ));
+            let (says, foot) = (Xml(&format!("{kind}: {text}")).to_string(), y + 3.0);
+            let (flag, class) = if kind == "note" { ("flag", "s n") } else { ("panic", "s bad") };
+            let shape = format!("<path class=\"{flag}\" d=\"M{x:.1} {foot:.1}v-9l5 3l-5 3Z\"/>");
+            self.put(format_args!("<g><title>{says}</title>{shape}"));
             if room >= 3 {
-                self.text(x + 7.0, y, "s n", &label);
+                self.text(x + 7.0, y, class, &label);
             }
             self.put(format_args!("</g>"));
         }

@@ -103,7 +103,7 @@ fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> Ve
         let Row { poll, acts, .. } = &story.rows[row];
         let woken = acts.iter().filter_map(|act| match *act {
             Act::Starts(task) | Act::Wakes(task, _) => Some(task),
-            Act::Chooses { .. } | Act::Notes(_) | Act::Drops(_) | Act::Moves { .. } => None,
+            Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => None,
         });
         poll.iter().map(|poll| poll.of).chain(woken)
     });
@@ -207,7 +207,7 @@ impl Picture<'_> {
                 Act::Wakes(task, _) if of == Some(task) => {}
                 Act::Wakes(task, Cause::Task(by)) => signs.push((task, if lane(by) < lane(task) { '>' } else { '<' })),
                 Act::Wakes(task, _) => signs.push((task, 'v')),
-                Act::Chooses { .. } | Act::Notes(_) | Act::Drops(_) | Act::Moves { .. } => {}
+                Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => {}
             }
         }
         if let Some(Poll { of, end, .. }) = row.poll {
@@ -254,6 +254,7 @@ impl Picture<'_> {
                 Act::Wakes(task, Cause::Outside) => ("another thread wakes ", called(task)),
                 Act::Chooses { chosen, n } => ("chooses ", format!("{chosen} below {n}")),
                 Act::Notes(text) => ("notes ", format!("\"{}\"", line(text, WIDTH))),
+                Act::Faults(text) => ("meets a fault, ", format!("\"{}\"", line(text, WIDTH))),
                 Act::Drops(dropped) => ("", line(&dropped.to_string(), WIDTH)),
                 Act::Moves { to } => ("moves time to ", Short(to.as_nanos()).to_string()),
             };

@@ -65,15 +65,16 @@ pub(super) fn cut(text: &mut String, most: usize) {
     }
 }
 
-/// A task by its name, or the file and line where it was made.
+/// A task by its name, or the file and line where it was made; before it its node, if it is on one.
 pub(super) fn name(trace: &Trace, task: usize, most: usize) -> String {
     let task = &trace.tasks()[task];
+    let node = if task.node.is_empty() { String::new() } else { format!("{}/", task.node) };
     match task.made {
         Some(made) if task.name.is_empty() => {
             let file = made.file().rsplit(['/', '\\']).next().unwrap_or_default();
-            line(&format!("{file}:{}", made.line()), most)
+            line(&format!("{node}{file}:{}", made.line()), most)
         }
-        _ => line(&task.name, most),
+        _ => line(&format!("{node}{}", task.name), most),
     }
 }
 
