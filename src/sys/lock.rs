@@ -1,7 +1,7 @@
 //! The one lock of the kit: a value that is reached through a closure, so that nobody holds it across foreign code.
 //!
 //! Which lock it is: loom's mutex under loom; a critical section with the feature of that name, or where there is
-//! neither `std` nor `spin`; std's mutex; a spinlock by the feature `spin`.
+//! neither `std` nor `spin`; a [word](super::word) on which threads park, with `std`; a spinlock by the feature `spin`.
 //!
 //! The rule of the house (design rule k): a closure given to [`Lock::with`] clones, wakes and drops no waker, calls no
 //! spawner and no alarm, and drops no value of the user.
@@ -24,6 +24,12 @@ impl<T> Lock<T> {
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.0.with(f)
     }
+
+    /// As [`with`](Self::with), unless the lock is taken at this moment.
+    #[inline(always)]
+    pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_with(f)
+    }
 }
 
 #[cfg(wakeful_loom)]
@@ -37,6 +43,10 @@ mod raw {
 
         pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
             f(&mut self.0.lock().unwrap())
+        }
+
+        pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+            self.0.try_lock().ok().map(|mut value| f(&mut value))
         }
     }
 }
@@ -56,27 +66,17 @@ mod raw {
         pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
             critical_section::with(|cs| f(&mut self.0.borrow_ref_mut(cs)))
         }
+
+        #[inline]
+        pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+            Some(self.with(f))
+        }
     }
 }
 
 #[cfg(all(not(wakeful_loom), feature = "std", not(feature = "critical-section")))]
 mod raw {
-    use std::sync::{Mutex, PoisonError};
-
-    pub(crate) struct Raw<T>(Mutex<T>);
-
-    impl<T> Raw<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(Mutex::new(value))
-        }
-
-        /// A panic inside a closure is a bug of the kit; it must not turn into a second one for everybody else, so
-        /// poisoning is passed over.
-        #[inline]
-        pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-            f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-        }
-    }
+    pub(crate) use crate::sys::word::Guarded as Raw;
 }
 
 #[cfg(all(not(wakeful_loom), feature = "spin", not(feature = "std"), not(feature = "critical-section")))]
@@ -89,6 +89,15 @@ mod raw {
         value: UnsafeCell<T>,
     }
 
+    /// Frees the lock, also on unwinding.
+    struct Free<'a>(&'a AtomicBool);
+    impl Drop for Free<'_> {
+        fn drop(&mut self) {
+            // Release: partner of the acquiring swap of the next holder.
+            self.0.store(false, Ordering::Release);
+        }
+    }
+
     // SAFETY: `with` lets one thread at a time reach the value, so sharing the lock only moves access between threads.
     unsafe impl<T: Send> Sync for Raw<T> {}
 
@@ -99,23 +108,27 @@ mod raw {
 
         #[inline]
         pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-            struct Free<'a>(&'a AtomicBool);
-            impl Drop for Free<'_> {
-                fn drop(&mut self) {
-                    // Release: partner of the acquiring swap of the next holder.
-                    self.0.store(false, Ordering::Release);
+            let mut f = Some(f);
+            loop {
+                if let Some(r) = self.try_with(|value| f.take().expect("called once")(value)) {
+                    return r;
                 }
-            }
-            // Acquire: partner of the releasing store in `Free`.
-            while self.taken.swap(true, Ordering::Acquire) {
                 while self.taken.load(Ordering::Relaxed) {
                     core::hint::spin_loop();
                 }
             }
+        }
+
+        #[inline]
+        pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+            // Acquire: partner of the releasing store in `Free`.
+            if self.taken.swap(true, Ordering::Acquire) {
+                return None;
+            }
             let _free = Free(&self.taken);
             // SAFETY: the swap above gave the flag to this call alone, until `_free` is dropped after `f`.
             let value = unsafe { &mut *self.value.get() };
-            f(value)
+            Some(f(value))
         }
     }
 }

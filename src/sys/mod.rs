@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`atomic`] | `core`'s atomics, `portable-atomic`, or loom's |
 //! | [`arc`] | a reference count that also exists without compare-and-swap |
-//! | [`lock`] | a mutex, a critical section, a spinlock, or loom's mutex, behind one method |
+//! | [`lock`] | a word to park on, a critical section, a spinlock, or loom's mutex, behind one method |
+//! | `word` | the lock of hosts with threads |
 //! | [`handover`] | a place that values come back to, without a lock |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
@@ -38,6 +39,8 @@ pub(crate) mod stage;
 pub(crate) mod stamp;
 pub(crate) mod thread;
 pub(crate) mod waker;
+#[cfg(any(all(wakeful_loom, test), all(not(wakeful_loom), feature = "std", not(feature = "critical-section"))))]
+mod word;
 
 pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;

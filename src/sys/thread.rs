@@ -107,6 +107,15 @@ mod together {
 #[cfg(all(feature = "sim", feature = "std"))]
 pub(crate) use together::{Stopwatch, processors, spread};
 
+/// Runs `f`, whose panic ends here once the panic hook has told of it: for wakers that are woken while something else is at
+/// stake. Without `std` there is no holding it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(panic) = catch(f) {
+        // Its drop may panic too.
+        core::mem::forget(panic);
+    }
+}
+
 /// The environment's variable `name`, where there is an environment.
 #[cfg(feature = "sim")]
 pub(crate) fn variable(name: &str) -> Option<alloc::string::String> {
