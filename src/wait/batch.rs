@@ -5,6 +5,7 @@
 )]
 
 use crate::sys::probe;
+use crate::sys::thread::contain;
 use core::mem::MaybeUninit;
 use core::task::Waker;
 
@@ -48,7 +49,8 @@ impl Batch {
         Some(unsafe { self.wakers[self.len].assume_init_read() })
     }
 
-    /// Wakes all in the order in which they came. Should one panic, the rest are woken while it unwinds.
+    /// Wakes all in the order in which they came. Should one panic, the rest are woken while it unwinds, and further panics
+    /// end there.
     #[inline]
     pub(crate) fn fire(&mut self) {
         if self.len != 0 {
@@ -71,7 +73,17 @@ impl Drop for Batch {
     #[inline]
     fn drop(&mut self) {
         if self.len != 0 {
-            self.wake_rest();
+            self.wake_unwinding();
+        }
+    }
+}
+
+impl Batch {
+    #[cold]
+    fn wake_unwinding(&mut self) {
+        while let Some(waker) = self.pop() {
+            probe::firing(&waker);
+            contain(|| waker.wake());
         }
     }
 }

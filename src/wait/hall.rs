@@ -6,7 +6,9 @@ use super::waiter::Departure;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicU8, AtomicU16, Ordering};
 use crate::sys::probe::{Access, Resource};
+use crate::sys::thread::contain;
 use core::cell::UnsafeCell;
+use core::mem;
 use core::ptr::NonNull;
 use core::task::Waker;
 
@@ -49,8 +51,9 @@ pub(super) struct Entry<S> {
 
 /// Guarded by the hall's lock (W1).
 pub(super) struct Inner<S> {
-    prev: Option<NonNull<Entry<S>>>,
-    next: Option<NonNull<Entry<S>>>,
+    /// Dangling, as is `next`, until the entry joins its first line.
+    prev: NonNull<Entry<S>>,
+    next: NonNull<Entry<S>>,
     pub(super) waker: Option<Waker>,
     pub(super) slot: S,
 }
@@ -60,7 +63,7 @@ impl<S> Entry<S> {
         Self {
             flag: AtomicU8::new(IDLE),
             line: AtomicU16::new(0),
-            inner: UnsafeCell::new(Inner { prev: None, next: None, waker: None, slot }),
+            inner: UnsafeCell::new(Inner { prev: NonNull::dangling(), next: NonNull::dangling(), waker: None, slot }),
         }
     }
 
@@ -114,20 +117,29 @@ impl<S> Line<S> {
             None => {
                 // SAFETY: under the lock, nothing else of the entry is borrowed.
                 let inner = unsafe { Self::inner(entry) };
-                inner.prev = Some(entry);
-                inner.next = Some(entry);
+                inner.prev = entry;
+                inner.next = entry;
                 self.first = Some(entry);
             }
             Some(first) => {
                 // SAFETY: `first` is in this line; the borrow ends with the statement.
-                let last = unsafe { Self::inner(first) }.prev.replace(entry).expect("in a ring");
+                let last = mem::replace(&mut unsafe { Self::inner(first) }.prev, entry);
                 // SAFETY: `last` is in this line; the borrow ends with the statement.
-                unsafe { Self::inner(last) }.next = Some(entry);
+                unsafe { Self::inner(last) }.next = entry;
                 // SAFETY: under the lock, nothing else of the entry is borrowed.
                 let inner = unsafe { Self::inner(entry) };
-                inner.prev = Some(last);
-                inner.next = Some(first);
+                inner.prev = last;
+                inner.next = first;
             }
+        }
+    }
+
+    /// Makes the last the first.
+    #[inline]
+    pub(super) fn turn_back(&mut self) {
+        if let Some(first) = self.first {
+            // SAFETY: under the lock, since a line is reached through its hall only; the borrow ends with the statement.
+            self.first = Some(unsafe { Self::inner(first) }.prev);
         }
     }
 
@@ -136,16 +148,15 @@ impl<S> Line<S> {
     #[inline]
     pub(super) unsafe fn unlink(&mut self, entry: NonNull<Entry<S>>) {
         // SAFETY: under the lock; the borrow ends with the statement.
-        let Inner { prev, next, .. } = unsafe { Self::inner(entry) };
-        let (prev, next) = (prev.take().expect("in a ring"), next.take().expect("in a ring"));
+        let Inner { prev, next, .. } = *unsafe { Self::inner(entry) };
         if next == entry {
             self.first = None;
             return;
         }
         // SAFETY: a neighbour in the same line; the borrow ends with the statement.
-        unsafe { Self::inner(prev) }.next = Some(next);
+        unsafe { Self::inner(prev) }.next = next;
         // SAFETY: a neighbour in the same line; the borrow ends with the statement.
-        unsafe { Self::inner(next) }.prev = Some(prev);
+        unsafe { Self::inner(next) }.prev = prev;
         if self.first == Some(entry) {
             self.first = Some(next);
         }
@@ -168,7 +179,7 @@ struct Inside<P: Place> {
 pub(crate) struct Held<'a, P: Place> {
     pub(crate) state: &'a mut P::State,
     pub(crate) shared: &'a P::Shared,
-    lines: &'a mut [Line<P::Slot>],
+    lines: &'a mut P::Lines,
 }
 
 impl<P: Place> Hall<P> {
@@ -193,14 +204,21 @@ impl<P: Place> Hall<P> {
     /// Runs `f`, which changes nothing, under the lock.
     pub(crate) fn read<R>(&self, f: impl FnOnce(&Held<'_, P>) -> R) -> R {
         self.touch(Access::Read);
-        self.lock.with(|Inside { state, lines }| f(&Held { state, shared: &self.shared, lines: lines.as_mut() }))
+        self.lock.with(|Inside { state, lines }| f(&Held { state, shared: &self.shared, lines }))
     }
 
     /// Runs `f` under the lock.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Held<'_, P>) -> R) -> R {
         self.touch(P::ACCESS);
-        self.lock.with(|Inside { state, lines }| f(&mut Held { state, shared: &self.shared, lines: lines.as_mut() }))
+        self.lock.with(|Inside { state, lines }| f(&mut Held { state, shared: &self.shared, lines }))
+    }
+
+    /// As [`with`](Self::with), unless the lock is taken at this moment.
+    #[inline(always)]
+    pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut Held<'_, P>) -> R) -> Option<R> {
+        self.touch(P::ACCESS);
+        self.lock.try_with(|Inside { state, lines }| f(&mut Held { state, shared: &self.shared, lines }))
     }
 
     /// Runs `f` under the lock, then fires the wakers that it took out: one batch at the most.
@@ -218,7 +236,7 @@ impl<P: Place> Hall<P> {
     }
 
     /// As [`wake_all`](Self::wake_all), also when a waker panics: `f` is then run to its end while that unwinds, for
-    /// work that nobody else would take up.
+    /// work that nobody else would take up. Further panics end there.
     pub(crate) fn wake_to_end(&self, f: impl FnMut(&mut Held<'_, P>, &mut Batch) -> bool) {
         struct Rest<'a, P: Place, F: FnMut(&mut Held<'_, P>, &mut Batch) -> bool> {
             hall: &'a Hall<P>,
@@ -235,7 +253,9 @@ impl<P: Place> Hall<P> {
         }
         impl<P: Place, F: FnMut(&mut Held<'_, P>, &mut Batch) -> bool> Drop for Rest<'_, P, F> {
             fn drop(&mut self) {
-                self.run();
+                while self.more {
+                    contain(|| self.run());
+                }
             }
         }
         Rest { hall: self, f, more: true }.run();
@@ -246,22 +266,22 @@ impl<P: Place> Held<'_, P> {
     /// Whether nobody waits in `line`.
     #[inline]
     pub(crate) fn is_empty(&self, line: usize) -> bool {
-        self.lines[line].first.is_none()
+        self.lines.as_ref()[line].first.is_none()
     }
 
     /// Whether exactly one waits in `line`.
     #[inline]
     pub(crate) fn is_single(&self, line: usize) -> bool {
-        self.lines[line].first.is_some_and(|first| {
+        self.lines.as_ref()[line].first.is_some_and(|first| {
             // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow ends here.
-            unsafe { Line::inner(first) }.next == Some(first)
+            unsafe { Line::inner(first) }.next == first
         })
     }
 
     /// What the first waiter of `line` brought.
     #[inline]
     pub(crate) fn first(&mut self, line: usize) -> Option<&mut P::Slot> {
-        let first = self.lines[line].first?;
+        let first = self.lines.as_ref()[line].first?;
         // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow lasts no longer than that of `self`,
         // through which alone entries are reached.
         Some(&mut unsafe { Line::inner(first) }.slot)
@@ -269,14 +289,22 @@ impl<P: Place> Held<'_, P> {
 
     /// Calls `f` with what each waiter of `line` brought, in order.
     pub(crate) fn each_of(&self, line: usize, mut f: impl FnMut(&P::Slot)) {
-        let first = self.lines[line].first;
+        let first = self.lines.as_ref()[line].first;
         let mut at = first;
         while let Some(entry) = at {
             // SAFETY: in a line of this hall, whose lock is held; the borrow ends before the next entry's begins.
-            let Inner { next, slot, .. } = unsafe { Line::inner(entry) };
+            let Inner { next, ref slot, .. } = *unsafe { Line::inner(entry) };
             f(slot);
-            at = next.filter(|_| *next != first);
+            at = Some(next).filter(|_| Some(next) != first);
         }
+    }
+
+    /// Takes the first waiter of `line`, in which somebody waits, off it with a grant, and gives back its waker, to be woken
+    /// outside the lock. For callers that grant one at the most.
+    #[inline]
+    #[must_use = "the waker is to be woken outside the lock"]
+    pub(crate) fn hand(&mut self, line: usize) -> Option<Waker> {
+        self.take_first(line, GRANTED).flatten()
     }
 
     /// Takes the first waiter of `line` off it with a grant. Its waker goes into `batch`, which has room. False: nobody
@@ -303,20 +331,20 @@ impl<P: Place> Held<'_, P> {
     /// Moves the first waiter of `from` to the end of `to`.
     #[inline]
     pub(crate) fn shift(&mut self, from: usize, to: usize) {
-        let Some(entry) = self.lines[from].first else { return };
+        let Some(entry) = self.lines.as_ref()[from].first else { return };
         // SAFETY: the lock is held and `entry` is in this line.
-        unsafe { self.lines[from].unlink(entry) };
+        unsafe { self.line(from).unlink(entry) };
         // SAFETY: alive, being of a waiter that was in a line (W3), while the lock is held.
         unsafe { entry.as_ref() }.set_line(to);
         // SAFETY: the entry is pinned, of this hall, and in no line since two statements.
-        unsafe { self.lines[to].push_back(entry) };
+        unsafe { self.line(to).push_back(entry) };
     }
 
     #[inline]
     fn take_first(&mut self, line: usize, flag: u8) -> Option<Option<Waker>> {
-        let entry = self.lines[line].first?;
+        let entry = self.lines.as_ref()[line].first?;
         // SAFETY: the lock is held and `entry` is in this line.
-        unsafe { self.lines[line].unlink(entry) };
+        unsafe { self.line(line).unlink(entry) };
         // SAFETY: the borrow of the entry ends with the statement.
         let waker = unsafe { Line::inner(entry) }.waker.take();
         // SAFETY: alive until the flag is written (W3, W4).
@@ -326,8 +354,9 @@ impl<P: Place> Held<'_, P> {
         Some(waker)
     }
 
+    #[inline]
     pub(super) fn line(&mut self, line: usize) -> &mut Line<P::Slot> {
-        &mut self.lines[line]
+        &mut self.lines.as_mut()[line]
     }
 
     /// Checks the links of every line and counts who waits; for tests.
@@ -341,18 +370,17 @@ impl<P: Place> Held<'_, P> {
     /// Checks the links of every line, and calls `f` with each waiter's line and what it brought; for tests.
     #[cfg(test)]
     pub(crate) fn each(&self, mut f: impl FnMut(usize, &P::Slot)) {
-        for (number, line) in self.lines.iter().enumerate() {
+        for (number, line) in self.lines.as_ref().iter().enumerate() {
             let Some(first) = line.first else { continue };
             let mut at = first;
             loop {
                 // SAFETY: in a line of this hall, whose lock is held; the borrow ends before the next entry's begins.
-                let Inner { prev, next, slot, .. } = unsafe { Line::inner(at) };
+                let Inner { prev, next, ref slot, .. } = *unsafe { Line::inner(at) };
                 f(number, slot);
-                let (prev, next) = (prev.expect("a ring"), next.expect("a ring"));
                 // SAFETY: alive, being in a line.
                 assert_eq!(unsafe { at.as_ref() }.line(), number, "an entry knows its line");
                 // SAFETY: a neighbour in the same line; the borrow ends with the statement.
-                assert_eq!(unsafe { Line::inner(prev) }.next, Some(at));
+                assert_eq!(unsafe { Line::inner(prev) }.next, at);
                 // SAFETY: alive, being in a line.
                 assert_eq!(unsafe { at.as_ref() }.flag.load(Ordering::Relaxed), WAITING);
                 at = next;

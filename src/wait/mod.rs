@@ -29,7 +29,7 @@ mod waiter;
 
 pub(crate) use batch::Batch;
 pub(crate) use hall::{Hall, Held, Line, Place};
-pub(crate) use waiter::{Departure, Home, Seat, Seen, Waiter};
+pub(crate) use waiter::{Departure, Home, Seat, Seen, Standing, Waiter};
 
 #[cfg(test)]
 mod loom_tests;

@@ -6,7 +6,9 @@ use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use crate::sys::probe::{self, Access};
+use crate::sys::thread::contain;
 use core::marker::PhantomPinned;
+use core::mem;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::Waker;
@@ -45,6 +47,17 @@ pub(crate) enum Departure {
     Grant(usize),
 }
 
+/// Where a waiter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// In no line, without a grant.
+    Idle,
+    /// In a line.
+    Waiting,
+    /// With a grant.
+    Granted,
+}
+
 /// One place in a line of a hall, held in the future that waits.
 pub(crate) struct Waiter<P: Place, H: Home<P>> {
     home: H,
@@ -77,6 +90,16 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     #[inline]
     pub(crate) fn home(&self) -> &H {
         &self.home
+    }
+
+    /// Where it stands, as far as can be told without the lock: one that waits may be granted meanwhile.
+    #[inline(always)]
+    pub(crate) fn standing(&self) -> Standing {
+        match self.flag() {
+            IDLE => Standing::Idle,
+            WAITING => Standing::Waiting,
+            _ => Standing::Granted,
+        }
     }
 
     /// Whether it is in a line.
@@ -116,18 +139,35 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     }
 }
 
+impl<P: Place, H: Home<P>> Waiter<P, H> {
+    /// As [`with`](Self::with), unless the lock is taken at this moment.
+    #[inline(always)]
+    pub(crate) fn try_with<R>(self: Pin<&Self>, f: impl FnOnce(&mut Seat<'_, '_, P>) -> R) -> Option<R> {
+        let entry = NonNull::from(&self.get_ref().entry);
+        self.home.hall().try_with(|held| f(&mut Seat { held, entry }))
+    }
+}
+
 impl<P: Place, H: Home<P>> Drop for Waiter<P, H> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let flag = self.flag();
-        if flag == WAITING || (flag == GRANTED && P::PASSES_ON) {
-            // SAFETY: a waiter that is in a line or was granted is pinned (W3), and it stays where it is till its end.
-            let this = unsafe { Pin::new_unchecked(&*self) };
-            let mut batch = Batch::new();
-            let waker = this.with(|seat| seat.leave(&mut batch));
-            batch.fire();
-            drop(waker);
+        if flag != IDLE && (flag == WAITING || P::PASSES_ON) {
+            self.leave();
         }
+    }
+}
+
+impl<P: Place, H: Home<P>> Waiter<P, H> {
+    #[inline(never)]
+    fn leave(&mut self) {
+        // SAFETY: a waiter that is in a line or was granted is pinned (W3), and it stays where it is till its end.
+        let this = unsafe { Pin::new_unchecked(&*self) };
+        let mut batch = Batch::new();
+        let waker = this.with(|seat| seat.leave(&mut batch));
+        // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
+        contain(|| batch.fire());
+        contain(|| drop(waker));
     }
 }
 
@@ -197,6 +237,20 @@ impl<P: Place> Seat<'_, '_, P> {
         &mut self.inner().slot
     }
 
+    /// Joins the end of `line` for one that is idle, and so has no waker.
+    #[inline]
+    pub(crate) fn enter(&mut self, line: usize, waker: Waker) {
+        debug_assert!(self.flag() == IDLE);
+        self.entry().set_line(line);
+        let none = self.set_waker(waker);
+        debug_assert!(none.is_none());
+        mem::forget(none);
+        let entry = self.entry;
+        // SAFETY: the lock is held; the entry is that of a pinned waiter of this hall and in no line.
+        unsafe { self.held.line(line).push_back(entry) };
+        self.set_flag(WAITING);
+    }
+
     /// Joins the end of `line`, or moves there from where it is; a grant that it holds is forgotten, so callers take it
     /// first. Gives back the waker that it had, to be dropped outside the lock.
     #[inline]
@@ -215,12 +269,25 @@ impl<P: Place> Seat<'_, '_, P> {
         old
     }
 
+    /// Moves the last of `line`, which has just joined, to its head: for one whose turn had come, in vain.
+    #[inline]
+    pub(crate) fn go_first(&mut self, line: usize) {
+        self.held.line(line).turn_back();
+    }
+
     /// Replaces the waker of a waiter that stays where it is. Gives back the old one, to be dropped outside the lock.
     #[inline]
     #[must_use = "the old waker is to be dropped outside the lock"]
     pub(crate) fn set_waker(&mut self, waker: Waker) -> Option<Waker> {
         probe::keeping(&waker);
         self.inner().waker.replace(waker)
+    }
+
+    /// Takes the grant, which is known to be there.
+    #[inline(always)]
+    pub(crate) fn accept_known(&mut self) {
+        debug_assert!(self.is_granted());
+        self.set_flag(IDLE);
     }
 
     /// Takes the grant. False: there is none.
