@@ -7,6 +7,7 @@ use crate::sys::model::{model, spawn};
 use crate::sys::waker::{Wake, waker};
 use alloc::boxed::Box;
 use core::future::Future;
+use core::num::NonZeroUsize;
 use core::pin::Pin;
 use core::task::Poll::{Pending, Ready};
 use core::task::{Context, Poll};

@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::num::NonZeroUsize;
 use core::pin::Pin;
 use core::task::Poll::{Pending, Ready};
 use core::task::{Context, Poll, Waker};

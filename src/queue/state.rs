@@ -2,207 +2,111 @@
 //!
 //! # Invariants
 //!
-//! - **S1** `items + slots + permits <= capacity`, but for a capacity that was made smaller.
-//! - **S2** `claims <= items.len()`, but after a shutdown: a claim whose item was handed over waits for another.
-//! - **S3** A sender waits only while there is no free slot; a receiver only while there is no unclaimed item. Whoever
-//!   changes that restores it with [`Held::settle`] before its call ends; newcomers join the line in between.
-//! - **S4** `hint` says what newcomers would find, as of the last time that the lock was left.
+//! - **S1** `limit` is the capacity less the slots granted and the permits: there is a slot while there are fewer items than
+//!   that. A queue that [meets](Shelf::MEETS) has no slots, and one that is closed has far fewer than none.
+//! - **S2** `claims` is the number of items granted to receivers, less the offers: there is an item while there are more of
+//!   them than that. An offer is a sender that waits where sends meet receives. There are fewer items than claims only
+//!   after a claimed item was taken out by a shutdown, or its offer is gone: such a claim waits for another item.
+//! - **S3** A sender waits only while there is no slot, a receiver only while there is no item, a joiner only while something
+//!   is unfinished. Whoever changes that grants one waiter at once, or restores it with [`Held::settle`] before its call ends;
+//!   newcomers join the line in between.
+//! - **S4** The hints say what newcomers would find as of the last time that the lock was left: [`NONE`] only if there is
+//!   nothing for them, [`QUICK`] only if there is and nobody else is concerned, that is, nobody waits in any line, the queue
+//!   is open, and it holds no more than its capacity allows.
 
-use crate::sys::atomic::{AtomicU8, AtomicUsize, Ordering};
+mod moves;
+
+use super::kind::Kind;
+use super::shelf::Shelf;
+use crate::sys::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use crate::sys::{Arc, probe};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
-use alloc::collections::VecDeque;
 use core::fmt;
 use core::marker::PhantomData;
-use core::num::NonZeroUsize;
+use core::mem;
+use core::task::Waker;
 
-/// The line of those who wait for a slot.
+/// The line of those who wait for a slot, or offer a value.
 pub(super) const SENDERS: usize = 0;
 /// The line of those who wait for an item.
 pub(super) const RECEIVERS: usize = 1;
-
-/// Hint: the queue is open, and a newcomer finds no slot.
-pub(super) const NO_SLOT: u8 = 1;
-/// Hint: more may come, and a newcomer finds no item.
-pub(super) const NO_ITEM: u8 = 2;
-/// Hint: the queue is closed.
-const CLOSED: u8 = 4;
+/// The line of those who wait until nothing is unfinished.
+pub(super) const JOINERS: usize = 2;
 
 /// Items for which room is allocated in advance.
 const RESERVED: usize = 256;
+/// The limit of a queue that is closed: so low that no change brings it back above zero.
+const NEVER_AGAIN: isize = isize::MIN / 2;
+
+/// Hint: a newcomer finds nothing.
+const NONE: u8 = 0;
+/// Hint: a newcomer finds something, and nobody else is concerned.
+const QUICK: u8 = 1;
+/// Hint: look under the lock.
+const LOOK: u8 = 2;
 
 /// A queue: shared by its handles.
-pub(super) type Queue<T> = Hall<Fifo<T>>;
+pub(super) type Queue<T, K> = Hall<Room<T, K>>;
 /// A future's place in one of its lines.
-pub(super) type InLine<T, H> = Waiter<Fifo<T>, H>;
+pub(super) type InLine<T, K, H> = Waiter<Room<T, K>, H>;
+/// What an item of a queue is ordered by.
+pub(super) type Key<T, K> = <<K as Kind<T>>::Shelf as Shelf<T>>::Key;
 
-/// First in, first out.
-pub(super) struct Fifo<T>(PhantomData<T>);
+/// What the lines of a queue are about.
+pub(super) struct Room<T, K>(PhantomData<(T, K)>);
 
 /// What is reached without the lock.
+///
+/// The hints are Relaxed: whoever acts on one takes the lock, or gives up as it might have a moment earlier. A thread never
+/// reads a value older than one that it wrote or was told of, since each hint is one variable.
 pub(super) struct Shared {
     pub(super) senders: AtomicUsize,
     pub(super) receivers: AtomicUsize,
-    hint: AtomicU8,
+    /// Of slots.
+    slots: AtomicU8,
+    /// Of items.
+    items: AtomicU8,
+    closed: AtomicBool,
     pub(super) id: probe::Id,
 }
 
 /// What the lock guards.
-pub(super) struct State<T> {
-    items: VecDeque<T>,
+pub(super) struct State<T, K: Kind<T>> {
+    shelf: K::Shelf,
+    limit: isize,
+    claims: isize,
     capacity: usize,
-    /// Slots granted to senders that have not been polled since.
-    slots: usize,
     /// Slots held by permits.
-    pub(super) permits: usize,
-    /// Items granted to receivers that have not been polled since.
-    claims: usize,
+    permits: usize,
+    /// Items that were received as jobs and are not finished.
+    jobs: usize,
     closed: bool,
     /// The last receiver is gone.
     deserted: bool,
-    hint: u8,
 }
 
-impl<T> Place for Fifo<T> {
-    type State = State<T>;
-    type Shared = Shared;
-    type Slot = ();
-    type Lines = [Line<()>; 2];
-    const PASSES_ON: bool = true;
-
-    fn left(held: &mut Held<'_, Self>, departure: Departure, (): &mut (), batch: &mut Batch) {
-        match departure {
-            Departure::Grant(SENDERS) => held.state.slots -= 1,
-            Departure::Grant(_) => held.state.claims -= 1,
-            Departure::Line(_) => {}
-        }
-        // One grant at the most comes of this; if more are due, then somebody else is about to make them (S3).
-        held.settle(batch);
-    }
+/// Whom a call has to wake when the lock is free: at most one, as a rule.
+#[must_use = "somebody waits for it"]
+pub(super) struct Due {
+    pub(super) waker: Option<Waker>,
+    /// There may be more to grant, or somebody to dismiss.
+    pub(super) more: bool,
 }
 
-/// An open queue with one sender and one receiver.
-#[track_caller]
-pub(super) fn queue<T>(capacity: NonZeroUsize) -> Arc<Queue<T>> {
-    let capacity = capacity.get();
-    let state = State {
-        items: VecDeque::with_capacity(capacity.min(RESERVED)),
-        capacity,
-        slots: 0,
-        permits: 0,
-        claims: 0,
-        closed: false,
-        deserted: false,
-        hint: NO_ITEM,
-    };
-    let shared = Shared {
-        senders: AtomicUsize::new(1),
-        receivers: AtomicUsize::new(1),
-        hint: AtomicU8::new(NO_ITEM),
-        id: probe::Id::new(),
-    };
-    Arc::new(Hall::new(shared, state, [Line::new(), Line::new()]))
-}
-
-impl<T> State<T> {
-    #[inline]
-    fn has_slot(&self) -> bool {
-        self.items.len() + self.slots + self.permits < self.capacity
-    }
+impl Due {
+    pub(super) const NOBODY: Self = Self { waker: None, more: false };
+    pub(super) const MORE: Self = Self { waker: None, more: true };
 
     #[inline]
-    fn has_item(&self) -> bool {
-        self.items.len() > self.claims
-    }
-
-    /// Whether nothing can come any more (Q6).
-    #[inline]
-    fn is_done(&self) -> bool {
-        self.closed && self.items.is_empty() && self.permits == 0
+    pub(super) fn is_somebody(&self) -> bool {
+        self.more || self.waker.is_some()
     }
 }
 
-impl<T> Held<'_, Fifo<T>> {
-    /// Whether a newcomer finds a slot.
-    #[inline]
-    fn may_send(&self) -> bool {
-        self.state.has_slot() && self.is_empty(SENDERS)
-    }
-
-    /// Whether a newcomer finds an item.
-    #[inline]
-    fn may_recv(&self) -> bool {
-        self.state.has_item() && self.is_empty(RECEIVERS)
-    }
-
-    /// Grants and dismisses whoever need not wait any more (S3), until `batch` is full. True: more is left to do.
-    #[inline(always)]
-    pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
-        if self.is_empty(RECEIVERS) && self.is_empty(SENDERS) {
-            self.tell(self.state.has_slot(), self.state.has_item());
-            return false;
-        }
-        let more = self.serve(batch);
-        self.tell(self.may_send(), self.may_recv());
-        more
-    }
-
-    #[inline(never)]
-    fn serve(&mut self, batch: &mut Batch) -> bool {
-        while self.state.has_item() && !self.is_empty(RECEIVERS) {
-            if batch.is_full() {
-                return true;
-            }
-            self.grant(RECEIVERS, batch);
-            self.state.claims += 1;
-        }
-        while self.state.closed && !self.is_empty(SENDERS) {
-            if batch.is_full() {
-                return true;
-            }
-            self.dismiss(SENDERS, batch);
-        }
-        while self.state.has_slot() && !self.is_empty(SENDERS) {
-            if batch.is_full() {
-                return true;
-            }
-            self.grant(SENDERS, batch);
-            self.state.slots += 1;
-        }
-        while self.state.is_done() && !self.is_empty(RECEIVERS) {
-            if batch.is_full() {
-                return true;
-            }
-            self.dismiss(RECEIVERS, batch);
-        }
-        false
-    }
-
-    /// Brings the hint up to date (S4) with whether a newcomer finds a slot, and whether it finds an item.
-    #[inline(always)]
-    fn tell(&mut self, slot: bool, item: bool) {
-        let mut hint = 0;
-        if self.state.closed {
-            hint |= CLOSED;
-        } else if !slot {
-            hint |= NO_SLOT;
-        }
-        if !item && !self.state.is_done() {
-            hint |= NO_ITEM;
-        }
-        if hint != self.state.hint {
-            self.state.hint = hint;
-            // Relaxed: whoever acts on it takes the lock, or gives up as it might have a moment earlier. A thread never
-            // reads a value older than one that it wrote or was told of, since they are all of one variable.
-            self.shared.hint.store(hint, Ordering::Relaxed);
-        }
-    }
-
-    /// Fills a slot that is the caller's (S1).
-    #[inline]
-    pub(super) fn push(&mut self, value: T) {
-        self.state.items.push_back(value);
-    }
+/// A value that was not sent.
+pub(super) struct Refused<T> {
+    pub(super) value: T,
+    pub(super) closed: bool,
 }
 
 /// What a call found under the lock.
@@ -215,166 +119,304 @@ pub(super) enum Found<R> {
     Nothing,
 }
 
-/// Whoever asks to send has the value at hand.
-pub(super) const BROUGHT: &str = "a value to send";
+impl<T, K: Kind<T>> Place for Room<T, K> {
+    type State = State<T, K>;
+    type Shared = Shared;
+    type Slot = <K::Shelf as Shelf<T>>::Slot;
+    type Lines = [Line<Self::Slot>; 3];
+    const PASSES_ON: bool = true;
 
-impl<T> Hall<Fifo<T>> {
-    /// Whether `hint` is set: what a newcomer looks for is not there.
-    #[inline]
-    pub(super) fn hints(&self, hint: u8) -> bool {
-        self.look().hint.load(Ordering::Relaxed) & hint != 0
-    }
-
-    /// Runs `f` under the lock, then grants what follows from it.
-    #[inline]
-    fn change<R>(&self, f: impl FnOnce(&mut Held<'_, Fifo<T>>) -> R) -> R {
-        let mut batch = Batch::new();
-        let (r, more) = self.with(|held| (f(held), held.settle(&mut batch)));
-        self.fire(&mut batch, more);
-        r
-    }
-
-    /// Wakes those in `batch`, and if there are more to come, those too.
-    #[inline]
-    pub(super) fn fire(&self, batch: &mut Batch, more: bool) {
-        if more { self.fire_all(batch) } else { batch.fire() }
-    }
-
-    #[cold]
-    fn fire_all(&self, batch: &mut Batch) {
-        /// Settles the rest, also while the panic of a waker unwinds.
-        struct Rest<'a, T>(&'a Queue<T>);
-        impl<T> Drop for Rest<'_, T> {
-            fn drop(&mut self) {
-                self.0.wake_to_end(|held, batch| held.settle(batch));
-            }
+    fn left(held: &mut Held<'_, Self>, departure: Departure, _: &mut Self::Slot, batch: &mut Batch) {
+        match departure {
+            Departure::Grant(SENDERS) if !K::Shelf::MEETS => held.state.limit += 1,
+            Departure::Grant(RECEIVERS) => held.state.claims -= 1,
+            Departure::Line(SENDERS) if K::Shelf::MEETS => held.state.claims += 1,
+            // A value that was offered and granted was taken. Joiners want nothing that another could have.
+            Departure::Grant(_) | Departure::Line(_) => {}
         }
-        let _rest = Rest(self);
-        batch.fire();
+        // One grant at the most comes of this; if more are due, then somebody else is about to make them (S3).
+        held.settle(batch);
+    }
+}
+
+/// An open queue with one sender and one receiver.
+#[track_caller]
+pub(super) fn queue<T, K: Kind<T>>(capacity: usize) -> Arc<Queue<T, K>> {
+    let reserved = if capacity == usize::MAX { 0 } else { capacity.min(RESERVED) };
+    let state = State {
+        shelf: K::Shelf::new(reserved),
+        limit: slots(capacity),
+        claims: 0,
+        capacity,
+        permits: 0,
+        jobs: 0,
+        closed: false,
+        deserted: false,
+    };
+    let shared = Shared {
+        senders: AtomicUsize::new(1),
+        receivers: AtomicUsize::new(1),
+        slots: AtomicU8::new(if K::Shelf::MEETS { LOOK } else { QUICK }),
+        items: AtomicU8::new(NONE),
+        closed: AtomicBool::new(false),
+        id: probe::Id::new(),
+    };
+    Arc::new(Hall::new(shared, state, [const { Line::new() }; 3]))
+}
+
+/// So many slots, of which half the numbers there are stand for no end.
+fn slots(capacity: usize) -> isize {
+    isize::try_from(capacity).unwrap_or(isize::MAX)
+}
+
+impl Shared {
+    /// Whether a newcomer finds a slot, and nobody else is concerned.
+    #[inline(always)]
+    pub(super) fn has_quick_slot(&self) -> bool {
+        self.slots.load(Ordering::Relaxed) == QUICK
     }
 
-    /// Sends what is in `value` if a newcomer finds a slot.
+    /// Whether a newcomer finds an item, and nobody else is concerned.
+    #[inline(always)]
+    pub(super) fn has_quick_item(&self) -> bool {
+        self.items.load(Ordering::Relaxed) == QUICK
+    }
+
+    /// Whether a newcomer finds no slot, and the queue is open.
     #[inline]
-    pub(super) fn try_send(&self, value: &mut Option<T>) -> Found<()> {
-        if self.hints(NO_SLOT) {
-            return Found::Nothing;
-        }
-        self.change(|held| take_slot(held, false, |held| held.push(value.take().expect(BROUGHT))))
+    pub(super) fn has_no_slot(&self) -> bool {
+        self.slots.load(Ordering::Relaxed) == NONE
     }
 
-    /// Sets a slot aside if a newcomer finds one.
-    pub(super) fn try_reserve(&self) -> Found<()> {
-        if self.hints(NO_SLOT) {
-            return Found::Nothing;
-        }
-        self.change(|held| take_slot(held, false, |held| held.state.permits += 1))
-    }
-
-    /// Takes an item if a newcomer finds one.
+    /// Whether a newcomer finds no item, and more may come.
     #[inline]
-    pub(super) fn try_recv(&self) -> Found<T> {
-        if self.hints(NO_ITEM) {
-            return Found::Nothing;
-        }
-        self.change(|held| take_item(held, false))
+    pub(super) fn has_no_item(&self) -> bool {
+        self.items.load(Ordering::Relaxed) == NONE
     }
 
-    /// Fills the slot of a permit. The value comes back if no receiver is left.
-    pub(super) fn redeem(&self, value: T) -> Result<(), T> {
-        self.change(|held| {
-            held.state.permits -= 1;
-            if held.state.deserted {
-                return Err(value);
-            }
-            held.push(value);
-            Ok(())
-        })
-    }
-
-    /// Gives the slot of a permit back.
-    pub(super) fn unreserve(&self) {
-        self.change(|held| held.state.permits -= 1);
-    }
-
-    pub(super) fn close(&self) {
-        self.change(|held| held.state.closed = true);
-    }
-
-    /// Closes and takes all items out, for the caller to drop or keep.
-    pub(super) fn shutdown(&self) -> VecDeque<T> {
-        self.change(|held| {
-            held.state.closed = true;
-            core::mem::take(&mut held.state.items)
-        })
-    }
-
-    /// Closes, since the last receiver is gone, and takes all items out, for the caller to drop.
-    pub(super) fn desert(&self) -> VecDeque<T> {
-        self.change(|held| {
-            held.state.closed = true;
-            held.state.deserted = true;
-            core::mem::take(&mut held.state.items)
-        })
-    }
-
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
-        self.hints(CLOSED)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.read(|held| held.state.items.len())
-    }
-
-    pub(super) fn is_drained(&self) -> bool {
-        self.is_closed() && self.read(|held| held.state.is_done())
-    }
-
-    pub(super) fn capacity(&self) -> usize {
-        self.read(|held| held.state.capacity)
-    }
-
-    pub(super) fn set_capacity(&self, capacity: NonZeroUsize) {
-        self.change(|held| held.state.capacity = capacity.get());
+        self.closed.load(Ordering::Relaxed)
     }
 }
 
-/// Takes an item, if one was granted or a newcomer finds one.
-#[inline]
-pub(super) fn take_item<T>(held: &mut Held<'_, Fifo<T>>, granted: bool) -> Found<T> {
-    if granted {
-        held.state.claims -= 1;
+impl<T, K: Kind<T>> State<T, K> {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.shelf.len()
     }
-    if granted || held.may_recv() {
-        // A claim whose item a shutdown handed over finds nothing here (S2).
-        if let Some(item) = held.state.items.pop_front() {
-            return Found::Done(item);
+
+    #[inline]
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether nothing can come any more (Q6).
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.closed && self.shelf.len() == 0 && self.permits == 0
+    }
+
+    /// How many items are in the queue or were received as jobs and are not finished (Q8).
+    #[inline]
+    pub(super) fn unfinished(&self) -> usize {
+        self.shelf.len() + self.jobs
+    }
+
+    /// How many items there are, to be compared with `limit` and `claims`.
+    #[inline]
+    fn count(&self) -> isize {
+        self.shelf.len() as isize
+    }
+
+    /// Whether there is a slot (S1).
+    #[inline]
+    fn has_slot(&self) -> bool {
+        self.count() < self.limit
+    }
+
+    /// Whether there is an item that nobody claims (S2).
+    #[inline]
+    fn has_item(&self) -> bool {
+        self.count() > self.claims
+    }
+}
+
+impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
+    /// Whether a newcomer may put an item in: there is a slot, or, where sends meet receives, a receiver that waits.
+    #[inline]
+    pub(super) fn may_send(&self) -> bool {
+        if K::Shelf::MEETS {
+            !self.state.closed && !self.is_empty(RECEIVERS)
+        } else {
+            self.state.has_slot() && self.is_empty(SENDERS)
         }
     }
-    if held.state.is_done() { Found::Closed } else { Found::Nothing }
-}
 
-/// Has `fill` use a slot, if one was granted or a newcomer finds one.
-#[inline]
-pub(super) fn take_slot<T>(
-    held: &mut Held<'_, Fifo<T>>,
-    granted: bool,
-    fill: impl FnOnce(&mut Held<'_, Fifo<T>>),
-) -> Found<()> {
-    if granted {
-        held.state.slots -= 1;
+    /// Whether a newcomer finds an item.
+    #[inline]
+    pub(super) fn may_recv(&self) -> bool {
+        self.state.has_item() && self.is_empty(RECEIVERS)
     }
-    if held.state.closed {
-        return Found::Closed;
+
+    /// Grants a slot, if there is one and somebody waits for it.
+    #[inline]
+    fn grant_slot(&mut self) -> Option<Waker> {
+        if self.state.has_slot() && !self.is_empty(SENDERS) {
+            self.state.limit -= 1;
+            return self.hand(SENDERS);
+        }
+        None
     }
-    if granted || held.may_send() {
-        fill(held);
-        return Found::Done(());
+
+    /// Grants an item, if there is one and somebody waits for it.
+    #[inline]
+    fn grant_item(&mut self) -> Option<Waker> {
+        if self.state.has_item() && !self.is_empty(RECEIVERS) {
+            self.state.claims += 1;
+            return self.hand(RECEIVERS);
+        }
+        None
     }
-    Found::Nothing
+
+    /// Whether somebody may wait for just this: that nothing is left.
+    #[inline]
+    fn may_be_over(&self) -> bool {
+        self.state.shelf.len() == 0 && (self.state.closed || !self.is_empty(JOINERS))
+    }
+
+    /// Lets nothing more in.
+    pub(super) fn close(&mut self) {
+        self.state.closed = true;
+        self.state.limit = NEVER_AGAIN;
+        self.shared.closed.store(true, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Lets nothing more in, and takes all items out, for the caller to drop or keep.
+    pub(super) fn shut(&mut self) -> K::Shelf {
+        let shelf = mem::replace(&mut self.state.shelf, K::Shelf::new(0));
+        self.close();
+        shelf
+    }
+
+    /// As [`shut`](Self::shut), since the last receiver is gone.
+    pub(super) fn desert(&mut self) -> K::Shelf {
+        self.state.deserted = true;
+        self.shut()
+    }
+
+    /// Changes the capacity.
+    pub(super) fn resize(&mut self, capacity: usize) {
+        if !self.state.closed {
+            self.state.limit += slots(capacity) - slots(self.state.capacity);
+        }
+        self.state.capacity = capacity;
+        self.tell();
+    }
+
+    /// Grants and dismisses whoever need not wait any more (S3), until `batch` is full, and brings the hints up to date.
+    /// True: more is left to do.
+    #[inline(never)]
+    pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
+        let more = self.serve(batch);
+        self.tell();
+        more
+    }
+
+    fn serve(&mut self, batch: &mut Batch) -> bool {
+        loop {
+            let (senders, receivers) = (!self.is_empty(SENDERS), !self.is_empty(RECEIVERS));
+            let (line, granted) = if self.state.has_item() && receivers {
+                (RECEIVERS, true)
+            } else if self.state.closed && senders {
+                (SENDERS, false)
+            } else if self.state.has_slot() && senders {
+                (SENDERS, true)
+            } else if self.state.is_done() && receivers {
+                (RECEIVERS, false)
+            } else if self.state.unfinished() == 0 && !self.is_empty(JOINERS) {
+                (JOINERS, true)
+            } else {
+                return false;
+            };
+            if batch.is_full() {
+                return true;
+            }
+            if granted {
+                self.grant(line, batch);
+                match line {
+                    SENDERS => self.state.limit -= 1,
+                    RECEIVERS => self.state.claims += 1,
+                    _ => {}
+                }
+            } else {
+                self.dismiss(line, batch);
+                // An offer is gone with its sender.
+                self.state.claims += isize::from(line == SENDERS && K::Shelf::MEETS);
+            }
+        }
+    }
+
+    /// Brings the hints up to date (S4) after somebody has joined `line`, for whom there is nothing.
+    #[inline(always)]
+    pub(super) fn tell_joined(&self, line: usize) {
+        let look = |hint: &AtomicU8| {
+            if hint.load(Ordering::Relaxed) == QUICK {
+                hint.store(LOOK, Ordering::Relaxed);
+            }
+        };
+        if line != SENDERS {
+            look(&self.shared.slots);
+        }
+        if line != RECEIVERS {
+            look(&self.shared.items);
+        }
+    }
+
+    /// What a hint says of something that is there.
+    #[inline]
+    fn there(&self) -> u8 {
+        let calm = !K::Shelf::MEETS && self.is_empty(SENDERS) && self.is_empty(RECEIVERS) && self.is_empty(JOINERS);
+        if calm { QUICK } else { LOOK }
+    }
+
+    /// Brings the hint of slots up to date (S4).
+    #[inline]
+    fn tell_slots(&self, there: u8) {
+        let slots = if self.state.has_slot() {
+            there
+        } else if self.state.closed || K::Shelf::MEETS {
+            LOOK
+        } else {
+            NONE
+        };
+        self.shared.slots.store(slots, Ordering::Relaxed);
+    }
+
+    /// Brings the hints up to date (S4).
+    #[inline]
+    fn tell(&self) {
+        let there = self.there();
+        self.tell_slots(there);
+        let items = if self.state.has_item() {
+            if self.state.count() <= self.state.limit { there } else { LOOK }
+        } else if self.state.is_done() {
+            LOOK
+        } else {
+            NONE
+        };
+        self.shared.items.store(items, Ordering::Relaxed);
+    }
 }
 
 /// What the handles print.
-pub(super) fn debug<T>(queue: &Queue<T>, mut out: fmt::DebugStruct<'_, '_>) -> fmt::Result {
-    let (len, capacity, closed) = queue.read(|held| (held.state.items.len(), held.state.capacity, held.state.closed));
+pub(super) fn debug<T, K: Kind<T>>(queue: &Queue<T, K>, mut out: fmt::DebugStruct<'_, '_>) -> fmt::Result {
+    let (len, capacity, closed) = queue.read(|held| (held.state.len(), held.state.capacity, held.state.closed));
     out.field("len", &len).field("capacity", &capacity).field("closed", &closed).finish()
 }

@@ -1,6 +1,10 @@
 //! The promises of the room's front door, by number, with futures polled by hand.
 
 mod closing;
+mod kinds;
+#[cfg(all(test, feature = "std"))]
+mod panics;
+mod rendezvous;
 
 use super::*;
 use crate::sys::Arc;
@@ -9,7 +13,9 @@ use crate::sys::waker::{Wake, waker};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::Cell;
+use core::cmp::Reverse;
 use core::future::Future;
+use core::num::NonZeroUsize;
 use core::pin::Pin;
 use core::task::Poll::{Pending, Ready};
 use core::task::{Context, Poll, Waker};
@@ -303,25 +309,6 @@ fn q9_a_waker_may_reenter_the_queue_that_wakes_or_drops_it() {
     drop(recv);
 }
 
-struct Panics;
-
-impl Wake for Panics {
-    fn wake(_: &Arc<Self>) {
-        panic!("a waker that panics");
-    }
-}
-
-#[test]
-fn a_waker_that_panics_leaves_nobody_asleep() {
-    let (tx, rx) = queue::<u8>(1);
-    let mut bad = Box::pin(rx.recv());
-    assert!(bad.as_mut().poll(&mut Context::from_waker(&waker(Arc::new(Panics)))).is_pending());
-    let mut rest: Vec<_> = (0..100).map(|_| Task::waiting(rx.recv())).collect();
-    catch_unwind(AssertUnwindSafe(|| tx.close())).unwrap_err();
-    assert!(rest.iter().all(|recv| recv.wakes() == 1));
-    assert!(rest.iter_mut().all(|recv| recv.poll() == Ready(Err(RecvError))));
-}
-
 #[test]
 fn a_stream_ends_when_the_queue_does() {
     let (tx, rx) = queue(2);
@@ -348,7 +335,7 @@ fn a_stream_ends_when_the_queue_does() {
 fn a_queue_of_one_fits_160_bytes() {
     let handle = 2 * size_of::<usize>();
     if size_of::<crate::sys::probe::Id>() == 0 {
-        assert!(size_of::<state::Queue<u64>>() + handle + 8 <= 160);
+        assert!(size_of::<state::Queue<u64, Fifo>>() + handle + 8 <= 160);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where items come from.
 
-use crate::queue::{Items, Receiver};
+use crate::queue::{Fifo, Items, Kind, Receiver};
 use alloc::boxed::Box;
 use core::fmt;
 use core::pin::Pin;
@@ -110,8 +110,8 @@ impl<S: Stream + Unpin> IntoSource<by::Streaming> for S {
     }
 }
 
-impl<T> IntoSource<by::Queueing> for Receiver<T> {
-    type Source = FromQueue<T>;
+impl<T, K: Kind<T>> IntoSource<by::Queueing> for Receiver<T, K> {
+    type Source = FromQueue<T, K>;
 
     fn into_source(self) -> Self::Source {
         FromQueue(Box::pin(self.into_stream()))
@@ -171,11 +171,11 @@ impl<S: Stream + Unpin> Source for FromStream<S> {
 }
 
 /// Items of a queue, until it is closed and drained. Pulling is receiving: it holds one place in line.
-pub struct FromQueue<T>(Pin<Box<Items<T>>>);
+pub struct FromQueue<T, K: Kind<T> = Fifo>(Pin<Box<Items<T, K>>>);
 
-impl<T> Source for FromQueue<T> {
+impl<T, K: Kind<T>> Source for FromQueue<T, K> {
     type Item = T;
-    type Rest = Receiver<T>;
+    type Rest = Receiver<T, K>;
 
     #[inline]
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -188,12 +188,12 @@ impl<T> Source for FromQueue<T> {
         Some(queue.len()).filter(|len| *len > 0 || queue.is_drained())
     }
 
-    fn into_rest(self) -> Receiver<T> {
+    fn into_rest(self) -> Receiver<T, K> {
         self.0.receiver().clone()
     }
 }
 
-impl<T> fmt::Debug for FromQueue<T> {
+impl<T, K: Kind<T>> fmt::Debug for FromQueue<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FromQueue").field(self.0.receiver()).finish()
     }

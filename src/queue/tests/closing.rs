@@ -122,8 +122,8 @@ fn q7_shutdown_hands_all_items_over() {
     assert_eq!(tx.shutdown(), [1]);
     assert!(recv.poll().is_pending(), "the permit's item may come yet");
     permit.send(2).unwrap();
-    assert_eq!((other.wakes(), other.poll()), (1, Ready(Ok(2))));
-    assert_eq!((recv.wakes(), recv.poll()), (2, Ready(Err(RecvError))));
+    assert_eq!((recv.wakes(), recv.poll()), (2, Ready(Ok(2))), "its turn had come before that of the other");
+    assert_eq!((other.wakes(), other.poll()), (1, Ready(Err(RecvError))));
     assert_eq!(rx.shutdown(), []);
 }
 

@@ -42,6 +42,12 @@ impl Line {
         self.0.push(Waiter { who, asks, state: State::Waiting });
     }
 
+    /// Puts `who`, whose turn had come in vain, at the head.
+    pub(super) fn join_first(&mut self, who: u64, asks: usize) {
+        self.leave(who);
+        self.0.insert(0, Waiter { who, asks, state: State::Waiting });
+    }
+
     pub(super) fn leave(&mut self, who: u64) {
         self.0.retain(|waiter| waiter.who != who);
     }

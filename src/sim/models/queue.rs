@@ -204,7 +204,11 @@ impl<T> Queue<T> {
             (Some(item), ..) => QueueAnswer::Item(item),
             (None, true, _) => QueueAnswer::Closed,
             (None, false, Some(who)) => {
-                self.receivers.join(who, 1);
+                match state {
+                    // The item that it was granted was taken out by a shutdown.
+                    Some(State::Granted) => self.receivers.join_first(who, 1),
+                    _ => self.receivers.join(who, 1),
+                }
                 QueueAnswer::Wait
             }
             (None, false, None) => QueueAnswer::Wait,
