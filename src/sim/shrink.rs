@@ -78,7 +78,7 @@ pub(super) fn shrink(
     let from = points.len();
     let sort = Sort::of(&again, place);
     let mut shrinker = Shrinker { run, budget, runs: 1, sort, twists, points, failure: again };
-    let simpler = twists.simpler().find(|&less| shrinker.attempt(less, shrinker.points.clone().into_iter()));
+    let _ = twists.simpler().find(|&less| shrinker.attempt(less, shrinker.points.clone().into_iter()));
     shrinker.reduce(Class::Twist);
     shrinker.shorten();
     let mut left = usize::MAX;
@@ -89,12 +89,10 @@ pub(super) fn shrink(
         }
     }
     let Shrinker { runs, points, failure, .. } = shrinker;
-    match points.len() {
-        to if to < from || simpler.is_some() => {
-            failure.with_shrunk(Shrunk { from, to, runs, found: found.replay().to_string() })
-        }
-        _ => found,
+    if failure.replay() == found.replay() {
+        return found;
     }
+    failure.with_shrunk(Shrunk { from, to: points.len(), runs, found: found.replay().to_string() })
 }
 
 impl<R: FnMut(Source, Twists) -> Result<u64, Failure>> Shrinker<R> {
