@@ -9,6 +9,9 @@
 //! and below it every contender's median and quartiles. `short` at a line's end says that the target was missed.
 //! `cargo bench -- time.` runs the rows whose name holds the given text.
 //!
+//! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
+//! every primitive, which the rows here should not pay for.
+//!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`] and [`cancel`]. A group has
 //! one file for each contender, with the same workload names in every one.
 
@@ -18,6 +21,10 @@ mod support;
 mod time;
 
 fn main() {
+    if cfg!(feature = "sim") {
+        println!("not measured: the simulator is compiled in; `--bench sim` has its rows");
+        return;
+    }
     let mut bench = harness::Bench::from_arguments();
     bench.print_versions(&["async-io", "futures-timer", "tokio", "tokio-util"]);
     time::run(&mut bench);

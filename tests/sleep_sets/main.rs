@@ -1,14 +1,13 @@
 //! The search with sleep sets: numbers that are known, and the outcomes of the plain search.
 
+mod programs;
+mod touches;
+
 use std::collections::BTreeSet;
 use std::future::poll_fn;
-use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::time::Duration;
-use wakeful::cancel::Scope;
-use wakeful::queue;
 use wakeful::sim::{Builder, Coverage, FailureKind, Sim, Strategy, Summary, Tracked};
 use wakeful::spawn::{Spawn, Task};
 
@@ -45,6 +44,23 @@ async fn steps(sim: &Sim, turns: usize, mut step: impl FnMut(usize)) {
         }
         step(turn);
     }
+}
+
+/// A task in the background that counts its polls, and its waker; it has been polled once.
+async fn woken_task(sim: &Sim) -> (Waker, Tracked<u32>) {
+    let (polls, place) = (Tracked::new(0), Arc::new(Mutex::new(None)));
+    let (count, keep) = (polls.clone(), place.clone());
+    sim.tracked().spawn_background("woken", async move {
+        poll_fn(|cx| {
+            keep.lock().unwrap().get_or_insert_with(|| cx.waker().clone());
+            count.write(|count| *count += 1);
+            Poll::<()>::Pending
+        })
+        .await;
+    });
+    sim.idle().await;
+    let waker = place.lock().unwrap().clone();
+    (waker.unwrap(), polls)
 }
 
 /// Racers that read a counter in their last poll but one, and write it greater by one in their last; gives what it is at
@@ -112,7 +128,7 @@ fn readers_commute_and_a_writer_does_not() {
 #[test]
 fn tasks_that_promised_nothing_are_all_taken_to_share() {
     let body = async |sim: Sim| {
-        let count = std::sync::Arc::new(AtomicUsize::new(0));
+        let count = Arc::new(AtomicUsize::new(0));
         for _ in 0..2 {
             let (task, count) = (sim.clone(), count.clone());
             sim.spawn("untracked", async move {
@@ -134,118 +150,24 @@ fn tasks_that_promised_nothing_are_all_taken_to_share() {
 }
 
 #[test]
-fn a_queue_shows_all_outcomes_of_the_plain_search() {
-    // Two producers, two consumers and a close that comes at any time.
+fn a_task_sleeps_for_all_values_that_it_may_choose() {
+    // Only with one of two values it has to do with the other task.
     let (few, all) = as_the_plain_search(async |sim| {
-        let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
-        let took = ["one", "two"].map(|name| {
-            let rx = rx.clone();
-            sim.tracked().spawn(name, async move { rx.recv().await.ok() })
-        });
-        let sent = [1, 2].map(|n| {
-            let tx = tx.clone();
-            sim.tracked().spawn("producer", async move { tx.send(n).await.is_ok() })
-        });
-        sim.tracked().spawn("closer", async move { tx.close() });
-        let [one, two] = took;
-        let [first, second] = sent;
-        (one.await, two.await, first.await, second.await)
+        let (cell, task) = (Tracked::new(0), sim.clone());
+        let place = cell.clone();
+        sim.tracked().spawn("writer", async move { place.set(1) });
+        let seen = sim.tracked().spawn("chooser", async move { (task.choose(2) == 1).then(|| cell.get()) });
+        seen.await
     });
     assert!(few < all, "{few} of {all}");
-}
-
-#[test]
-fn a_try_that_fails_only_looks() {
-    let fail = async |sim: Sim| {
-        let (tx, rx) = queue::bounded::<()>(NonZeroUsize::MIN);
-        let rx = [rx.clone(), rx.clone(), rx];
-        for rx in &rx {
-            let rx = rx.clone();
-            sim.tracked().spawn("taker", async move {
-                assert!(rx.try_recv().is_err());
-                // The handle is not dropped here: that is a change.
-                std::mem::forget(rx);
-            });
-        }
-        sim.idle().await;
-        drop(tx);
-    };
-    assert_eq!(outcomes(Strategy::SleepSets, fail).1.runs, 1);
-}
-
-#[test]
-fn cancelling_shows_all_outcomes_of_the_plain_search() {
     as_the_plain_search(async |sim| {
-        let outer = Scope::new(sim.time());
-        let inner = outer.child();
-        let runs = [&outer, &inner, &inner].map(|scope| {
-            let (scope, task) = (scope.clone(), sim.clone());
-            sim.tracked().spawn("run", async move {
-                let body = async {
-                    task.yield_now().await;
-                    scope.is_cancelled()
-                };
-                scope.run(body).await.done()
-            })
-        });
-        sim.tracked().spawn("inner", async move { inner.cancel("inner") });
-        sim.tracked().spawn("outer", async move { outer.cancel("outer") });
-        let [a, b, c] = runs;
-        (a.await, b.await, c.await)
+        let (waker, polls) = woken_task(&sim).await;
+        waker.wake_by_ref();
+        let task = sim.clone();
+        sim.tracked().spawn("chooser", async move { (task.choose(2) == 1).then(|| waker.wake()) });
+        sim.idle().await;
+        polls.get()
     });
-}
-
-#[test]
-fn sleeps_commute_and_what_they_wake_is_searched() {
-    let sleepers = async |sim: Sim, tasks: u64, apart: u64| {
-        let order = Tracked::new(Vec::new());
-        for n in 0..tasks {
-            let (time, order) = (sim.time(), order.clone());
-            sim.tracked().spawn("sleeper", async move {
-                time.sleep(Duration::from_secs(1 + n * apart)).await;
-                order.write(|order| order.push(n));
-            });
-        }
-        sim.time().sleep(Duration::from_secs(60)).await;
-        order.get()
-    };
-    let (orders, summary) = outcomes(Strategy::SleepSets, async |sim| sleepers(sim, 4, 1).await);
-    assert_eq!((orders.len(), summary.runs), (1, 1), "registering timers commutes");
-    let (few, all) = as_the_plain_search(async |sim| sleepers(sim, 3, 0).await);
-    assert_eq!((few, all), (6, 36), "those of one instant are woken together");
-}
-
-#[test]
-fn a_jump_of_time_does_not_commute_with_looking_at_the_clock() {
-    let (few, _) = as_the_plain_search(async |sim| {
-        let (jumper, looker) = (sim.clone(), sim.clone());
-        let jump = sim.tracked().spawn("jumper", async move { jumper.jump(Duration::from_secs(1)).await });
-        // Both go on when nobody else is ready; the one then jumps, and waits for that again.
-        let looking = sim.tracked().spawn("looker", async move {
-            looker.idle().await;
-            looker.now().as_nanos()
-        });
-        jump.await;
-        looking.await
-    });
-    assert_eq!(few, 2);
-}
-
-#[test]
-fn values_are_searched_with_what_each_leads_to() {
-    let (few, all) = as_the_plain_search(async |sim| {
-        let cells = [Tracked::new(0), Tracked::new(0)];
-        let (task, write) = (sim.clone(), cells.clone());
-        // Which of the two cells it touches hangs on the value.
-        sim.tracked().spawn("chooser", async move { write[task.choose(2)].set(1) });
-        let (task, read) = (sim.clone(), cells.clone());
-        let looking = sim.tracked().spawn("looker", async move {
-            task.yield_now().await;
-            (read[0].get(), read[1].get())
-        });
-        looking.await
-    });
-    assert!(few < all, "{few} of {all}");
 }
 
 /// Panics if it is dropped at this stage.
@@ -306,28 +228,6 @@ fn code_under_test_starts_tracked_tasks_by_a_spawner() {
     }
 }
 
-/// A join of two sleeps by hand, with a waker for each that notes which rang first, as `FuturesUnordered` does.
-#[test]
-fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
-    let (orders, _) = outcomes(Strategy::SleepSets, async |sim| {
-        let (tx, rx) =
-            [(); 2].map(|()| queue::bounded::<()>(NonZeroUsize::MIN)).into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
-        let joined = sim.tracked().spawn("joined", async move {
-            use futures::stream::{FuturesUnordered, StreamExt};
-            let waits = rx.iter().enumerate().map(async |(n, rx)| {
-                rx.recv().await.unwrap();
-                n
-            });
-            waits.collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await
-        });
-        for tx in tx {
-            sim.tracked().spawn("sender", async move { tx.send(()).await.unwrap() });
-        }
-        joined.await
-    });
-    assert_eq!(orders, BTreeSet::from([vec![0, 1], vec![1, 0]]));
-}
-
 #[test]
 fn a_spinning_task_does_not_keep_the_search_from_coming_to_an_end_of_a_run() {
     let summary = search(Strategy::SleepSets).runs(50).max_steps(1_000).explore(async |sim: Sim| {
@@ -374,32 +274,4 @@ fn what_a_cut_run_drops_may_panic() {
         sim.idle().await;
     });
     assert!(summary.runs == 1 && summary.cut > 0, "{summary}");
-}
-
-#[test]
-fn a_wake_does_not_commute_with_a_poll_of_whom_it_wakes() {
-    let (few, _) = as_the_plain_search(async |sim| {
-        let (waker, polls) = (Tracked::new(None::<Waker>), Tracked::new(0));
-        let (place, count) = (waker.clone(), polls.clone());
-        sim.spawn_background("woken", async move {
-            poll_fn(|cx| {
-                place.set(Some(cx.waker().clone()));
-                count.write(|count| *count += 1);
-                Poll::<()>::Pending
-            })
-            .await;
-        });
-        for _ in 0..2 {
-            let (waker, task) = (waker.clone(), sim.clone());
-            sim.tracked().spawn("waking", async move {
-                task.yield_now().await;
-                if let Some(waker) = waker.get() {
-                    waker.wake();
-                }
-            });
-        }
-        sim.idle().await;
-        polls.get()
-    });
-    assert!(few > 1);
 }
