@@ -161,7 +161,7 @@ fn each_strategy_replays_from_its_line() {
 fn many_runs_spread_pct_over_the_choices_of_those_before() {
     // Fails in the first run of PCT of depth 3, which is the fourth of the portfolio; each run has five choices.
     let runs = Mutex::new(0);
-    let failure = Builder::new().repeat_every(0).explore(async |sim: Sim| {
+    let failure = Builder::new().repeat_every(0).probe_every(0).explore(async |sim: Sim| {
         *runs.lock().unwrap() += 1;
         alternate(sim, 5).await;
         assert_ne!(*runs.lock().unwrap(), 4);

@@ -28,7 +28,7 @@ fn a_future_is_dropped_once_at_every_poll_and_in_between() {
         let done = sim.cancel_at_each(yields(sim.clone(), 2, count.clone())).await;
         seen.lock().unwrap().push((done.is_some(), count.load(Relaxed)));
     };
-    let summary = Builder::new().runs(1).repeat_every(0).explore(body).unwrap();
+    let summary = Builder::new().runs(1).repeat_every(0).probe_every(0).explore(body).unwrap();
     // Three polls, of which two are pending: before the first, right after and in place of the next for each of these.
     assert_eq!((summary.runs, summary.cancel_points), (1, 5));
     let seen = seen.into_inner().unwrap();

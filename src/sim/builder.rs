@@ -50,6 +50,7 @@ pub struct Builder {
     pub(super) bytes: Option<Bytes>,
     pub(super) runs: u32,
     pub(super) repeat_every: u32,
+    pub(super) probe_every: u32,
     pub(super) shrink: u32,
     pub(super) effort: Effort,
     max_steps: u64,
@@ -71,6 +72,8 @@ impl Builder {
     pub const RUNS: u32 = 64;
     /// One run of so many is repeated by default, to see whether it takes the same course.
     pub const REPEAT_EVERY: u32 = 16;
+    /// One run of so many is repeated by default with [probes](Self::probe), to see whether it loses wake-ups.
+    pub const PROBE_EVERY: u32 = 64;
     /// How many runs may be spent by default on making a failure small.
     pub const SHRINK_RUNS: u32 = 2_000;
     /// How many polls may be spent on that, in all runs together.
@@ -87,6 +90,7 @@ impl Builder {
             bytes: None,
             runs: Self::RUNS,
             repeat_every: Self::REPEAT_EVERY,
+            probe_every: Self::PROBE_EVERY,
             shrink: Self::SHRINK_RUNS,
             effort: Effort::DEFAULT,
             max_steps: Self::MAX_STEPS,

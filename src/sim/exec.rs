@@ -1,6 +1,6 @@
 //! The executor: polls who is ready, moves time when nobody is, and takes everything down at the end.
 
-use super::dump::TaskInfo;
+use super::ending::Course;
 use super::faults::Faults;
 use super::footprint::{Footprint, Watcher};
 use super::foreign::Foreign;
@@ -10,10 +10,9 @@ use super::marks::Mark;
 use super::meta::Meta;
 use super::node::Machines;
 use super::oracle::{Source, fold};
-use super::report::{Failure, FailureKind};
+use super::report::Failure;
 use super::trace::{Outcome, Trace};
 use super::twist::{Chance, Dropped, Twists};
-use super::verdict::Verdict;
 use super::wakers::Own;
 use super::world::{Core, Incoming, Next, ROOT, SimClock, World};
 use crate::spawn::Task;
@@ -24,10 +23,8 @@ use crate::sys::{Arc, Lock, slot};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -78,31 +75,36 @@ pub(super) struct Ended {
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// What is polled under a number.
-struct Entry {
+pub(super) struct Entry {
     task: Option<Task>,
-    own: Own,
+    pub(super) own: Own,
 }
 
-struct Exec<'a> {
-    world: Arc<World>,
-    time: Time,
+pub(super) struct Exec<'a> {
+    pub(super) world: Arc<World>,
+    pub(super) time: Time,
     root: Option<Root<'a>>,
     /// By number; the root's entry has no task.
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     incoming: Vec<Incoming>,
     /// What the poll waits for that is under way, or was the last.
-    waits: Vec<Wait>,
+    pub(super) waits: Vec<Wait>,
     /// The names of tasks that are swept.
-    swept: Vec<Cow<'static, str>>,
+    pub(super) swept: Vec<Cow<'static, str>>,
     machines: Machines,
-    autojump: bool,
+    pub(super) autojump: bool,
     /// Whether other threads may wake tasks.
     is_open: bool,
-    watcher: Option<Box<dyn Watcher>>,
+    pub(super) watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
     allow_leaks: bool,
     /// Whether each poll has a waker of its own.
-    fresh: bool,
+    pub(super) fresh: bool,
+    probes: bool,
+    /// The last instant at which all who waited were polled.
+    pub(super) probed: Option<Instant>,
+    /// What the run had come to when it was over, if anything was done after that.
+    pub(super) course: Option<Course>,
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
@@ -135,6 +137,9 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
         print,
         allow_leaks,
         fresh,
+        probes: twists.probe,
+        probed: None,
+        course: None,
     };
     exec.adopt(ROOT, 0, None);
     /// Stops the counting of primitives also when something unwinds that should not.
@@ -169,16 +174,13 @@ impl Exec<'_> {
             true => hush(|| self.take_down(None)).0.and(None),
             false => self.take_down(failure).or_else(|| self.judged()),
         };
-        let (hash, steps, choices, draws, marks, replay) = self.world.core.with(|core| {
-            let (marks, replay) = (core::mem::take(&mut core.marks), core.source.line(core.seed(), core.twists));
-            (core.hash, core.steps, core.choices, core.draws(), marks.list(), replay)
-        });
+        let course = self.course.take().unwrap_or_else(|| self.take_course());
+        let Course { hash, steps, choices, draws, cancel_points, dropped, marks, replay } = course;
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
             let concerned = failure.as_ref().map_or(&[][..], Failure::tasks);
             trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() }, concerned)
         });
-        let (cancel_points, dropped) = self.world.core.with(|core| (core.cancel_points, core.dropped.take()));
         match failure {
             None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut }),
             Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace).with_dropped(dropped)),
@@ -186,7 +188,7 @@ impl Exec<'_> {
     }
 
     /// Polls until nothing can go on, the root is done, or there were too many polls.
-    fn drive(&mut self) -> Next {
+    pub(super) fn drive(&mut self) -> Next {
         let (mut polled, mut moved) = (None, None::<(Instant, Instant)>);
         loop {
             let next = self.world.core.with(|core| {
@@ -222,6 +224,7 @@ impl Exec<'_> {
                     polled = Some((number, pending));
                 }
                 Next::Nobody(_) if self.is_open && self.world.let_in(false) => {}
+                Next::Nobody(lull) if self.probes && self.probe_all(lull) => {}
                 Next::Nobody(lull) => {
                     let before = self.time.now();
                     match self.pass(lull) {
@@ -237,7 +240,7 @@ impl Exec<'_> {
 
     /// Polls a task, or drops it where that is due. Whether it is pending.
     #[inline]
-    fn poll(&mut self, number: u32) -> bool {
+    pub(super) fn poll(&mut self, number: u32) -> bool {
         let swept = !self.swept.is_empty();
         if swept && self.cancels(number, false) {
             self.waits.clear();
@@ -391,86 +394,5 @@ impl Exec<'_> {
             drop(waker);
         }
         failure
-    }
-
-    fn failure(&self, kind: FailureKind, message: String, tasks: Vec<TaskInfo>) -> Failure {
-        Failure::new(kind, message, self.time.now(), tasks)
-    }
-
-    fn deadlock(&self) -> Failure {
-        let next = self.world.next_timer(&self.time);
-        if !self.autojump && !next.is_never() {
-            let message = format!("nobody is ready, and time does not move by itself; the next timer rings at {next}");
-            return self.failure(FailureKind::Standstill, message, self.tasks(|_, _| true));
-        }
-        let message = "nobody is ready, no timer is left, and the root is not done".to_string();
-        self.stuck(FailureKind::Deadlock, message, |_, _| true)
-    }
-
-    fn limit(&self, max_steps: u64) -> Failure {
-        if let Some((stopped, polls)) = self.world.core.with(|core| core.weather.overrun(max_steps)) {
-            let message = format!("faults stopped after {stopped} polls, and {polls} polls later the run is not over");
-            return self.failure(FailureKind::Liveness, message, self.tasks(|_, _| true));
-        }
-        let message = format!("{max_steps} polls, as many as are allowed, and the run is not over");
-        self.failure(FailureKind::StepLimit, message, self.tasks(|_, _| true))
-    }
-
-    /// Whether another thread may have a waker of a task that waits, or has just woken one and has it no more.
-    fn can_be_woken(&self) -> bool {
-        let lives = self.world.core.with(|core| core.ready.iter().collect::<Vec<u32>>());
-        let is_left = lives.iter().any(|&number| !self.entries[number as usize].own.is_alone());
-        is_left || self.world.core.with(|core| core.foreign.has_wakes())
-    }
-
-    fn is_judged(&self) -> bool {
-        self.world.core.with(|core| core.verdict.is_some())
-    }
-
-    /// The failure that was found on the way, if one was.
-    fn judged(&self) -> Option<Failure> {
-        let verdict = self.world.core.with(|core| core.verdict.take())?;
-        let Verdict { kind, message, place, task } = *verdict;
-        let tasks = task.map_or_else(|| self.tasks(|_, _| true), |task| alloc::vec![task]);
-        Some(self.failure(kind, message, tasks).with_place(place))
-    }
-
-    fn leak(&self) -> Option<Failure> {
-        let left_over = |number, meta: &Meta| number != ROOT && !meta.background;
-        let message = match self.tasks(left_over).len() {
-            0 => return None,
-            1 => "the root is done, and 1 task is left over".to_string(),
-            n => format!("the root is done, and {n} tasks are left over"),
-        };
-        Some(self.stuck(FailureKind::Leak, message, left_over))
-    }
-
-    /// The failure of those for whom `concerned` is true, who can't go on; what keeps them from it, if that is known.
-    fn stuck(&self, kind: FailureKind, message: String, concerned: impl Fn(u32, &Meta) -> bool) -> Failure {
-        if let Some(task) = self.world.core.with(|core| core.woken_in_vain(&concerned)) {
-            let message = format!(
-                "{message}; `{}` was woken by the waker of an earlier poll, which does not count",
-                task.label()
-            );
-            return self.failure(FailureKind::StaleWaker, message, alloc::vec![task]);
-        }
-        self.failure(kind, message, self.tasks(concerned))
-    }
-
-    fn panicked(&self, panic: &(dyn Any + Send)) -> Failure {
-        let current = self.world.core.with(|core| core.current);
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a value that is not a text");
-        let task = self.world.core.with(|core| {
-            core.trace(|trace, now| trace.panicked(now, current));
-            core.describe(current)
-        });
-        let message = format!("`{}` panicked: {said}", task.label());
-        self.failure(FailureKind::Panic, message, alloc::vec![task])
-    }
-
-    /// Those for whom `wanted` is true: the root first, the others in the order of their spawn paths.
-    fn tasks(&self, wanted: impl Fn(u32, &Meta) -> bool) -> Vec<TaskInfo> {
-        self.world.core.with(|core| core.dump(wanted))
     }
 }

@@ -97,11 +97,12 @@ impl Builder {
         }
         let mut report = first.map_err(Trouble::Found)?;
         report.cancel_points = self.cancel_at_each(&report, body).map_err(Trouble::Told)?;
+        self.probed(number, body).map_err(Trouble::Told)?;
         Ok(report)
     }
 
     /// The failure to be reported.
-    fn told<F, Fut>(&self, trouble: Trouble, body: &F) -> Failure
+    pub(super) fn told<F, Fut>(&self, trouble: Trouble, body: &F) -> Failure
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
@@ -221,7 +222,7 @@ impl Tally {
 }
 
 /// What is wrong with one of many runs.
-enum Trouble {
+pub(super) enum Trouble {
     /// It failed, which is to be repeated and made small.
     Found(Failure),
     /// This is what is to be reported.

@@ -158,7 +158,7 @@ impl Core {
             // Whether it is calm yet hangs on how often anybody was polled.
             Resource::ALL.touch(Access::Read);
         }
-        if self.weather.has_stopped(self.steps) {
+        if self.probing || self.weather.has_stopped(self.steps) {
             return false;
         }
         let here = key(place);

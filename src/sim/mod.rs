@@ -36,6 +36,7 @@
 //! | say what holds, in code that has no handle to the run | [`always!`](crate::always), [`sometimes!`](crate::sometimes), [`reachable!`](crate::reachable) |
 //! | let things go wrong, and see that all is well when they stop | [`buggify!`](crate::buggify), [`Builder::faults`] |
 //! | find futures that rely on when they are polled, or with which waker | [`check`] does; [`Builder::spurious`], [`Builder::fresh_wakers`] |
+//! | find wake-ups that are lost, but for a timeout | [`check`] does in one run of many; [`Builder::probe`] |
 //! | let the exploration choose data too | [`Sim::choose`] |
 //! | have random numbers that do not depend on the schedule | [`Sim::random`], [`Sim::rng`] |
 //! | let a fuzzer drive | [`Builder::bytes`] |
@@ -95,7 +96,8 @@
 //!
 //! Before it is made small, a run has the line of its strategy: `seed:17` where it is plain random, else lines such as
 //! `walk:17` and `pct3/40:17`; and behind it what else was done: `cancel:5` if something was dropped at the fifth chance,
-//! `spurious:8` if every eighth step or so polled somebody for nothing, `fresh` if each poll had a waker of its own.
+//! `spurious:8` if every eighth step or so polled somebody for nothing, `fresh` if each poll had a waker of its own, `probe`
+//! if all who wait were polled before time moved on.
 //!
 //! A run depends on its body and its oracle, and on nothing else. [`check`] repeats some runs, and each that fails, and
 //! compares their traces: a
@@ -162,6 +164,7 @@ mod bounding;
 mod builder;
 mod dump;
 mod effort;
+mod ending;
 mod environment;
 mod exec;
 mod explore;
@@ -180,6 +183,7 @@ mod node;
 mod oracle;
 mod path;
 mod points;
+mod probing;
 mod ready;
 mod replay;
 mod report;

@@ -1,5 +1,5 @@
 //! The line that names a run: `WAKEFUL_SIM=seed:17`, `WAKEFUL_SIM=bytes:0a01`, or both parts with a comma; of a strategy
-//! that is not the plain one, `walk:17`, `pct3:17`, `pct3/40:17`. Behind it stand the twists: `cancel:5`, `spurious:8`, `fresh`.
+//! that is not the plain one, `walk:17`, `pct3:17`, `pct3/40:17`. Behind it stand the twists: `cancel:5`, `spurious:8`, `fresh`, `probe`.
 
 use super::strategy::Strategy;
 use super::twist::Twists;
@@ -29,7 +29,7 @@ impl fmt::Display for ReplayError {
         write!(
             f,
             "{VARIABLE} should read seed:NUMBER, walk:NUMBER, pctDEPTH:NUMBER, pctDEPTH/HORIZON:NUMBER, \
-             bytes:HEX or seed:NUMBER,bytes:HEX, and behind it, perhaps, ,cancel:NUMBER ,spurious:NUMBER ,fresh; {}",
+             bytes:HEX or seed:NUMBER,bytes:HEX, and behind it, perhaps, ,cancel:NUMBER ,spurious:NUMBER ,fresh ,probe; {}",
             self.0
         )
     }
@@ -84,6 +84,7 @@ pub(super) fn parse(line: &str) -> Result<Line, ReplayError> {
                 said.twists.spurious = among?;
             }
             None if part == "fresh" => said.twists.fresh = true,
+            None if part == "probe" => said.twists.probe = true,
             Some(("walk", seed)) => (said.strategy, said.seed) = (Strategy::Walk, number(seed)?),
             Some(("bytes", hex)) => {
                 said.bytes = Some(unhex(hex).ok_or_else(|| ReplayError(format!("`{hex}` is not pairs of hex digits")))?)
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn a_line_reads_back_as_it_was_printed() {
         for (seed, bytes) in [(0, None), (u64::MAX, None), (0, Some(&[][..])), (7, Some(&[0, 255, 1][..]))] {
-            let twists = Twists { cancel: seed % 3, spurious: (seed % 5) as u8, fresh: seed % 7 == 0 };
+            let twists = Twists { cancel: seed % 3, spurious: (seed % 5) as u8, fresh: seed % 7 == 0, probe: seed > 0 };
             let said = parse(&print(seed, Strategy::Random, None, bytes, twists)).unwrap();
             assert_eq!((said.seed, said.bytes.as_deref(), said.twists), (seed, bytes, twists));
         }

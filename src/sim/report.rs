@@ -131,6 +131,9 @@ pub enum FailureKind {
     /// A task kept the waker of an earlier poll, or was woken by it: only that of the last one counts. Found where
     /// [each poll has a waker of its own](super::Builder::fresh_wakers).
     StaleWaker,
+    /// A task could go on, and nobody had woken it: polled once more, it came back ready, or let others go on. Looked for
+    /// before a deadlock or a leak is reported, and where [probes](super::Builder::probe) are switched on.
+    LostWakeup,
     /// A run and its repetition took different courses: something is not under the simulator's control.
     Nondeterminism,
     /// What [`always!`](crate::always) says did not hold.
@@ -153,6 +156,7 @@ impl fmt::Display for FailureKind {
             Self::Leak => "leak",
             Self::NoWaker => "no waker",
             Self::StaleWaker => "stale waker",
+            Self::LostWakeup => "lost wake-up",
             Self::Nondeterminism => "nondeterminism",
             Self::Violation => "violation",
             Self::NeverHit => "never hit",

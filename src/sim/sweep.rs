@@ -94,7 +94,7 @@ impl Core {
     /// Whether this chance to cancel is taken; one is, in a run, at most. Then `dropped` says what it was.
     pub(super) fn cancels(&mut self, chance: Chance, dropped: impl FnOnce() -> Dropped) -> bool {
         Resource::SWEEP.touch(Access::Read);
-        if self.closed || self.dropped.is_some() {
+        if self.closed || self.probing || self.dropped.is_some() {
             return false;
         }
         self.cancel_points += 1;

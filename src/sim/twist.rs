@@ -17,10 +17,12 @@ pub(super) struct Twists {
     pub(super) spurious: u8,
     /// Whether each poll has a waker of its own, and only the last poll's counts.
     pub(super) fresh: bool,
+    /// Whether all who wait are polled once more before time moves on.
+    pub(super) probe: bool,
 }
 
 impl Twists {
-    pub(super) const NONE: Self = Self { cancel: 0, spurious: 0, fresh: false };
+    pub(super) const NONE: Self = Self { cancel: 0, spurious: 0, fresh: false, probe: false };
 
     /// What is left to say where bytes say what is dropped.
     pub(super) const fn beside_bytes(mut self) -> Self {
@@ -28,27 +30,30 @@ impl Twists {
         self
     }
 
-    /// The same with less of what is switched on or off: nothing at all first.
+    /// The same with less of what is switched on or off: nothing at all first, then one thing, then two.
     pub(super) fn simpler(self) -> impl Iterator<Item = Self> {
-        let Self { cancel, spurious, fresh } = self;
-        let less = [(0, false), (0, fresh), (spurious, false)];
-        less.into_iter()
-            .map(move |(spurious, fresh)| Self { cancel, spurious, fresh })
-            .filter(move |less| *less != self)
+        let Self { cancel, spurious, fresh, probe } = self;
+        let less = move |kept: u8| {
+            let kept = |bit: u8| kept >> bit & 1 == 1;
+            let spurious = if kept(0) { spurious } else { 0 };
+            Self { cancel, spurious, fresh: fresh && kept(1), probe: probe && kept(2) }
+        };
+        [0, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110].into_iter().map(less).filter(move |less| *less != self)
     }
 }
 
 /// How a line names them.
 impl fmt::Display for Twists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cancel, spurious, fresh } = *self;
+        let Self { cancel, spurious, fresh, probe } = *self;
         if cancel != 0 {
             write!(f, ",cancel:{cancel}")?;
         }
         if spurious != 0 {
             write!(f, ",spurious:{spurious}")?;
         }
-        f.write_str(if fresh { ",fresh" } else { "" })
+        f.write_str(if fresh { ",fresh" } else { "" })?;
+        f.write_str(if probe { ",probe" } else { "" })
     }
 }
 
@@ -58,16 +63,18 @@ pub(super) struct Wanted {
     pub(super) cancel: u64,
     pub(super) spurious: Option<u8>,
     pub(super) fresh: Option<bool>,
+    pub(super) probe: bool,
 }
 
 impl Wanted {
-    pub(super) const NONE: Self = Self { cancel: 0, spurious: None, fresh: None };
+    pub(super) const NONE: Self = Self { cancel: 0, spurious: None, fresh: None, probe: false };
     /// How many steps there are for each that wakes somebody for nothing, where the portfolio does.
     const SPURIOUS: u8 = 8;
 
     /// What a line says, and nothing besides.
     pub(super) const fn just(twists: Twists) -> Self {
-        Self { cancel: twists.cancel, spurious: Some(twists.spurious), fresh: Some(twists.fresh) }
+        let Twists { cancel, spurious, fresh, probe } = twists;
+        Self { cancel, spurious: Some(spurious), fresh: Some(fresh), probe }
     }
 
     /// The twists of a run of this seed: of four strategies in turns, every second round has fresh wakers, and every
@@ -75,8 +82,9 @@ impl Wanted {
     pub(super) fn of(self, strategy: Option<Strategy>, seed: u64) -> Twists {
         let round = if strategy == Some(Strategy::Portfolio) { seed / 4 % 4 } else { 0 };
         let by_seed = if round == 3 { Self::SPURIOUS } else { 0 };
-        let (spurious, fresh) = (self.spurious.unwrap_or(by_seed), self.fresh.unwrap_or(round % 2 == 1));
-        Twists { cancel: self.cancel, spurious, fresh }
+        let Self { cancel, probe, .. } = self;
+        let (spurious, fresh) = (self.spurious.unwrap_or(by_seed), self.fresh.unwrap_or(probe || round % 2 == 1));
+        Twists { cancel, spurious, fresh, probe }
     }
 }
 

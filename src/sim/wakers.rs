@@ -1,6 +1,5 @@
 //! The wakers of tasks: whom they wake, and whether any are left.
 
-use super::dump::TaskInfo;
 use super::meta::Meta;
 use super::report::FailureKind;
 use super::trace::Phase;
@@ -70,12 +69,20 @@ impl Own {
     /// Takes another identity, that of the next poll.
     #[cold]
     pub(super) fn renew(&mut self) {
-        let Target { world, number, tenant } = &*self.target;
-        let next = Self::new(world, *number, tenant.wrapping_add(1));
+        let next = self.another(self.target.tenant.wrapping_add(1));
         let Self { target, waker, earlier } = core::mem::replace(self, next);
         drop(waker);
         let is_kept = |target: &Arc<Target>| Arc::strong_count(target) > 1;
         self.earlier = earlier.filter(is_kept).or_else(|| Some(target).filter(is_kept));
+    }
+
+    /// Takes another identity; what the earlier one wakes still counts.
+    pub(super) fn change(&mut self) {
+        *self = self.another(self.target.tenant);
+    }
+
+    fn another(&self, tenant: u32) -> Self {
+        Self::new(&self.target.world, self.target.number, tenant)
     }
 
     /// How many polls ago the waker of an earlier poll was handed out that somebody keeps, if somebody does.
@@ -114,7 +121,7 @@ impl Core {
     }
 
     /// Whether this is the tenant of a number, not done and not ready, nor about to be.
-    fn waits_as(&self, number: u32, tenant: u32) -> bool {
+    pub(super) fn waits_as(&self, number: u32, tenant: u32) -> bool {
         self.lives_as(number, tenant) && !self.ready.is_set(number) && !self.foreign.woke(number, tenant)
     }
 
@@ -167,15 +174,5 @@ impl Core {
         // Tenants are counted round; those before it are of other tasks.
         let age = meta.tenant.wrapping_sub(tenant);
         meta.stale_wake |= age != 0 && age <= meta.tenant.wrapping_sub(meta.born);
-    }
-
-    /// The first of those for whom `concerned` is true that was woken in vain, by the waker of an earlier poll.
-    pub(super) fn woken_in_vain(&self, concerned: impl Fn(u32, &Meta) -> bool) -> Option<TaskInfo> {
-        let mut numbers = self.ready.iter();
-        let number = numbers.find(|&number| {
-            let meta = &self.metas[number as usize];
-            meta.stale_wake && !self.ready.is_set(number) && concerned(number, meta)
-        })?;
-        Some(self.describe(number))
     }
 }

@@ -126,6 +126,8 @@ pub(super) struct Core {
     pub(super) suspects: Vec<(u32, u32)>,
     /// Whether somebody was woken for nothing and not polled since.
     pub(super) woke_for_nothing: bool,
+    /// Whether a poll is only to show who can go on: then nothing is dropped or goes wrong on purpose.
+    pub(super) probing: bool,
     seed: u64,
     pub(super) max_steps: u64,
     told_all: bool,
@@ -180,6 +182,7 @@ impl Core {
             foreground: 0,
             suspects: Vec::new(),
             woke_for_nothing: false,
+            probing: false,
             seed,
             max_steps,
             told_all,
