@@ -9,12 +9,15 @@
 //!
 //! Work that need not run in parallel needs no spawner at all.
 //!
-//! [`block_on`] runs one future on the calling thread; [`block_on_with`] does so where there are no threads to park.
+//! [`block_on`] runs one future on the calling thread; [`block_on_with`] does so where there are no threads to park. A
+//! [`Panic`] is one that was caught in somebody's code.
 
 mod block_on;
+mod panic;
 mod task;
 
 pub use block_on::block_on_with;
+pub use panic::Panic;
 pub use task::{Spawn, Task};
 
 crate::sys::with_std! {

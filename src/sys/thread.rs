@@ -12,6 +12,11 @@ mod none {
         Ok(f())
     }
 
+    /// Goes on panicking. There is nothing to go on with, as nothing is caught.
+    pub(crate) fn resume(_: Box<dyn Any + Send>) -> ! {
+        panic!("a panic that was caught without std")
+    }
+
     /// The only thread that is known.
     #[cfg(feature = "sim")]
     pub(crate) struct Home;
@@ -141,6 +146,11 @@ with_std! {
     /// The kit drops what `f` worked on or hands it back whole, so nothing half-changed is looked at afterwards.
     pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+    }
+
+    /// Goes on panicking with what was caught.
+    pub(crate) fn resume(panic: Box<dyn Any + Send>) -> ! {
+        std::panic::resume_unwind(panic)
     }
 
     /// A handle to the calling thread, to be unparked from elsewhere.
