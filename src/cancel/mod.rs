@@ -48,6 +48,7 @@ mod sweep;
 mod timeouts;
 mod tree;
 mod view;
+mod ward;
 mod watch;
 
 pub use outcome::{Cancelled, Deadline, FailError, Outcome};
@@ -55,6 +56,7 @@ pub use reason::{Reason, ReasonKind};
 pub(crate) use run::Bodies;
 pub use run::Run;
 pub use scope::Scope;
+pub(crate) use ward::{OwnedRun, Ward};
 pub use watch::UntilCancelled;
 
 crate::sys::with_system_clock! {

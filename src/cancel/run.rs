@@ -152,7 +152,7 @@ pub(super) fn cut<T>(scope: &Scope) -> Poll<Outcome<T>> {
 }
 
 /// Rule e, for a run in a cancelled scope: whether it leaves it to the run of an ancestor to drop it.
-fn stays(scope: &Scope, stays: &mut u8, cx: &mut Context<'_>) -> bool {
+pub(super) fn stays(scope: &Scope, stays: &mut u8, cx: &mut Context<'_>) -> bool {
     let stay = *stays < STAYS && is_polled_by_cancelled(scope);
     if stay {
         *stays += 1;

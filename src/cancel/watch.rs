@@ -170,12 +170,8 @@ impl UntilCancelled {
     pub(super) fn new(scope: Scope) -> Self {
         Self { scope, watch: Watch::new() }
     }
-}
 
-impl Future for UntilCancelled {
-    type Output = Cancelled;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
+    pub(super) fn poll_inner(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
         let mut this = self.project();
         loop {
             if let Some(cancelled) = this.scope.outermost() {
@@ -183,10 +179,21 @@ impl Future for UntilCancelled {
                 return Poll::Ready(cancelled);
             }
             if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
-                probe::waiting("cancelled", None, u64::MAX);
                 return Poll::Pending;
             }
         }
+    }
+}
+
+impl Future for UntilCancelled {
+    type Output = Cancelled;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
+        let polled = self.poll_inner(cx);
+        if polled.is_pending() {
+            probe::waiting("cancelled", None, u64::MAX);
+        }
+        polled
     }
 }
 

@@ -1,0 +1,96 @@
+//! Bodies that somebody else watches over, and runs that own their scope: what groups of tasks need of scopes.
+
+use super::outcome::Outcome;
+use super::run::{Engine, stays};
+use super::scope::Scope;
+use super::watch::UntilCancelled;
+use crate::sys::slot::{self, Frame};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use pin_project_lite::pin_project;
+
+impl Scope {
+    /// Whether to leave it to the run of a cancelled scope around this one, which is polling on this stack, to drop who calls
+    /// this (rule e). If so, it is polled again. `stayed` counts for how long, and begins at 0.
+    pub(crate) fn leaves_it_to_ancestors(&self, stayed: &mut u8, cx: &mut Context<'_>) -> bool {
+        stays(self, stayed, cx)
+    }
+}
+
+impl UntilCancelled {
+    /// Polls it on behalf of others, whose own notes say what they wait for. Whether the scope is cancelled.
+    pub(crate) fn poll_for_others(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        self.poll_inner(cx).is_ready()
+    }
+}
+
+pin_project! {
+    /// A body in a scope, of one who clears it once the scope is cancelled, and who is woken when that may be so by the waker
+    /// that he polls it with.
+    pub(crate) struct Ward<F> {
+        #[pin]
+        body: Option<F>,
+        frame: Frame<Scope>,
+    }
+}
+
+impl<F: Future> Ward<F> {
+    pub(crate) fn new(body: F) -> Self {
+        Self { body: Some(body), frame: Frame::new() }
+    }
+
+    /// Polls the body in `scope`, which is the same at each call.
+    #[inline]
+    pub(crate) fn poll(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let body = this.body.as_pin_mut().expect("polled after it was cleared");
+        slot::poll_in(this.frame, scope, body, cx)
+    }
+
+    /// Drops the body where it would have been polled.
+    #[inline]
+    pub(crate) fn clear(self: Pin<&mut Self>, scope: &Scope) {
+        let this = self.project();
+        slot::clear_in(this.frame, scope, this.body);
+    }
+}
+
+pin_project! {
+    /// A [`Run`](super::Run) that owns its handle to the scope.
+    pub(crate) struct OwnedRun<F>
+    where
+        F: Future,
+    {
+        scope: Scope,
+        #[pin]
+        engine: Engine<F>,
+    }
+
+    impl<F> PinnedDrop for OwnedRun<F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let (body, frame) = this.engine.left();
+            slot::clear_in(frame, this.scope, body);
+        }
+    }
+}
+
+impl<F: Future> OwnedRun<F> {
+    pub(crate) fn new(scope: Scope, body: F) -> Self {
+        Self { scope, engine: Engine::new(body, false, false) }
+    }
+}
+
+impl<F: Future> Future for OwnedRun<F> {
+    type Output = Outcome<F::Output>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.engine.poll(this.scope, cx)
+    }
+}
