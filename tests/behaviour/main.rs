@@ -11,10 +11,12 @@ mod limit;
 mod queue;
 mod spawn;
 mod support;
+mod task;
 mod time;
 mod work;
 
 use cancel::{ambient, deadlines, endings, nesting};
+use task::{background, failing, groups, leaving, starting};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -116,6 +118,63 @@ on_every_runtime! {
         waiters_are_served_in_order
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
+    }
+    groups {
+        a_group_ends_when_its_body_and_all_children_are_gone
+        an_empty_group_ends_with_its_body
+        children_spawn_siblings
+        a_handle_tells_how_far_its_child_is_and_gives_the_result_once
+        a_dropped_handle_detaches_nothing
+        a_handle_cancels_its_own_child_alone
+        a_child_that_is_cancelled_by_its_handle_sees_that_at_once
+        children_lie_in_the_scope_of_the_group
+        names_tell_who_is_there
+        a_group_that_is_over_gives_the_future_back
+        a_child_of_a_cancelled_group_is_not_begun
+        partial_results_are_there_after_the_deadline
+        f_a_deadline_that_is_moved_is_heard_each_time
+        group_futures_are_send_and_boxed_groups_nest
+    }
+    failing {
+        the_first_failure_cancels_body_and_siblings
+        a_body_that_fails_cancels_its_children_under_every_policy
+        supervised_children_fail_by_themselves
+        the_first_one_done_cancels_the_others
+        the_first_one_that_is_well_cancels_the_others
+        all_errors_survive_and_cancellations_are_filtered_out
+        a_panic_is_raised_again_when_all_are_gone
+        a_panic_of_the_body_is_raised_again_when_all_are_gone
+        a_panic_in_a_destructor_is_its_childs
+        a_task_that_its_executor_drops_is_lost_at_once
+        an_inner_failure_stays_inside_unless_it_leaves_the_inner_group
+        k_a_waker_that_panics_keeps_nobody_waiting
+    }
+    leaving {
+        a_dropped_group_cancels_its_children_at_once
+        what_outlives_a_dropped_group_is_known_by_name
+        several_may_wait_for_a_group_to_quiesce
+        e_a_group_in_the_body_of_a_cancelled_scope_is_cut_with_it
+        e_a_group_whose_scope_is_cancelled_from_elsewhere_says_so
+        b_a_group_whose_children_are_done_in_time_is_not_cancelled
+        b_a_group_in_a_cancelled_scope_does_not_begin
+        children_of_a_dropped_group_end_in_scopes_of_their_own
+    }
+    background {
+        the_background_ends_with_the_main_children
+        the_background_is_cancelled_after_the_main_children
+        a_background_child_knows_why_it_ends
+        a_failure_in_the_background_cancels_the_group
+        whom_the_background_spawns_at_the_end_is_not_begun
+    }
+    starting {
+        a_start_gives_the_handle_and_a_value
+        what_fails_before_the_start_is_an_error_of_the_start
+        what_fails_after_the_start_is_an_error_of_the_group
+        a_child_that_never_says_that_it_has_started_is_an_error
+        a_start_in_a_cancelled_group_says_so
+        a_dropped_start_cancels_its_child
+        an_error_that_a_dropped_start_had_goes_to_the_group
+        a_group_waits_for_who_waits_for_a_start
     }
     work {
         every_item_is_in_one_place

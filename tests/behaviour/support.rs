@@ -224,6 +224,11 @@ pub(crate) async fn again() {
     .await;
 }
 
+/// What a future gives, as a result.
+pub(crate) async fn ok<T, E>(future: impl Future<Output = T>) -> Result<T, E> {
+    Ok(future.await)
+}
+
 /// Does something on another thread, and waits for that.
 pub(crate) fn elsewhere<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::spawn(f).join().expect("the thread panicked")

@@ -28,6 +28,7 @@ mod limit;
 mod queue;
 mod sim;
 mod spawn;
+mod task;
 mod time;
 mod work;
 
@@ -36,8 +37,8 @@ use std::time::Duration;
 use wakeful::sim::{Builder, Failure, Summary};
 
 /// The tables of all rooms.
-fn rooms() -> [&'static [Sweep]; 7] {
-    [time::SWEEPS, spawn::SWEEPS, cancel::SWEEPS, queue::SWEEPS, limit::SWEEPS, work::SWEEPS, sim::SWEEPS]
+fn rooms() -> [&'static [Sweep]; 8] {
+    [time::SWEEPS, spawn::SWEEPS, cancel::SWEEPS, queue::SWEEPS, limit::SWEEPS, task::SWEEPS, work::SWEEPS, sim::SWEEPS]
 }
 
 /// A public future, and the scenario that sweeps it under many schedules.

@@ -1,0 +1,166 @@
+//! Pure decisions of a group: what an ending counts as, and whom it cancels.
+
+use super::outcome::{Cause, Failure, GroupCount, Label};
+use crate::cancel::Reason;
+use crate::spawn::Panic;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// When a group cancels its children.
+///
+/// A body that fails or panics cancels them all, under every policy. Whatever the policy, nobody is left behind: the group
+/// ends when every child is gone, and all errors are kept.
+///
+/// | policy | what cancels the other children | the result is an error if |
+/// |---|---|---|
+/// | `FailFast` | a child that fails, panics or is lost; the body is cancelled too | anything failed |
+/// | `Supervise` | nothing | anything failed |
+/// | `FirstDone` | the first child to end by itself | that one failed or panicked |
+/// | `FirstOk` | the first child to return `Ok` | none did, and something failed |
+///
+/// Under the last two the body goes on, to take the first one's result from its handle; children in the background have no
+/// say, but for their panics.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::task::{Policy, group};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let (scope, time) = (Scope::new(sim.time()), sim.time());
+///     let answer = group(sim.spawner())
+///         .policy(Policy::FirstOk)
+///         .run(&scope, async |g| {
+///             let ask = |name, seconds| {
+///                 let time = time.clone();
+///                 g.spawn(name, async move {
+///                     time.sleep(Duration::from_secs(seconds)).await;
+///                     if seconds < 2 { Err("no idea") } else { Ok(seconds) }
+///                 })
+///             };
+///             let (hasty, slow, slower) = (ask("a", 1).unwrap(), ask("b", 2).unwrap(), ask("c", 9).unwrap());
+///             assert!(hasty.await.is_err());
+///             assert!(slower.await.is_err(), "cancelled by the one before it");
+///             Ok(slow.await.unwrap())
+///         })
+///         .await;
+///     assert_eq!(answer.unwrap(), 2);
+///     assert_eq!(sim.now().as_nanos(), 2_000_000_000);
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The first failure cancels the group.
+    #[default]
+    FailFast,
+    /// Children fail by themselves.
+    Supervise,
+    /// The first child to end by itself, whether well or not, cancels the other children.
+    FirstDone,
+    /// The first child to return `Ok` cancels the other children.
+    FirstOk,
+}
+
+/// How a child ended.
+pub(super) enum How<E> {
+    Done,
+    /// The error went elsewhere, if there is none.
+    Failed(Option<E>),
+    Panicked(Panic),
+    Cancelled {
+        /// By a scope around its own.
+        from_above: bool,
+    },
+    Lost,
+}
+
+/// What follows from an ending.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    GoOn,
+    /// The body and the main children.
+    CancelAll(Reason),
+    CancelMain(Reason),
+}
+
+/// What a group knows of how its children ended.
+pub(super) struct Tally<E> {
+    policy: Policy,
+    pub(super) count: GroupCount,
+    pub(super) failures: Vec<Failure<E>>,
+    /// A child was cut short by a scope around its own.
+    pub(super) cut: bool,
+    /// The child that the policy waits for has ended, and whether it returned `Ok`.
+    first: Option<bool>,
+}
+
+impl<E> Tally<E> {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self { policy, count: GroupCount::default(), failures: Vec::new(), cut: false, first: None }
+    }
+
+    /// Counts a child that ended.
+    pub(super) fn ended(&mut self, label: Label, is_main: bool, how: How<E>) -> Verdict {
+        let (place, cause) = match how {
+            How::Done => (&mut self.count.done, None),
+            How::Failed(error) => (&mut self.count.failed, error.map(Cause::Error)),
+            How::Panicked(panic) => (&mut self.count.panicked, Some(Cause::Panic(panic))),
+            How::Lost => (&mut self.count.lost, Some(Cause::Lost)),
+            How::Cancelled { from_above } => {
+                self.cut |= from_above;
+                self.count.cancelled += 1;
+                return Verdict::GoOn;
+            }
+        };
+        *place += 1;
+        let is_ok = core::ptr::eq(place, &self.count.done);
+        let is_lost = matches!(cause, Some(Cause::Lost));
+        let verdict = match self.policy {
+            Policy::FirstDone if is_main && self.first.is_none() && !is_lost => self.first(is_ok),
+            Policy::FirstOk if is_main && self.first.is_none() && is_ok => self.first(true),
+            _ => Verdict::GoOn,
+        };
+        match cause {
+            None => verdict,
+            Some(cause) => match self.failed(label, cause) {
+                Verdict::GoOn => verdict,
+                stronger => stronger,
+            },
+        }
+    }
+
+    /// Keeps a failure of a child that has been counted.
+    pub(super) fn failed(&mut self, label: Label, cause: Cause<E>) -> Verdict {
+        let verdict = match self.policy {
+            Policy::FailFast => Verdict::CancelAll(sibling_failed(label.name.clone())),
+            _ => Verdict::GoOn,
+        };
+        self.failures.push(Failure::new(Some(label), cause));
+        verdict
+    }
+
+    fn first(&mut self, is_ok: bool) -> Verdict {
+        self.first = Some(is_ok);
+        Verdict::CancelMain(Reason::explicit("another child was first"))
+    }
+
+    /// Notes that the body failed: the group is cancelled, whatever the policy.
+    pub(super) fn body_failed(&mut self, cause: Cause<E>) -> Verdict {
+        self.failures.push(Failure::new(None, cause));
+        Verdict::CancelAll(sibling_failed(Cow::Borrowed("the body")))
+    }
+
+    /// Whether the first child, which the policy waited for, returned `Ok`.
+    pub(super) fn won(&self) -> bool {
+        self.first == Some(true)
+    }
+}
+
+fn sibling_failed(name: Cow<'static, str>) -> Reason {
+    match &*name {
+        "" => Reason::sibling_failed(),
+        _ => Reason::sibling_failed().with_text(name),
+    }
+}

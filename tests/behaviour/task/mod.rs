@@ -1,0 +1,7 @@
+//! Groups of tasks.
+
+pub(crate) mod background;
+pub(crate) mod failing;
+pub(crate) mod groups;
+pub(crate) mod leaving;
+pub(crate) mod starting;
