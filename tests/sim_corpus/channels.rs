@@ -23,7 +23,7 @@ pub(crate) const BUGS: &[&Bug] = &[
     },
     &Bug {
         name: "missed close: one of two readers is told",
-        kinds: &[FailureKind::Deadlock],
+        kinds: &[FailureKind::LostWakeup],
         runs: 40,
         points: 4,
         settings: |builder| builder,
