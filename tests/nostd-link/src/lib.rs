@@ -27,6 +27,28 @@ pub extern "C" fn wakeful_three_ticks() -> i32 {
     ticks - 3
 }
 
+/// Simulates a node that is slow and a place that can fail, and breaks a promise. 0 if all comes out as it does with std.
+#[cfg(feature = "sim")]
+#[unsafe(no_mangle)]
+pub extern "C" fn wakeful_simulated() -> i32 {
+    use core::num::{NonZeroU8, NonZeroU32};
+    use wakeful::sim::{Builder, FailureKind, Faults, Sim};
+
+    let slow = async |sim: Sim| {
+        let node = sim.node("slow");
+        node.set_rate(1, NonZeroU32::new(2).unwrap());
+        node.time().sleep(Duration::from_secs(1)).await;
+        wakeful::always!(sim.now().as_nanos() == 2_000_000_000);
+        wakeful::sometimes!(wakeful::buggify!("half of the time"));
+    };
+    let faults = Faults::new().enabled_one_in(NonZeroU8::MIN).fires_one_in(NonZeroU8::new(2).unwrap());
+    let summary = Builder::new().runs(8).faults(faults).must_hit(&["half of the time"]).explore(slow);
+    let broken = Builder::new().run(async |_| wakeful::always!(1 > 2, "one is less"));
+    let found = broken.is_err_and(|failure| failure.kind() == FailureKind::Violation);
+    let outside = wakeful::buggify!("nobody simulates this");
+    i32::from(!(summary.is_ok() && found && !outside))
+}
+
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {
@@ -34,7 +56,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     }
 }
 
-const HEAP: usize = 64 * 1024;
+const HEAP: usize = 4 * 1024 * 1024;
 
 /// Hands out a fixed block of memory from its start to its end, and takes nothing back.
 #[repr(align(16))]
