@@ -6,6 +6,7 @@ use futures::lock::Mutex as AsyncMutex;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use wakeful::cancel::Scope;
@@ -20,6 +21,22 @@ pub(crate) const BUGS: &[&Bug] = &[
         points: 1,
         settings: |builder| builder,
         body: |sim, fixed| Box::pin(cancel_unsafe_receive(sim, fixed)),
+    },
+    &Bug {
+        name: "item handed to a receiver that is gone",
+        kinds: &[FailureKind::Panic],
+        runs: 10,
+        points: 2,
+        settings: |builder| builder.sweep("first"),
+        body: |sim, fixed| Box::pin(handed_to_nobody(sim, fixed)),
+    },
+    &Bug {
+        name: "half a message is left by a sender that is gone",
+        kinds: &[FailureKind::Panic],
+        runs: 10,
+        points: 1,
+        settings: |builder| builder,
+        body: |sim, fixed| Box::pin(half_a_message(sim, fixed)),
     },
     &Bug {
         name: "missed close: one of two readers is told",
@@ -90,6 +107,79 @@ async fn cancel_unsafe_receive(sim: Sim, fixed: bool) {
         open = outcome.await.into_result().unwrap_or(true);
     }
     assert_eq!(got, [0, 1, 2, 3], "all that was sent arrives");
+}
+
+/// A place in line, into which an item is put.
+type Place = Arc<Mutex<(Option<u32>, Option<Waker>)>>;
+
+/// Two receivers wait in line for an item that is handed to the first of them. One that is dropped leaves the line in the
+/// twin only, where it also hands on what it had been handed.
+async fn handed_to_nobody(sim: Sim, fixed: bool) {
+    struct Leave(Place, Arc<Mutex<VecDeque<Place>>>, bool);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            if self.2 {
+                self.1.lock().unwrap().retain(|place| !Arc::ptr_eq(place, &self.0));
+                let item = self.0.lock().unwrap().0.take();
+                item.into_iter().for_each(|item| hand(&self.1, item));
+            }
+        }
+    }
+    fn hand(line: &Mutex<VecDeque<Place>>, item: u32) {
+        let first = line.lock().unwrap().pop_front();
+        let waker = first.and_then(|place| {
+            let (handed, waker) = &mut *place.lock().unwrap();
+            *handed = Some(item);
+            waker.take()
+        });
+        waker.into_iter().for_each(Waker::wake);
+    }
+    let line: Arc<Mutex<VecDeque<Place>>> = Arc::default();
+    let received = Arc::new(AtomicUsize::new(0));
+    let [first, second] = ["first", "second"].map(|name| {
+        let (line, received) = (line.clone(), received.clone());
+        sim.spawn(name, async move {
+            let leave = Leave(Arc::default(), line.clone(), fixed);
+            line.lock().unwrap().push_back(leave.0.clone());
+            poll_fn(|cx| {
+                let (handed, waker) = &mut *leave.0.lock().unwrap();
+                *waker = Some(cx.waker().clone());
+                handed.take().map_or(Poll::Pending, Poll::Ready)
+            })
+            .await;
+            received.fetch_add(1, SeqCst);
+        })
+    });
+    sim.idle().await;
+    hand(&line, 1);
+    sim.idle().await;
+    assert_eq!(received.load(SeqCst), 1, "one of them has it");
+    // Whoever is left may go.
+    hand(&line, 2);
+    first.outcome().await;
+    second.await;
+}
+
+/// A message is written in two parts; in the twin, when both are there.
+async fn half_a_message(sim: Sim, fixed: bool) {
+    let written = Mutex::new(Vec::new());
+    for number in 0..2 {
+        let write = async {
+            if !fixed {
+                written.lock().unwrap().push(("head", number));
+            }
+            sim.yield_now().await;
+            let mut written = written.lock().unwrap();
+            if fixed {
+                written.push(("head", number));
+            }
+            written.push(("body", number));
+        };
+        sim.cancel_at_each(write).await;
+    }
+    let written = written.into_inner().unwrap();
+    let whole = written.chunks(2).all(|parts| matches!(parts, [("head", a), ("body", b)] if a == b));
+    assert!(whole, "each message is whole\n{written:?}");
 }
 
 /// What readers share: items, whether there will be more, and who waits for that.

@@ -53,7 +53,7 @@ pub(crate) const BUGS: &[&Bug] = &[
     },
     &Bug {
         name: "being polled taken for being woken",
-        kinds: &[FailureKind::Panic],
+        kinds: &[FailureKind::LostWakeup, FailureKind::Panic],
         runs: 80,
         points: 2,
         // A probe, which the first run of many is repeated with, finds it without a bad end.
