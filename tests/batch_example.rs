@@ -108,10 +108,11 @@ fn what_makes_no_sense_is_a_clear_message_and_status_2() {
     scratch.write("file", b"");
     let missing = scratch.path().join("missing");
     let file = scratch.path().join("file");
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&[missing.to_str().unwrap()], missing.to_str().unwrap()),
         (&[file.to_str().unwrap()], file.to_str().unwrap()),
         (&["--rate", "0"], "--rate 0: should be"),
+        (&["--timeline", "x.png"], "--timeline x.png: should be"),
         (&["--deadline", "5parsecs"], "--deadline 5parsecs: should be"),
         (&["--frobnicate"], "--frobnicate"),
     ];
@@ -125,9 +126,46 @@ fn what_makes_no_sense_is_a_clear_message_and_status_2() {
 }
 
 #[test]
+fn the_rehearsal_is_drawn_with_each_file_and_its_end() {
+    let (scratch, drawings) = (Scratch::new(), Scratch::new());
+    for n in 0..5 {
+        scratch.write(&format!("dir/file {n}"), b"content");
+    }
+    let dir = scratch.path().to_str().unwrap();
+    let draw = |name: &str| {
+        let file = drawings.path().join(name);
+        let printed = printed(batch(&["--runtime", "smol", "--timeline", file.to_str().unwrap(), dir]));
+        assert!(printed.contains(&format!("rehearsal: drawn in {}\n", file.display())), "{printed}");
+        std::fs::read_to_string(file).unwrap()
+    };
+    let svg = draw("rehearsal.svg");
+    roxmltree::Document::parse(&svg).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&draw("rehearsal.json")).unwrap();
+    for n in 0..5 {
+        let name = format!("dir/file {n}");
+        assert!(svg.contains(&format!("<title>{name}, from ")), "{svg}");
+        let drawn = json["traceEvents"].as_array().unwrap().iter().find(|event| event["name"] == *name);
+        assert!(drawn.is_some_and(|slice| slice["ph"] == "X" && slice["dur"].as_f64() > Some(0.0)), "{drawn:?}");
+    }
+    let nowhere = drawings.path().join("no/such/place.svg");
+    let output = batch(&["--runtime", "smol", "--timeline", nowhere.to_str().unwrap(), dir]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("place.svg: cannot be written: "), "{said}");
+}
+
+#[test]
 fn help_explains_every_option() {
     let printed = printed(batch(&["--help"]));
-    for option in ["--workers", "--deadline", "--timeout", "--rate", "--runtime", "--seed", "still holds its thread"] {
+    for option in [
+        "--workers",
+        "--deadline",
+        "--timeout",
+        "--rate",
+        "--runtime",
+        "--seed",
+        "--timeline",
+        "still holds its thread",
+    ] {
         assert!(printed.contains(option), "{option} in:\n{printed}");
     }
 }

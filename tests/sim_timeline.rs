@@ -8,9 +8,14 @@ mod story;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::num::NonZeroU8;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 use story::story;
 use wakeful::sim::trace::{Event, Trace, What};
@@ -300,6 +305,34 @@ fn nodes_are_processes_and_faults_are_told() {
     assert!(text.contains("db/serve: meets a fault, \"the disk <fails>\"; wakes root; is done"), "{text}");
     let told = |event: &&Event| matches!(event.what, What::Fault { task: Some(_), text: "the disk <fails>", .. });
     assert_eq!(trace.events().iter().filter(told).count(), 2);
+}
+
+#[test]
+fn polls_that_look_for_lost_wake_ups_are_told_and_what_comes_after_the_end_is_not() {
+    let lost = async |sim: Sim| {
+        let (time, flag) = (sim.time(), Arc::new(AtomicBool::new(false)));
+        let set = flag.clone();
+        let waits = sim.spawn("waits", async move {
+            let mut late = pin!(time.sleep(2 * SECOND));
+            poll_fn(|cx| match flag.load(Relaxed) {
+                true => Poll::Ready(()),
+                false => late.as_mut().poll(cx),
+            })
+            .await;
+        });
+        sim.time().sleep(SECOND).await;
+        set.store(true, Relaxed);
+        waits.await;
+    };
+    let probed = tracing().probe(true).run(lost).unwrap_err();
+    assert_eq!(probed.kind(), FailureKind::LostWakeup);
+    let text = probed.trace().unwrap().to_string();
+    assert!(text.contains("waits: is polled though nobody woke it; wakes root; is done"), "{text}");
+
+    let stuck = tracing().run(story).unwrap_err();
+    let trace = stuck.trace().unwrap();
+    let polls = trace.events().iter().filter(|event| matches!(event.what, What::Polled { .. })).count() as u64;
+    assert_eq!((polls, trace.end().poll), (stuck.steps(), stuck.steps()));
 }
 
 #[test]

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_rehearsal_is_exact() {
-        let row = rehearse(files(100), &options(3, 1_000 * MS), MODEL);
+        let row = rehearse(files(100), &options(3, 1_000 * MS), MODEL).0;
         assert_eq!(counts(&row), [90, 10, 0, 0, 0]);
         assert_eq!((row.elapsed, row.bytes), (300 * MS, 90_000));
         assert_eq!(row.failures[0], (9, "not a regular file".to_owned()));
@@ -153,10 +153,10 @@ mod tests {
 
     #[test]
     fn a_rehearsal_says_how_far_the_deadline_gets() {
-        let row = rehearse(files(100), &options(2, 100 * MS), MODEL);
+        let row = rehearse(files(100), &options(2, 100 * MS), MODEL).0;
         assert_eq!(counts(&row), [20, 2, 0, 0, 78]);
         assert_eq!(row.elapsed, 100 * MS);
-        let row = rehearse(files(100), &options(2, 95 * MS), MODEL);
+        let row = rehearse(files(100), &options(2, 95 * MS), MODEL).0;
         assert_eq!(counts(&row), [18, 2, 2, 0, 78]);
         assert_eq!(row.elapsed, 95 * MS);
     }
@@ -164,11 +164,11 @@ mod tests {
     #[test]
     fn a_rate_and_a_timeout_are_kept() {
         let rate = Options { rate: NonZeroU32::new(20), ..options(4, 1_000 * MS) };
-        let row = rehearse(files(10), &rate, MODEL);
+        let row = rehearse(files(10), &rate, MODEL).0;
         assert_eq!(counts(&row), [9, 1, 0, 0, 0]);
         assert_eq!(row.elapsed, 450 * MS);
         let timeout = Options { timeout: Some(4 * MS), ..options(1, 1_000 * MS) };
-        let row = rehearse(files(10), &timeout, MODEL);
+        let row = rehearse(files(10), &timeout, MODEL).0;
         assert_eq!(counts(&row), [0, 1, 9, 0, 0]);
         assert_eq!(row.elapsed, 36 * MS);
     }

@@ -32,7 +32,7 @@ use files::{File, Found};
 use indicatif::{ProgressBar, ProgressStyle};
 use job::{Read, Row};
 use model::Model;
-use options::{Command, Options};
+use options::{Command, Options, Timeline};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use table::{Table, shown, took};
 use wakeful::cancel::Scope;
+use wakeful::sim::trace::Trace;
 use wakeful::sim::{Builder, Rng};
 use wakeful::time::Time;
 
@@ -85,7 +86,7 @@ fn print(text: &str) -> Result<(), Stop> {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Stop> {
-    let dir = options.dir.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let dir = dir(options);
     let found = files::walk(dir).map_err(|error| Stop::Usage(format!("cannot list {}: {error}", shown(dir))))?;
     print(&format!("{}: {found}; {}\n\n", shown(dir), settings(options)))?;
     let files = ordered(found, options.seed);
@@ -106,14 +107,15 @@ fn run(options: &Options) -> Result<ExitCode, Stop> {
             (table.gap("rehearsal"), why)
         }
         Some(model) => {
-            let row = rehearse(expected(&files, &rows[0].1), options, model);
+            let (row, trace) = rehearse(expected(&files, &rows[0].1), options, model);
             let how = format!(
                 "rehearsal: took {} for {} of virtual time, at {model} as measured on {}",
                 took(began.elapsed()),
                 took(row.elapsed),
                 rows[0].0
             );
-            (table.row("rehearsal", &row), how)
+            let drawn = draw(options.timeline.as_ref(), trace.as_ref())?;
+            (table.row("rehearsal", &row), how + &drawn)
         }
     };
     print(&format!("{}\n\n{}\n", rehearsal.0, rehearsal.1))?;
@@ -126,6 +128,11 @@ fn run(options: &Options) -> Result<ExitCode, Stop> {
     };
     print(&format!("{said}\n"))?;
     Ok(code)
+}
+
+/// Where the files are.
+fn dir(options: &Options) -> &Path {
+    options.dir.as_deref().unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")))
 }
 
 /// The settings as they are printed above the table.
@@ -183,17 +190,31 @@ fn expected(files: &[File], before: &Row) -> Arc<[File]> {
     files.into()
 }
 
-/// A row in virtual time, in which reading a file is a sleep as long as the model says.
-fn rehearse(files: Arc<[File]>, options: &Options, model: Model) -> Row {
-    let builder = Builder::new().seed(options.seed.unwrap_or(0)).max_steps(u64::MAX);
+/// Writes the timeline of the rehearsal, if it is wanted; says where it is.
+fn draw(timeline: Option<&Timeline>, trace: Option<&Trace>) -> Result<String, Stop> {
+    let Some((Timeline { path, json }, trace)) = timeline.zip(trace) else { return Ok(String::new()) };
+    let drawn = if *json { trace.to_chrome() } else { trace.to_svg() };
+    match std::fs::write(path, drawn) {
+        Ok(()) => Ok(format!("\nrehearsal: drawn in {}", shown(path))),
+        Err(error) => Err(Stop::Usage(format!("--timeline {}: cannot be written: {error}", shown(path)))),
+    }
+}
+
+/// A row in virtual time, in which reading a file is a sleep as long as the model says; recorded, if it is to be drawn.
+fn rehearse(files: Arc<[File]>, options: &Options, model: Model) -> (Row, Option<Trace>) {
+    let events = if options.timeline.is_some() { Trace::EVENTS } else { 0 };
+    let builder = Builder::new().seed(options.seed.unwrap_or(0)).max_steps(u64::MAX).trace(events);
     let rehearsed = builder.run(|sim| {
         let options = options.clone();
         async move {
             let scope = Scope::new(sim.time());
             let read = |file: &File| {
                 let (sleep, bytes) = (scope.sleep(model.cost(file.bytes)), file.bytes);
+                // Until the reading is over or given up.
+                let span = sim.span(shown(file.path.strip_prefix(dir(&options)).unwrap_or(&file.path)));
                 async move {
                     sleep.await;
+                    drop(span);
                     Ok(Read { digest: None, bytes })
                 }
             };
@@ -201,7 +222,7 @@ fn rehearse(files: Arc<[File]>, options: &Options, model: Model) -> Row {
         }
     });
     match rehearsed {
-        Ok(report) => report.output,
+        Ok(report) => (report.output, report.trace),
         Err(failure) => panic!("{failure}"),
     }
 }

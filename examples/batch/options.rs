@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::runtimes::{self, Runtime};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +22,7 @@ marked as caches (cargo's `target` is) are passed over.
   --runtime NAME     all, tokio-multi-thread, tokio-current-thread, smol or async-std (default: all)
   --seed N           take the files in an order shuffled by N, and let the simulator schedule by it
                      (default: in order of path, and 0)
+  --timeline FILE    draw the rehearsal: FILE.svg for a browser, FILE.json for ui.perfetto.dev
   -h, --help         this text
 
 TIME is a number with a unit: 250ms, 1.5s, 2m, 1h; ns and us are units too.
@@ -56,6 +57,25 @@ pub(crate) struct Options {
     pub(crate) rate: Option<NonZeroU32>,
     pub(crate) runtimes: Vec<&'static Runtime>,
     pub(crate) seed: Option<u64>,
+    pub(crate) timeline: Option<Timeline>,
+}
+
+/// A file to draw the rehearsal into.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeline {
+    pub(crate) path: PathBuf,
+    /// For trace viewers, rather than as a picture.
+    pub(crate) json: bool,
+}
+
+impl Timeline {
+    fn parse(path: PathBuf) -> Result<Self, &'static str> {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("svg") => Ok(Self { path, json: false }),
+            Some("json") => Ok(Self { path, json: true }),
+            _ => Err("should be a file that ends in .svg or .json"),
+        }
+    }
 }
 
 impl Default for Options {
@@ -68,6 +88,7 @@ impl Default for Options {
             rate: None,
             runtimes: runtimes::ALL.iter().collect(),
             seed: None,
+            timeline: None,
         }
     }
 }
@@ -87,7 +108,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         let name = match arg {
             Short('h') | Long("help") => return Ok(Command::Help),
-            Long(name @ ("workers" | "deadline" | "timeout" | "rate" | "runtime" | "seed")) => name.to_owned(),
+            Long(name @ ("workers" | "deadline" | "timeout" | "rate" | "runtime" | "seed" | "timeline")) => {
+                name.to_owned()
+            }
             Value(dir) if options.dir.is_none() => {
                 options.dir = Some(dir.into());
                 continue;
@@ -96,6 +119,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             other => return Err(other.unexpected().to_string()),
         };
         let value = parser.value().map_err(|error| error.to_string())?;
+        if name == "timeline" {
+            let timeline = Timeline::parse(value.clone().into());
+            let said = |should| format!("--timeline {}: {should}", value.to_string_lossy());
+            options.timeline = Some(timeline.map_err(said)?);
+            continue;
+        }
         let value = value.to_string_lossy();
         set(&mut options, &name, &value).map_err(|should| format!("--{name} {value}: {should}"))?;
     }
@@ -177,6 +206,7 @@ mod tests {
         let options = parsed(&[]).unwrap();
         assert_eq!((options.dir, options.deadline), (None, Duration::from_secs(10)));
         assert_eq!((options.timeout, options.rate, options.seed), (None, None, None));
+        assert!(options.timeline.is_none());
         assert_eq!(options.runtimes.len(), 4);
     }
 
@@ -191,6 +221,10 @@ mod tests {
         assert_eq!(options.rate.map(NonZeroU32::get), Some(40));
         assert_eq!(options.runtimes.iter().map(|runtime| runtime.name).collect::<Vec<_>>(), ["smol"]);
         assert_eq!(options.seed, Some(7));
+        for (file, json) in [("a b.svg", false), ("dir.d/x.json", true)] {
+            let timeline = parsed(&["--timeline", file]).unwrap().timeline.unwrap();
+            assert_eq!((timeline.path, timeline.json), (file.into(), json));
+        }
     }
 
     #[test]
@@ -230,6 +264,8 @@ mod tests {
             "--timeout soon",
             "--runtime embassy",
             "--seed x",
+            "--timeline x.png",
+            "--timeline svg",
         ];
         for case in cases {
             let said = parsed(&case.split(' ').collect::<Vec<_>>()).unwrap_err();

@@ -11,7 +11,7 @@ use super::meta::Meta;
 use super::node::Machines;
 use super::oracle::{Source, fold};
 use super::report::Failure;
-use super::trace::{Outcome, Trace};
+use super::trace::{Outcome, Recorder, Trace};
 use super::twist::{Chance, Dropped, Twists};
 use super::wakers::Own;
 use super::world::{Core, Incoming, Next, ROOT, SimClock, World};
@@ -169,17 +169,18 @@ impl Exec<'_> {
             Err(panic) => Some(self.panicked(panic.as_ref())),
         };
         let end = self.time.now();
-        let (trace, now) = self.world.core.with(|core| (core.trace.take(), core.moment()));
+        self.world.core.with(|core| core.trace(Recorder::close));
         let failure = match cut {
             true => hush(|| self.take_down(None)).0.and(None),
             false => self.take_down(failure).or_else(|| self.judged()),
         };
         let course = self.course.take().unwrap_or_else(|| self.take_course());
         let Course { hash, steps, choices, draws, cancel_points, dropped, marks, replay } = course;
+        let trace = self.world.core.with(|core| core.trace.take());
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
             let concerned = failure.as_ref().map_or(&[][..], Failure::tasks);
-            trace.finish(now, Outcome { failure: failure.as_ref().map(said), replay: replay.clone() }, concerned)
+            trace.finish(Outcome { failure: failure.as_ref().map(said), replay: replay.clone() }, concerned)
         });
         match failure {
             None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut }),

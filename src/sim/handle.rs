@@ -13,7 +13,6 @@ use crate::sys::Arc;
 use crate::sys::probe::{Access, Resource};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
-use alloc::string::ToString;
 use core::fmt;
 use core::future::Future;
 use core::time::Duration;
@@ -328,28 +327,6 @@ impl Sim {
             let tasks = core.dump(|number, _| number != ROOT || !core.root_done);
             Dump { now: core.moment(), tasks }
         })
-    }
-
-    /// Makes a note at this place of the run, for its recording; without one, nothing is done and nothing is printed.
-    ///
-    /// # Examples
-    /// ```
-    /// use wakeful::sim::Builder;
-    /// use wakeful::sim::trace::What;
-    ///
-    /// let report = Builder::new().trace(100).run(|sim| async move {
-    ///     let item = 7;
-    ///     sim.note(format_args!("item {item}"));
-    /// });
-    /// let trace = report.unwrap().trace.unwrap();
-    /// let note = What::Noted { task: Some(0), text: "item 7".into() };
-    /// assert!(trace.events().iter().any(|event| event.what == note));
-    /// ```
-    pub fn note(&self, text: impl fmt::Display) {
-        if self.world.core.with(|core| core.trace.is_some()) {
-            let text = text.to_string();
-            self.world.core.with(|core| core.trace(|trace, now| trace.noted(now, text)));
-        }
     }
 
     /// The seed of this run.

@@ -13,6 +13,7 @@ use super::handle::Sim;
 use super::meta::Meta;
 use super::oracle::{Bytes, Source, fold};
 use super::report::{Failure, FailureKind};
+use super::trace::Recorder;
 use super::verdict::Verdict;
 use super::world::{Core, ROOT};
 use crate::sys::hush::hush;
@@ -81,6 +82,7 @@ impl Core {
             (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), false);
         }
         self.hash = fold(self.hash, meta.key);
+        self.trace(|trace, now| trace.polled(now, number, 0));
         true
     }
 
@@ -89,6 +91,7 @@ impl Core {
         (self.twists.spurious, self.twists.fresh) = (0, false);
         self.source = Source::Bytes(Bytes::new([]));
         self.max_steps = self.steps.saturating_add(MORE_POLLS);
+        self.trace(Recorder::close);
     }
 }
 

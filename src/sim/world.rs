@@ -272,7 +272,7 @@ impl Core {
     /// Tells the recorder, if there is one.
     #[inline]
     pub(super) fn trace(&mut self, tell: impl FnOnce(&mut Recorder, Moment)) {
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.is_open()) {
             tell(trace, Moment { at: self.clock.at(), poll: self.steps });
         }
     }

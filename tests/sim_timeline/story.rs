@@ -22,7 +22,9 @@ pub(crate) async fn story(sim: Sim) {
     let consumer = sim.spawn("consumer", async move {
         rx.recv().await.unwrap();
         other.choose(3);
+        let work = other.span("hard work");
         other.time().sleep(Duration::from_micros(2_500)).await;
+        drop(work);
         orders.recv().await.unwrap();
     });
     let time = sim.time();

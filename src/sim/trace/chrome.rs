@@ -2,9 +2,10 @@
 
 use super::escape::Json;
 use super::event::Cause;
-use super::story::{Act, End, Place, Row, Span, Stay, Story};
+use super::story::{Act, Bar, End, Place, Row, Stay, Story};
 use super::value::Trace;
 use super::words::{Short, cause, waits};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -22,6 +23,7 @@ const FINEST: u64 = 500;
 impl Trace {
     /// The run in the Trace Event Format, for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`: a thread for each task,
     /// in a process for each node; slices for polls and for what a task does between them; arrows for wake-ups and starts.
+    /// Stretches ([`Sim::span`](crate::sim::Sim::span)) have threads of their own.
     ///
     /// # Time
     /// Its time is virtual. As a poll takes no virtual time, it is given some here: the polls of one instant follow each other from that
@@ -43,8 +45,15 @@ impl Trace {
         };
         let mut pids = alloc::vec![PID];
         pids.extend(self.tasks().iter().map(|task| pid(&task.node)));
+        let tracks = tracks(&story);
+        let ends = pids.len();
+        pids.extend(tracks.keys().map(|&(task, _)| pids[task.map_or(CLOCK, thread)]).collect::<Vec<_>>());
+        let mut polls = alloc::vec![Vec::new(); self.tasks().len()];
+        for (row, of) in story.rows.iter().enumerate().filter_map(|(n, row)| Some((n, row.poll.as_ref()?.of))) {
+            polls[of].push(row);
+        }
         let (times, text) = (times(&story.rows), String::new());
-        let mut out = Out { trace: self, rows: &story.rows, times, pids, text, flows: 0 };
+        let mut out = Out { trace: self, rows: &story.rows, times, pids, polls, text, flows: 0 };
         let what = self.failure().map_or("done".to_string(), |(kind, message)| format!("{kind}: {message}"));
         let _ = writeln!(
             out.text,
@@ -64,7 +73,16 @@ impl Trace {
             let path = if told.path.is_empty() { String::new() } else { format!(" [{}]", told.path) };
             out.thread(thread(task), &format!("{}{path}", told.label()));
         }
-        story.spans.iter().for_each(|span| out.stay(span));
+        for (tid, (task, track)) in (ends..).zip(tracks.keys()) {
+            let of = task.map_or("(time)".to_string(), |task| self.tasks()[task].label());
+            out.thread(tid, &format!("{of} ({})", track + 1));
+        }
+        for stretch in &story.stretches {
+            let tid = ends + tracks[&(stretch.task, stretch.track)];
+            let to = stretch.to.map_or(out.end(), |place| out.time(place));
+            out.slice(tid, out.time(stretch.from), to, stretch.text, "span", &[]);
+        }
+        story.bars.iter().for_each(|bar| out.stay(bar));
         story.rows.iter().enumerate().for_each(|(n, row)| out.row(n, row));
         let end = out.end();
         if self.failure().is_some() {
@@ -73,6 +91,12 @@ impl Trace {
         out.text.push_str("\n]}\n");
         out.text
     }
+}
+
+/// The tracks of stretches, in their order, each with its place in it.
+fn tracks(story: &Story<'_>) -> BTreeMap<(Option<usize>, usize), usize> {
+    let tracks: BTreeSet<_> = story.stretches.iter().map(|stretch| (stretch.task, stretch.track)).collect();
+    tracks.into_iter().zip(0..).collect()
 }
 
 const fn thread(task: usize) -> usize {
@@ -113,6 +137,8 @@ struct Out<'a> {
     times: Vec<(u64, u64)>,
     /// The process of each thread.
     pids: Vec<usize>,
+    /// The rows in which each task is polled.
+    polls: Vec<Vec<usize>>,
     text: String,
     flows: u64,
 }
@@ -162,10 +188,10 @@ impl Out<'_> {
         last.max(self.trace.end().at.as_nanos())
     }
 
-    fn stay(&mut self, span: &Span<'_>) {
-        let (tid, from) = (thread(span.task), self.time(span.from));
-        let to = span.to.map_or(self.end(), |place| self.time(place));
-        match span.stay {
+    fn stay(&mut self, bar: &Bar<'_>) {
+        let (tid, from) = (thread(bar.task), self.time(bar.from));
+        let to = bar.to.map_or(self.end(), |place| self.time(place));
+        match bar.stay {
             Stay::Waits(on) => {
                 let made: Vec<String> =
                     on.on.iter().filter_map(|wait| wait.id.map(|(_, made)| made.to_string())).collect();
@@ -217,7 +243,7 @@ impl Out<'_> {
                 Act::Starts(task) if row.poll.is_some() => self.leads_to("start", (tid, at), n, *task),
                 Act::Wakes(task, Cause::Task(_)) => self.leads_to("wake", (tid, at), n, *task),
                 Act::Wakes(task, _) => self.leads_to("wake", (CLOCK, at), n, *task),
-                Act::Starts(_) => {}
+                Act::Starts(_) | Act::Opens { .. } | Act::Closes(_) => {}
                 Act::Chooses { chosen, n } => {
                     self.event("i", tid, at, &format!("chooses {chosen} below {n}"), "choice", "\"s\":\"t\"")
                 }
@@ -233,9 +259,9 @@ impl Out<'_> {
 
     /// An arrow to the poll of `task` that follows a row, if there is one.
     fn leads_to(&mut self, cat: &str, from: (usize, u64), row: usize, task: usize) {
-        let next = self.rows.iter().skip(row + 1).position(|row| row.polls(task));
-        if let Some(next) = next {
-            self.arrow(cat, from, (thread(task), self.times[row + 1 + next].0));
+        let polls = &self.polls[task];
+        if let Some(&next) = polls.get(polls.partition_point(|&poll| poll <= row)) {
+            self.arrow(cat, from, (thread(task), self.times[next].0));
         }
     }
 }

@@ -39,7 +39,8 @@ pub enum What {
     Polled {
         /// Whose.
         task: usize,
-        /// How many were ready, itself included: more than one is a choice.
+        /// How many were ready, itself included: more than one is a choice. 0: it was not ready, and is polled to see whether a
+        /// wake-up was lost, as [`Builder::probe`](crate::sim::Builder::probe) says.
         among: usize,
     },
     /// A poll ended, and the task waits.
@@ -76,6 +77,20 @@ pub enum What {
         task: Option<usize>,
         /// What the note says.
         text: String,
+    },
+    /// The test began a stretch, by [`Sim::span`](crate::sim::Sim::span).
+    Opened {
+        /// The task that was being polled.
+        task: Option<usize>,
+        /// The number of the stretch, from 1 on.
+        span: u64,
+        /// What it is.
+        text: String,
+    },
+    /// A stretch ended.
+    Closed {
+        /// Its number.
+        span: u64,
     },
     /// There was a fault: [`buggify!`](crate::buggify) said so.
     Fault {

@@ -1,8 +1,9 @@
 //! Where things stand in the drawing of a run: rows from left to right, a lane for each task.
 
+use super::event::{Event, What};
 use super::story::{Act, Place, Poll, Row, Story};
 use super::value::Trace;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// How wide the rows should be together, in pixels: at least and at most.
@@ -11,6 +12,8 @@ const WIDE: f32 = 2_200.0;
 /// How far rows may be stretched and pressed together for that.
 const STRETCHED: f32 = 4.0;
 const PRESSED: f32 = 0.2;
+/// How far, before that, the places are pressed together where time moves on.
+const CLOSED: f32 = 0.2;
 /// How wide a poll is, by nature; and a place where others than polls wake tasks.
 const POLL: f32 = 18.0;
 const WAKES: f32 = 8.0;
@@ -29,6 +32,9 @@ pub(super) const LANES: usize = 200;
 /// A lane's height, and what is added above it if there are notes or faults.
 pub(super) const LANE: f32 = 26.0;
 pub(super) const NOTES: f32 = 15.0;
+/// The height of a track of stretches, and the most tracks of a task.
+pub(super) const TRACK: f32 = 14.0;
+pub(super) const TRACKS: usize = 24;
 
 /// A row that is drawn: where time moves on before it, and where it begins and ends.
 #[derive(Clone, Copy)]
@@ -67,17 +73,19 @@ impl Layout {
     /// Rows begin at `left`, lanes at `top`.
     pub(super) fn of(trace: &Trace, story: &Story<'_>, left: f32, top: f32) -> Self {
         let natural: Vec<(f32, f32)> = natural(&story.rows);
-        let sum = |widths: &[(f32, f32)]| widths.iter().map(|(moves, own)| moves + own).sum::<f32>();
-        let mut skipped = 0;
-        while sum(&natural[skipped..]) * PRESSED > WIDE {
-            // In parts, so that the sum is not taken for each row of a long run.
+        let sums = |widths: &[(f32, f32)]| widths.iter().fold((0.0, 0.0), |(a, b), (moves, own)| (a + moves, b + own));
+        let (mut skipped, (mut moves, mut own)) = (0, sums(&natural));
+        while (moves * CLOSED + own) * PRESSED > WIDE {
+            // In parts, so that the sums are not taken for each row of a long run.
             skipped += (natural.len() - skipped).div_ceil(20);
+            (moves, own) = sums(&natural[skipped..]);
         }
-        let all = sum(&natural[skipped..]).max(1.0);
+        let closed = if moves > 0.0 { ((WIDE - own) / moves).clamp(CLOSED, 1.0) } else { 1.0 };
+        let all = (moves * closed + own).max(1.0);
         let scale = (NARROW / all).clamp(1.0, STRETCHED).min((WIDE / all).max(PRESSED));
         let (mut at, mut columns) = (left, Vec::new());
         for (moves, own) in &natural[skipped..] {
-            let from = at + moves * scale;
+            let from = at + moves * closed * scale;
             columns.push(Column { moves: at, from, to: from + own * scale });
             at = from + own * scale;
         }
@@ -85,15 +93,20 @@ impl Layout {
         let acts = story.rows.iter().map(|row| row.acts.len()).collect();
         let (mut lanes, hidden) = lanes(trace, &story.rows[skipped..], skipped > 0 || trace.dropped() > 0);
         let noting: BTreeSet<usize> = story.rows[skipped..].iter().filter_map(noting).collect();
+        let mut tracks = BTreeMap::<usize, usize>::new();
+        for stretch in &story.stretches {
+            let most = stretch.task.map(|task| tracks.entry(task).or_default());
+            most.into_iter().for_each(|most| *most = (*most).max(stretch.track + 1));
+        }
         let (mut y, mut of) = (top, alloc::vec![None; trace.tasks().len()]);
         for (n, lane) in lanes.iter_mut().enumerate() {
             lane.notes = noting.contains(&lane.task);
             y += if lane.notes { NOTES } else { 0.0 };
             lane.y = y + LANE / 2.0;
-            y += LANE;
+            y += LANE + TRACK * tracks.get(&lane.task).copied().unwrap_or(0).min(TRACKS) as f32;
             of[lane.task] = Some(n);
         }
-        let after = if story.spans.iter().any(|span| span.to.is_none()) { AFTER } else { 6.0 };
+        let after = if story.bars.iter().any(|bar| bar.to.is_none()) { AFTER } else { 6.0 };
         Self { skipped, skipped_polls, columns, lanes, hidden, of, left, right: at + after, bottom: y, acts }
     }
 
@@ -139,14 +152,13 @@ fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
     let mut lately: Vec<usize> = trace.concerned.clone();
     for row in rows.iter().rev() {
         lately.extend(row.poll.iter().map(|poll| poll.of));
-        lately.extend(row.acts.iter().filter_map(|act| match *act {
-            Act::Starts(task) | Act::Wakes(task, _) => Some(task),
-            Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => None,
-        }));
+        lately.extend(row.acts.iter().filter_map(Act::readies));
     }
     if cut {
         // Those that only wait all the time are there, too.
-        lately.extend((0..trace.tasks().len()).filter(|&task| waits_all_along(trace, task)));
+        let done = |event: &Event| if let What::Done { task } = event.what { Some(task) } else { None };
+        let done: BTreeSet<usize> = trace.events().iter().filter_map(done).collect();
+        lately.extend((0..trace.tasks().len()).filter(|task| !done.contains(task)));
     }
     let count = lately.iter().copied().collect::<BTreeSet<_>>().len();
     for task in lately {
@@ -156,12 +168,6 @@ fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
     }
     let hidden = count - seen.len();
     (seen.into_iter().map(|task| Lane { task, y: 0.0, notes: false }).collect(), hidden)
-}
-
-/// Whether the recording tells no end of a task.
-fn waits_all_along(trace: &Trace, task: usize) -> bool {
-    use super::event::{Event, What};
-    !trace.events().iter().any(|Event { what, .. }| *what == What::Done { task })
 }
 
 /// Who makes a note in a row, or meets a fault.

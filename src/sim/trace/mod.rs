@@ -8,7 +8,7 @@
 //! | look closely at a long one, with <https://ui.perfetto.dev> | [`Trace::to_chrome`] |
 //! | have the recording of a run as a value | [`Builder::trace`](super::Builder::trace), then [`Report::trace`](super::Report::trace), [`Summary::trace`](super::Summary::trace) or [`Failure::trace`](super::Failure::trace) |
 //! | know who woke whom | [`What::Woken`] among [`Trace::events`] |
-//! | mark a place in the test | [`Sim::note`](super::Sim::note) |
+//! | mark a place in the test, or a stretch | [`Sim::note`](super::Sim::note), [`Sim::span`](super::Sim::span) |
 //! | see who is there at one moment | [`Sim::dump`](super::Sim::dump), which needs no recording |
 //!
 //! A [`Builder`](super::Builder) records nothing unless it is told to; but a failure that one of many runs found is made once
@@ -136,11 +136,13 @@
 //!   only events that this poll caused, and wake-ups from other threads.
 //! - **T4** Names and notes of any content leave each format well formed, and a line of text a line.
 
+mod bars;
 mod chrome;
 mod escape;
 mod event;
 mod file;
 mod layout;
+mod notes;
 mod record;
 mod story;
 mod svg;
@@ -149,6 +151,7 @@ mod value;
 mod words;
 
 pub use event::{Cause, Event, TraceTask, What};
+pub use notes::Span;
 pub use value::Trace;
 
 pub(super) use record::{Phase, Recorder};

@@ -5,12 +5,13 @@
 //! tasks live.
 
 use super::event::{Cause, Event, TraceTask, What};
+use super::notes::kept;
 use super::value::{Outcome, Trace};
 use crate::sim::dump::{Moment, TaskInfo, WaitInfo};
 use crate::sim::twist::Dropped;
 use crate::sys::probe::Wait;
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::panic::Location;
@@ -37,12 +38,16 @@ pub(in crate::sim) struct Recorder {
     /// Those that live, and those that some event names.
     tasks: BTreeMap<usize, TraceTask>,
     started: usize,
+    /// How many stretches were begun.
+    opened: u64,
     /// Who bears each number, with the number of its handle.
     bearers: Vec<Option<(usize, u32)>>,
     /// Which task each handle waits for, as long as it lives.
     handles: BTreeMap<u32, usize>,
     phase: Phase,
     at: Instant,
+    /// When the run was over. What comes after that is not told.
+    end: Option<Moment>,
 }
 
 impl Recorder {
@@ -55,10 +60,12 @@ impl Recorder {
             dropped: 0,
             tasks,
             started: 0,
+            opened: 0,
             bearers,
             handles,
             phase: Phase::Timers,
             at: Instant::EPOCH,
+            end: None,
         }
     }
 
@@ -74,6 +81,15 @@ impl Recorder {
             }
         }
         self.events.push_back(Event { now, what });
+    }
+
+    pub(in crate::sim) fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// The run is over: nothing is told any more.
+    pub(in crate::sim) fn close(&mut self, now: Moment) {
+        self.end.get_or_insert(now);
     }
 
     fn bearer(&self, number: u32) -> Option<usize> {
@@ -154,13 +170,20 @@ impl Recorder {
         }
     }
 
-    pub(in crate::sim) fn noted(&mut self, now: Moment, mut text: String) {
-        if text.len() > Trace::NOTE {
-            let end = (0..=Trace::NOTE).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-            text.truncate(end);
-            text.push_str("...");
-        }
-        self.push(now, What::Noted { task: self.running(), text });
+    pub(in crate::sim) fn noted(&mut self, now: Moment, text: String) {
+        self.push(now, What::Noted { task: self.running(), text: kept(text, Trace::NOTE) });
+    }
+
+    /// Begins a stretch, and gives its number.
+    pub(in crate::sim) fn opened(&mut self, now: Moment, text: String) -> u64 {
+        self.opened += 1;
+        let span = self.opened;
+        self.push(now, What::Opened { task: self.running(), span, text: kept(text, Trace::NOTE) });
+        span
+    }
+
+    pub(in crate::sim) fn closed(&mut self, now: Moment, span: u64) {
+        self.push(now, What::Closed { span });
     }
 
     pub(in crate::sim) fn fault(&mut self, now: Moment, text: &'static str, place: &'static Location<'static>) {
@@ -173,14 +196,16 @@ impl Recorder {
     }
 
     /// The recording, with the tasks that are left counted anew.
-    pub(in crate::sim) fn finish(self, end: Moment, outcome: Outcome, concerned: &[TaskInfo]) -> Trace {
-        let Self { events, tasks, bearers, dropped, .. } = self;
+    pub(in crate::sim) fn finish(self, outcome: Outcome, concerned: &[TaskInfo]) -> Trace {
+        let Self { events, tasks, bearers, dropped, end, .. } = self;
+        let end = end.unwrap_or(Moment::START);
         let numbers: BTreeMap<usize, usize> = tasks.keys().copied().zip(0..).collect();
         let renumbered = |event: Event| event.renumbered(|task| numbers[&task]);
         let events = events.into_iter().map(renumbered).collect();
+        let concerned: BTreeSet<(&str, &str)> = concerned.iter().map(|info| (&*info.path, &*info.name)).collect();
         let concerns = |&task: &usize| {
             let TraceTask { name, path, .. } = &tasks[&task];
-            concerned.iter().any(|info| (&info.path, &info.name) == (path, name))
+            concerned.contains(&(path.as_str(), name.as_str()))
         };
         let mut concerned: Vec<usize> = bearers.into_iter().flatten().map(|(task, _)| task).filter(concerns).collect();
         concerned.sort_unstable();
@@ -204,14 +229,16 @@ impl Event {
                     renumber(by);
                 }
             }
-            What::Noted { task, .. } | What::Fault { task, .. } => task.iter_mut().for_each(renumber),
+            What::Noted { task, .. } | What::Fault { task, .. } | What::Opened { task, .. } => {
+                task.iter_mut().for_each(renumber)
+            }
             What::Polled { task, .. }
             | What::Pending { task, .. }
             | What::Done { task }
             | What::Panicked { task }
             | What::Chose { task, .. }
             | What::Dropped { task, .. } => renumber(task),
-            What::Moved { .. } => {}
+            What::Moved { .. } | What::Closed { .. } => {}
         }
         self
     }

@@ -8,17 +8,40 @@ use super::value::Trace;
 use crate::sim::dump::{Moment, WaitInfo};
 use crate::sim::twist::Dropped;
 use crate::time::Instant;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Something that was done within a row.
 pub(super) enum Act<'a> {
     Starts(usize),
     Wakes(usize, Cause),
-    Chooses { chosen: usize, n: usize },
+    Chooses {
+        chosen: usize,
+        n: usize,
+    },
     Notes(&'a str),
     Faults(&'a str),
+    /// A stretch begins; by its number it ends.
+    Opens {
+        span: u64,
+        task: Option<usize>,
+        text: &'a str,
+    },
+    Closes(u64),
     Drops(&'a Dropped),
-    Moves { to: Instant },
+    Moves {
+        to: Instant,
+    },
+}
+
+impl Act<'_> {
+    /// The task that is started or woken.
+    pub(super) fn readies(&self) -> Option<usize> {
+        match *self {
+            Act::Starts(task) | Act::Wakes(task, _) => Some(task),
+            _ => None,
+        }
+    }
 }
 
 /// How a poll ended.
@@ -109,7 +132,7 @@ pub(super) enum Stay<'a> {
     Ready(Option<Cause>),
 }
 
-pub(super) struct Span<'a> {
+pub(super) struct Bar<'a> {
     pub(super) task: usize,
     pub(super) stay: Stay<'a>,
     pub(super) from: Place,
@@ -117,17 +140,38 @@ pub(super) struct Span<'a> {
     pub(super) to: Option<Place>,
 }
 
+/// A stretch that the test marked.
+pub(super) struct Stretch<'a> {
+    pub(super) span: u64,
+    pub(super) task: Option<usize>,
+    pub(super) text: &'a str,
+    pub(super) from: Place,
+    /// None: up to the end of the run.
+    pub(super) to: Option<Place>,
+    /// Which track of its task's it has: those on one do not overlap.
+    pub(super) track: usize,
+}
+
 pub(super) struct Story<'a> {
     pub(super) rows: Vec<Row<'a>>,
+    /// In the order of their beginnings.
+    pub(super) stretches: Vec<Stretch<'a>>,
     /// In the order of their ends.
-    pub(super) spans: Vec<Span<'a>>,
+    pub(super) bars: Vec<Bar<'a>>,
 }
 
 impl<'a> Story<'a> {
     pub(super) fn of(trace: &'a Trace) -> Self {
         let rows = rows(trace.events());
-        let spans = spans(&rows, trace);
-        Self { rows, spans }
+        let stretches = stretches(&rows);
+        let bars = bars(&rows, trace);
+        Self { rows, stretches, bars }
+    }
+
+    /// The stretch with this number, if its beginning was recorded.
+    pub(super) fn stretch(&self, span: u64) -> Option<&Stretch<'a>> {
+        let at = self.stretches.binary_search_by_key(&span, |stretch| stretch.span).ok()?;
+        Some(&self.stretches[at])
     }
 }
 
@@ -163,6 +207,8 @@ fn rows<'a>(events: &'a [Event]) -> Vec<Row<'a>> {
             What::Chose { chosen, n, .. } => Act::Chooses { chosen: *chosen, n: *n },
             What::Noted { text, .. } => Act::Notes(text),
             What::Fault { text, .. } => Act::Faults(text),
+            What::Opened { task, span, text } => Act::Opens { span: *span, task: *task, text },
+            What::Closed { span } => Act::Closes(*span),
             What::Dropped { dropped, .. } => Act::Drops(dropped),
         };
         let follows = polling || rows.last().is_some_and(|row| row.poll.is_none() && moved.is_none());
@@ -174,9 +220,40 @@ fn rows<'a>(events: &'a [Event]) -> Vec<Row<'a>> {
     rows
 }
 
-fn spans<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Span<'a>> {
+/// Those of which the beginning was recorded.
+fn stretches<'a>(rows: &[Row<'a>]) -> Vec<Stretch<'a>> {
+    let mut stretches: Vec<Stretch<'a>> = Vec::new();
+    for (row, Row { acts, .. }) in rows.iter().enumerate() {
+        for (act, done) in (1..).zip(acts) {
+            match *done {
+                Act::Opens { span, task, text } => {
+                    stretches.push(Stretch { span, task, text, from: Place { row, act }, to: None, track: 0 });
+                }
+                Act::Closes(span) => {
+                    if let Ok(at) = stretches.binary_search_by_key(&span, |stretch| stretch.span) {
+                        stretches[at].to = Some(Place { row, act });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    // Of each task, until when its tracks are taken.
+    let mut taken: BTreeMap<Option<usize>, Vec<Option<Place>>> = BTreeMap::new();
+    for Stretch { task, from, to, track, .. } in &mut stretches {
+        let taken = taken.entry(*task).or_default();
+        *track = taken.iter().position(|until| until.is_some_and(|until| until <= *from)).unwrap_or(taken.len());
+        match taken.get_mut(*track) {
+            Some(free) => *free = *to,
+            None => taken.push(*to),
+        }
+    }
+    stretches
+}
+
+fn bars<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Bar<'a>> {
     const START: Place = Place { row: 0, act: 0 };
-    let mut spans = Vec::new();
+    let mut bars = Vec::new();
     // What each task does, since when. Those whose start was not recorded were there before.
     let mut now: Vec<Option<(Stay<'a>, Place)>> = alloc::vec![Some((Stay::Unknown, START)); trace.tasks().len()];
     for act in rows.iter().flat_map(|row| &row.acts) {
@@ -187,7 +264,7 @@ fn spans<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Span<'a>> {
     let mut turn = |task: usize, place, next: Option<Stay<'a>>, now: &mut Vec<Option<(Stay<'a>, Place)>>| {
         let before = core::mem::replace(&mut now[task], next.map(|stay| (stay, place)));
         if let Some((stay, from)) = before {
-            spans.push(Span { task, stay, from, to: Some(place) });
+            bars.push(Bar { task, stay, from, to: Some(place) });
         }
     };
     for (row, Row { poll, acts, .. }) in rows.iter().enumerate() {
@@ -201,7 +278,7 @@ fn spans<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Span<'a>> {
                 Act::Starts(task) => turn(task, Place { row, act }, Some(Stay::Ready(None)), &mut now),
                 Act::Wakes(task, by) if of == Some(task) => again = Some(by),
                 Act::Wakes(task, by) => turn(task, Place { row, act }, Some(Stay::Ready(Some(by))), &mut now),
-                Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => {}
+                _ => {}
             }
         }
         if let Some(poll) = poll {
@@ -214,7 +291,7 @@ fn spans<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Span<'a>> {
         }
     }
     for (task, left) in now.into_iter().enumerate() {
-        spans.extend(left.map(|(stay, from)| Span { task, stay, from, to: None }));
+        bars.extend(left.map(|(stay, from)| Bar { task, stay, from, to: None }));
     }
-    spans
+    bars
 }

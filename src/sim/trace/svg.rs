@@ -3,49 +3,49 @@
 use super::escape::Xml;
 use super::event::Cause;
 use super::layout::{LANE, Layout, NOTES, mark};
-use super::story::{Act, End, Place, Row, Span, Stay, Story, Waits};
+use super::story::{Act, End, Place, Row, Stay, Story};
 use super::value::Trace;
-use super::words::{Short, cause, cut, line, name, waits};
+use super::words::{Short, cut, line, name, waits};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::{Arguments, Write as _};
 
 /// How wide a character is in the small type, and in the usual one.
-const SMALL: f32 = 5.7;
+pub(super) const SMALL: f32 = 5.7;
 const USUAL: f32 = 6.65;
 /// The most characters of a name.
 const NAME: usize = 28;
 /// Of a label in a bar, so many characters are better than none.
-const FEW: usize = 9;
+pub(super) const FEW: usize = 9;
 /// How wide the legend is.
-const LEGEND: f32 = 940.0;
+const LEGEND: f32 = 1_080.0;
 /// Where the lanes begin.
 const TOP: f32 = 96.0;
 /// Half the height of a bar, and of a mark.
-const BAR: f32 = 7.0;
+pub(super) const BAR: f32 = 7.0;
 const MARK: f32 = 9.0;
 
 const STYLE: &str = "\
-text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#24292f}\
-.s{font-size:9.5px}.g{fill:#6e7781}.h{font-size:15px;font-weight:bold}.bad{fill:#cf222e}.n{fill:#8250df}.m{text-anchor:middle}\
-.page{fill:#fff}.band{fill:#eef1f4}.life{stroke:#d0d7de}.poll{fill:#0969da}.done{fill:#1a7f37}.panic{fill:#cf222e}\
-.sign{stroke:#fff;stroke-width:1.6;fill:none}\
-.time{fill:#fff3c4;stroke:#d4a72c}.kit{fill:#e9e0fb;stroke:#a475f9}.else{fill:#e4e8ec;stroke:#8c959f}\
-.stuck{stroke:#cf222e;stroke-width:1.6;stroke-dasharray:4 2}.ready{stroke:#2da44e;stroke-width:2.4}\
-.wake{stroke:#bc4c00;stroke-width:1.3;fill:none}.head{fill:#bc4c00}.start{stroke:#6e7781;stroke-dasharray:2 2;fill:none}\
-.bell{fill:#d4a72c}.lull{fill:#fff;stroke:#6e7781}.out{fill:#bf3989}.end{stroke:#cf222e;stroke-width:1.5}.flag{fill:#8250df}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.g{fill:#8d96a0}.bad{fill:#ff7b72}.n{fill:#d2a8ff}.page{fill:#0d1117}\
-.band{fill:#1a212a}.life{stroke:#3d444d}.poll{fill:#4493f8}.done{fill:#3fb950}.panic{fill:#f85149}.sign{stroke:#0d1117}\
-.time{fill:#4b3a0c;stroke:#bb8009}.kit{fill:#35215f;stroke:#8957e5}.else{fill:#2b323b;stroke:#6e7681}.stuck{stroke:#f85149}\
-.ready{stroke:#3fb950}.wake{stroke:#f0883e}.head{fill:#f0883e}.start{stroke:#8d96a0}.bell{fill:#e3b341}\
+text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#24292f}\n\
+.s{font-size:9.5px}.g{fill:#6e7781}.h{font-size:15px;font-weight:bold}.bad{fill:#cf222e}.n{fill:#8250df}.m{text-anchor:middle}\n\
+.page{fill:#fff}.band{fill:#eef1f4}.life{stroke:#d0d7de}.poll{fill:#0969da}.done{fill:#1a7f37}.panic{fill:#cf222e}\n\
+.sign{stroke:#fff;stroke-width:1.6;fill:none}\n\
+.time{fill:#fff3c4;stroke:#d4a72c}.kit{fill:#e9e0fb;stroke:#a475f9}.else{fill:#e4e8ec;stroke:#8c959f}\n\
+.span{fill:#d2f0ee;stroke:#1b7c83}.stuck{stroke:#cf222e;stroke-width:1.6;stroke-dasharray:4 2}.ready{stroke:#2da44e;stroke-width:2.4}\n\
+.wake{stroke:#bc4c00;stroke-width:1.3;fill:none}.head{fill:#bc4c00}.start{stroke:#6e7781;stroke-dasharray:2 2;fill:none}\n\
+.bell{fill:#d4a72c}.lull{fill:#fff;stroke:#6e7781}.out{fill:#bf3989}.end{stroke:#cf222e;stroke-width:1.5}.flag{fill:#8250df}\n\
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.g{fill:#8d96a0}.bad{fill:#ff7b72}.n{fill:#d2a8ff}.page{fill:#0d1117}\n\
+.band{fill:#1a212a}.life{stroke:#3d444d}.poll{fill:#4493f8}.done{fill:#3fb950}.panic{fill:#f85149}.sign{stroke:#0d1117}\n\
+.time{fill:#4b3a0c;stroke:#bb8009}.kit{fill:#35215f;stroke:#8957e5}.else{fill:#2b323b;stroke:#6e7681}.span{fill:#0c3a3f;stroke:#2a9d9d}.stuck{stroke:#f85149}\n\
+.ready{stroke:#3fb950}.wake{stroke:#f0883e}.head{fill:#f0883e}.start{stroke:#8d96a0}.bell{fill:#e3b341}\n\
 .lull{fill:#0d1117;stroke:#8d96a0}.out{fill:#f778ba}.end{stroke:#f85149}.flag{fill:#d2a8ff}}";
 
 impl Trace {
     /// The run as a picture: an SVG file that needs nothing else, for light and dark backgrounds.
     ///
     /// Each task has a lane, in the order in which they were started. Polls are marks, what a task waits for between them are
-    /// bars, and arrows show who woke whom. What a mark or a bar stands for, its tooltip says in full.
+    /// bars, and arrows show who woke whom. Stretches ([`Sim::span`](crate::sim::Sim::span)) are bars below the lane of their task. What a mark or a bar stands for, its tooltip says in full.
     ///
     /// # Time
     /// It goes from left to right, and is virtual: it moves on only between the shaded bands, in each of which all happens at
@@ -62,19 +62,19 @@ impl Trace {
     }
 }
 
-struct Picture<'a> {
-    trace: &'a Trace,
-    story: &'a Story<'a>,
-    layout: &'a Layout,
+pub(super) struct Picture<'a> {
+    pub(super) trace: &'a Trace,
+    pub(super) story: &'a Story<'a>,
+    pub(super) layout: &'a Layout,
     out: String,
 }
 
 impl Picture<'_> {
-    fn put(&mut self, shape: Arguments<'_>) {
+    pub(super) fn put(&mut self, shape: Arguments<'_>) {
         let _ = writeln!(self.out, "{shape}");
     }
 
-    fn text(&mut self, x: f32, y: f32, class: &str, text: &str) {
+    pub(super) fn text(&mut self, x: f32, y: f32, class: &str, text: &str) {
         self.put(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>", Xml(text)));
     }
 
@@ -94,7 +94,8 @@ impl Picture<'_> {
         }
         self.axis();
         self.lanes(left, right);
-        self.story.spans.iter().for_each(|span| self.stay(span));
+        self.story.bars.iter().for_each(|bar| self.stay(bar));
+        self.story.stretches.iter().for_each(|stretch| self.stretch(stretch));
         let rows = self.story.rows.iter().enumerate().skip(self.layout.skipped);
         rows.clone().for_each(|(n, row)| self.arrows(n, row));
         rows.for_each(|(n, row)| self.poll(n, row));
@@ -184,7 +185,7 @@ impl Picture<'_> {
             let made = task.made.map_or(String::new(), |made| format!(", made at {made}"));
             let background = if task.background { ", in the background" } else { "" };
             let path = if task.path.is_empty() { String::new() } else { format!(" [{}]", task.path) };
-            let class = if self.trace.concerned.contains(&lane.task) { " class=\"bad\"" } else { "" };
+            let class = if self.trace.concerns(lane.task) { " class=\"bad\"" } else { "" };
             self.put(format_args!(
                 "<text x=\"12\" y=\"{:.1}\"{class}>{}<title>{}</title></text>\n\
                  <path class=\"life\" d=\"M{:.1} {y:.1}H{right:.1}\" stroke-dasharray=\"1 4\"/>",
@@ -193,64 +194,6 @@ impl Picture<'_> {
                 Xml(&format!("{}{path}{background}{made}", task.label())),
                 left - 8.0
             ));
-        }
-    }
-
-    /// A bar for what a task waits for, or a line if it is ready.
-    fn stay(&mut self, span: &Span<'_>) {
-        let Some(y) = self.layout.lane(span.task).map(|lane| lane.y) else { return };
-        let (from, to) = (self.layout.x(span.from), span.to.map_or(self.layout.right, |place| self.layout.x(place)));
-        let (w, task) = (to - from, name(self.trace, span.task, 60));
-        if w <= 0.0 {
-            return;
-        }
-        let when = self.between(span);
-        let (class, says) = match span.stay {
-            Stay::Ready(by) => {
-                let why = by.map_or("was started".to_string(), |by| format!("was woken by {}", cause(self.trace, by)));
-                let why = Xml(&format!("{task} is ready: it {why}, {when}")).to_string();
-                self.put(format_args!(
-                    "<path class=\"ready\" d=\"M{from:.1} {y:.1}H{to:.1}\"><title>{why}</title></path>"
-                ));
-                return;
-            }
-            Stay::Unknown => ("else", "waits".to_string()),
-            Stay::Waits(on) => (sort(on), waits(on)),
-        };
-        let made = match span.stay {
-            Stay::Waits(Waits { on, .. }) => {
-                on.iter().filter_map(|wait| wait.id).map(|(_, made)| format!(", made at {made}")).collect()
-            }
-            _ => String::new(),
-        };
-        let stuck = if span.to.is_none() && self.trace.concerned.contains(&span.task) { " stuck" } else { "" };
-        self.put(format_args!(
-            "<g><title>{}</title><rect class=\"{class}{stuck}\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{:.1}\" rx=\"3\"/>",
-            Xml(&format!("{task} waits for {says}{made}, {when}")),
-            y - BAR,
-            BAR * 2.0
-        ));
-        let room = ((w - 8.0) / SMALL) as usize;
-        if room >= says.chars().count().min(FEW) {
-            let mut label = says;
-            cut(&mut label, room);
-            self.text(from + 4.0, y + 3.4, "s", &label);
-        }
-        self.put(format_args!("</g>"));
-    }
-
-    /// From when to when something lasts.
-    fn between(&self, span: &Span<'_>) -> String {
-        let rows = &self.story.rows;
-        let from = rows.get(span.from.row).map_or(0, |row| row.until().as_nanos());
-        let to = span
-            .to
-            .and_then(|place| rows.get(place.row))
-            .map_or(self.trace.end().at.as_nanos(), |row| row.now.at.as_nanos());
-        match span.to {
-            _ if from == to => format!("at {}", Short(from)),
-            Some(_) => format!("from {} to {}", Short(from), Short(to)),
-            None => format!("from {} to the end", Short(from)),
         }
     }
 
@@ -317,8 +260,11 @@ impl Picture<'_> {
             End::Panicked => ("panic", "panics".to_string()),
             End::Cut => ("poll", String::new()),
         };
-        let among =
-            if poll.among > 1 { format!(", chosen among {} that are ready", poll.among) } else { String::new() };
+        let among = match poll.among {
+            0 => ", though nobody woke it".to_string(),
+            1 => String::new(),
+            among => format!(", chosen among {among} that are ready"),
+        };
         let mut says = format!(
             "poll {} at {}: {}{among}; then it {then}",
             row.now.poll,
@@ -330,7 +276,7 @@ impl Picture<'_> {
                 Act::Chooses { chosen, n } => says.push_str(&format!("; it chooses {chosen} below {n}")),
                 Act::Drops(dropped) => says.push_str(&format!("; {dropped}")),
                 Act::Moves { to } => says.push_str(&format!("; it moves time to {}", Short(to.as_nanos()))),
-                Act::Starts(_) | Act::Wakes(..) | Act::Notes(_) | Act::Faults(_) => {}
+                _ => {}
             }
         }
         self.put(format_args!(
@@ -397,8 +343,8 @@ impl Picture<'_> {
         let panicked = self.trace.failure().map(|(_, message)| message).unwrap_or_default();
         let says = |&task: &usize| {
             let lane = self.layout.lane(task)?;
-            let left = self.story.spans.iter().find(|span| span.task == task && span.to.is_none());
-            let says = match left.map(|span| span.stay) {
+            let left = self.story.bars.iter().find(|bar| bar.task == task && bar.to.is_none());
+            let says = match left.map(|bar| bar.stay) {
                 Some(Stay::Waits(on)) => format!("waits for {}", waits(on)),
                 Some(Stay::Unknown) => "waits".to_string(),
                 Some(Stay::Ready(_)) => "ready".to_string(),
@@ -423,21 +369,13 @@ impl Picture<'_> {
             ("<path class=\"start\" d=\"M11 -9V8\"/><circle class=\"lull\" cx=\"11\" cy=\"8\" r=\"2.5\"/>".to_string(), "starts"),
             ("<circle class=\"bell\" cx=\"11\" cy=\"0\" r=\"4\"/>".to_string(), "timer rings"),
         ];
-        for (shape, says) in items {
+        let marked = (bar("span"), "marked by the test");
+        let marked = (!self.story.stretches.is_empty()).then_some(marked);
+        for (shape, says) in items.into_iter().chain(marked) {
             self.put(format_args!("<g transform=\"translate({x:.1} {y:.1})\">{shape}</g>"));
             self.text(x + 27.0, y + 3.5, "s", says);
             x += 27.0 + says.chars().count() as f32 * SMALL + 14.0;
         }
         self.text(12.0, y + 28.0, "s g", "Virtual time: all within a shaded band happens at one instant; time moves on only between bands, and their distance is not to scale.");
-    }
-}
-
-/// The class of a bar.
-fn sort(Waits { on, .. }: Waits<'_>) -> &'static str {
-    match on {
-        [] => "else",
-        [first, ..] if first.id.is_some() => "kit",
-        [first, ..] if !first.until.is_never() => "time",
-        _ => "kit",
     }
 }

@@ -5,7 +5,7 @@ use super::story::{Act, End, Poll, Row, Story};
 use super::value::Trace;
 use super::words::{Short, cut, line, name, waits};
 use crate::sim::report::FailureKind;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,6 +19,8 @@ const ROWS: usize = 22;
 const EARLIER: usize = 4;
 /// The most tasks that are shown side by side.
 const LANES: usize = 12;
+/// Of so many tasks that do something in the rows, it is asked whether there is room for them.
+const ACTING: usize = 64;
 /// The most characters of a name.
 const NAME: usize = 24;
 
@@ -33,18 +35,23 @@ impl fmt::Display for Trace {
 /// What is shown of a run.
 struct Picture<'a> {
     trace: &'a Trace,
+    story: &'a Story<'a>,
     /// The column of each task that has one. Tasks that do not live at the same time may share it.
-    lanes: Vec<Option<usize>>,
+    lanes: BTreeMap<usize, usize>,
     /// How each task stands: absent, ready, or waiting.
     stands: Vec<char>,
 }
 
 /// A line, but for its time and number.
+#[derive(Default)]
 struct Line {
     at: String,
     poll: String,
     cells: String,
-    says: String,
+    /// Who does what.
+    does: String,
+    /// How it ends, which is told even if that leaves little room for the rest.
+    ends: String,
 }
 
 fn draw(trace: &Trace) -> String {
@@ -58,20 +65,29 @@ fn draw(trace: &Trace) -> String {
             stands[task] = ' ';
         }
     }
-    let polls = story.rows.iter().filter(|row| row.poll.is_some()).count();
-    let seen = shown.iter().filter(|&&row| story.rows[row].poll.is_some()).count();
-    let all = trace.end().poll;
-    let which =
-        if all == seen as u64 && seen == polls { format!("all {all} polls") } else { format!("{seen} of {all} polls") };
-    let lines = Picture { trace, lanes, stands }.lines(&story.rows, &shown);
+    let lines = Picture { trace, story: &story, lanes, stands }.lines(&shown);
+    let seen = lines.iter().filter(|line| !line.poll.is_empty()).count() as u64;
+    let which = match trace.end().poll {
+        all if all == seen => format!("all {all} polls"),
+        all => format!("{seen} of {all} polls"),
+    };
     let width = |part: fn(&Line) -> &str| lines.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
     let (at, poll, cells) = (width(|line| &line.at), width(|line| &line.poll), width(|line| &line.cells));
     let mut text = format!(
         "the end of the run, {which}; WAKEFUL_SIM_TRACE=run.svg draws it\n\
          (* polled, o done, x panicked, | waits, : ready, + started, > or < woken by a poll, v by no poll)"
     );
-    for Line { at: instant, poll: number, cells: columns, says } in &lines {
-        let mut line = format!("  {instant:>at$}  {number:>poll$}  {columns:cells$}  {says}");
+    for Line { at: instant, poll: number, cells: columns, does, ends } in lines {
+        let mut line = format!("  {instant:>at$}  {number:>poll$}  {columns:cells$}  ");
+        let room = WIDTH.saturating_sub(line.chars().count() + ends.chars().count() + 2);
+        let mut does = does;
+        cut(&mut does, room.max(NAME));
+        let between = match does.ends_with(':') {
+            _ if ends.is_empty() => "",
+            true => " ",
+            false => "; ",
+        };
+        line.extend([&*does, between, &*ends]);
         cut(&mut line, WIDTH);
         text.push('\n');
         text.push_str(line.trim_end());
@@ -91,20 +107,17 @@ fn choose_rows(all: &[Row<'_>], concerned: &[usize]) -> BTreeSet<usize> {
     let last = |&task: &usize| all.iter().rposition(|row| row.polls(task));
     let first = tail(ROWS).last();
     let mut rows: BTreeSet<usize> =
-        concerned.iter().filter_map(last).filter(|&row| Some(row) < first).take(EARLIER).collect();
+        concerned.iter().take(LANES).filter_map(last).filter(|&row| Some(row) < first).take(EARLIER).collect();
     rows.extend(tail(ROWS - rows.len()));
     rows
 }
 
 /// Columns for those whom the failure concerns, and for those that do something in the rows, the last first, as long as there
 /// is room.
-fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> Vec<Option<usize>> {
+fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
     let acting = shown.iter().rev().flat_map(|&row| {
         let Row { poll, acts, .. } = &story.rows[row];
-        let woken = acts.iter().filter_map(|act| match *act {
-            Act::Starts(task) | Act::Wakes(task, _) => Some(task),
-            Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => None,
-        });
+        let woken = acts.iter().filter_map(Act::readies);
         poll.iter().map(|poll| poll.of).chain(woken)
     });
     // The rows in which each lives.
@@ -121,7 +134,7 @@ fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> Ve
     }
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     let lanes = |chosen: &BTreeSet<usize>| {
-        let (mut lanes, mut free) = (alloc::vec![None; lives.len()], Vec::new());
+        let (mut lanes, mut free) = (BTreeMap::new(), Vec::new());
         for &task in chosen {
             let (from, to) = lives[task];
             let lane = free.iter().position(|&until| until < from).unwrap_or(free.len());
@@ -129,11 +142,13 @@ fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> Ve
                 free.push(to);
             }
             free[lane] = to;
-            lanes[task] = Some(lane);
+            lanes.insert(task, lane);
         }
         (lanes, free.len())
     };
-    for task in trace.concerned.iter().copied().chain(acting) {
+    let concerned = trace.concerned.iter().copied();
+    let few = concerned.clone().take(LANES / 2);
+    for task in few.chain(acting.take(ACTING)).chain(concerned.take(LANES)) {
         if chosen.insert(task) && lanes(&chosen).1 > LANES {
             chosen.remove(&task);
         }
@@ -142,37 +157,37 @@ fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> Ve
 }
 
 impl Picture<'_> {
-    fn lines(mut self, all: &[Row<'_>], shown: &BTreeSet<usize>) -> Vec<Line> {
+    fn lines(mut self, shown: &BTreeSet<usize>) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let (mut told, mut skipped, mut yielded) = (None, 0, 0);
-        for (n, row) in all.iter().enumerate() {
+        for (n, row) in self.story.rows.iter().enumerate() {
             let (cells, woken) = self.cells(row);
-            let here = row.poll.as_ref().map_or(woken, |poll| self.lanes[poll.of].is_some());
+            let here = row.poll.as_ref().map_or(woken, |poll| self.lanes.contains_key(&poll.of));
             if !(here && shown.contains(&n)) {
                 skipped += u64::from(row.poll.is_some());
                 yielded = if row.yields() { yielded + 1 } else { 0 };
                 continue;
             }
-            let mut says = self.says(row);
+            let (does, mut ends) = (self.does(row), self.ends(row));
             if yielded > 0 && row.yields() {
                 skipped -= yielded;
-                says.push_str(&format!(", after {yielded} polls that did the same"));
+                ends.push_str(&format!(", after {yielded} polls that did the same"));
             }
             if skipped > 0 && !lines.is_empty() {
-                let says = format!("... {skipped} polls ...");
-                lines.push(Line { at: String::new(), poll: String::new(), cells: String::new(), says });
+                lines.push(Line { does: format!("... {skipped} polls ..."), ..Line::default() });
             }
             (skipped, yielded) = (0, 0);
             let at = self.instant(row.now.at.as_nanos(), &mut told, row.until().as_nanos());
             let poll = row.poll.as_ref().map_or(String::new(), |_| row.now.poll.to_string());
-            lines.push(Line { at, poll, cells, says });
+            lines.push(Line { at, poll, cells, does, ends });
         }
         // Of a panic, the poll says it.
         if let Some((kind, message)) = self.trace.failure().filter(|(kind, _)| *kind != FailureKind::Panic) {
             let end = self.trace.end().at.as_nanos();
             let at = self.instant(end, &mut told, end);
-            let cells = self.mark(|task| self.trace.concerned.contains(&task).then_some('X'));
-            lines.push(Line { at, poll: String::new(), cells, says: format!("{kind}: {}", line(message, WIDTH)) });
+            let cells = self.mark(|task| self.trace.concerns(task).then_some('X'));
+            let does = format!("{kind}: {}", line(message, WIDTH));
+            lines.push(Line { at, cells, does, ..Line::default() });
         }
         lines
     }
@@ -185,11 +200,11 @@ impl Picture<'_> {
 
     /// The columns, with a sign for each task for which there is one, else how it stands.
     fn mark(&self, sign: impl Fn(usize) -> Option<char>) -> String {
-        let columns = self.lanes.iter().flatten().max().map_or(0, |last| last * 2 + 1);
+        let columns = self.lanes.values().max().map_or(0, |last| last * 2 + 1);
         let mut cells = alloc::vec![' '; columns];
-        for (task, lane) in self.lanes.iter().enumerate() {
+        for (&task, &lane) in &self.lanes {
             let sign = sign(task).unwrap_or(self.stands[task]);
-            if let Some(lane) = lane.filter(|_| sign != ' ') {
+            if sign != ' ' {
                 cells[lane * 2] = sign;
             }
         }
@@ -199,7 +214,7 @@ impl Picture<'_> {
     /// The columns of a row, and whether it has anything to tell of them. How the tasks stand is brought up to its end.
     fn cells(&mut self, row: &Row<'_>) -> (String, bool) {
         let of = row.poll.as_ref().map(|poll| poll.of);
-        let lane = |task: usize| self.lanes[task];
+        let lane = |task: usize| self.lanes.get(&task).copied();
         let mut signs: Vec<(usize, char)> = Vec::new();
         for act in &row.acts {
             match *act {
@@ -207,7 +222,7 @@ impl Picture<'_> {
                 Act::Wakes(task, _) if of == Some(task) => {}
                 Act::Wakes(task, Cause::Task(by)) => signs.push((task, if lane(by) < lane(task) { '>' } else { '<' })),
                 Act::Wakes(task, _) => signs.push((task, 'v')),
-                Act::Chooses { .. } | Act::Notes(_) | Act::Faults(_) | Act::Drops(_) | Act::Moves { .. } => {}
+                _ => {}
             }
         }
         if let Some(Poll { of, end, .. }) = row.poll {
@@ -238,8 +253,8 @@ impl Picture<'_> {
         (cells.into_iter().collect(), told)
     }
 
-    /// A row in words.
-    fn says(&self, row: &Row<'_>) -> String {
+    /// Who does what in a row, in words.
+    fn does(&self, row: &Row<'_>) -> String {
         let of = row.poll.as_ref().map(|poll| poll.of);
         let called = |task| name(self.trace, task, NAME);
         let (mut said, mut verb) = (Vec::<String>::new(), "");
@@ -254,6 +269,11 @@ impl Picture<'_> {
                 Act::Wakes(task, Cause::Outside) => ("another thread wakes ", called(task)),
                 Act::Chooses { chosen, n } => ("chooses ", format!("{chosen} below {n}")),
                 Act::Notes(text) => ("notes ", format!("\"{}\"", line(text, WIDTH))),
+                Act::Opens { text, .. } => ("begins ", format!("\"{}\"", line(text, NAME))),
+                Act::Closes(span) => match self.story.stretch(span) {
+                    Some(stretch) => ("ends ", format!("\"{}\"", line(stretch.text, NAME))),
+                    None => continue,
+                },
                 Act::Faults(text) => ("meets a fault, ", format!("\"{}\"", line(text, WIDTH))),
                 Act::Drops(dropped) => ("", line(&dropped.to_string(), WIDTH)),
                 Act::Moves { to } => ("moves time to ", Short(to.as_nanos()).to_string()),
@@ -267,21 +287,29 @@ impl Picture<'_> {
             }
             verb = does;
         }
+        if row.poll.as_ref().is_some_and(|poll| poll.among == 0) {
+            said.insert(0, "is polled though nobody woke it".to_string());
+        }
+        match of {
+            Some(of) if said.is_empty() => format!("{}:", called(of)),
+            Some(of) => format!("{}: {}", called(of), said.join("; ")),
+            None => said.join("; "),
+        }
+    }
+
+    /// How the poll of a row ends, in words.
+    fn ends(&self, row: &Row<'_>) -> String {
         match row.poll.as_ref().map(|poll| poll.end) {
-            Some(End::Waits(_)) if row.wakes_itself() => said.push("yields".to_string()),
-            Some(End::Waits(on)) => said.push(format!("waits for {}", waits(on))),
-            Some(End::Done) if row.drops_whole() => {}
-            Some(End::Done) => said.push("is done".to_string()),
+            Some(End::Waits(_)) if row.wakes_itself() => "yields".to_string(),
+            Some(End::Waits(on)) => format!("waits for {}", waits(on)),
+            Some(End::Done) if row.drops_whole() => String::new(),
+            Some(End::Done) => "is done".to_string(),
             Some(End::Panicked) => {
                 let message = self.trace.failure().map_or("", |(_, message)| message);
                 let message = message.split_once("panicked: ").map_or(message, |(_, said)| said);
-                said.push(format!("panics: {}", line(message, WIDTH)));
+                format!("panics: {}", line(message, WIDTH))
             }
-            Some(End::Cut) | None => {}
-        }
-        match of {
-            Some(of) => format!("{}: {}", called(of), said.join("; ")),
-            None => said.join("; "),
+            Some(End::Cut) | None => String::new(),
         }
     }
 }

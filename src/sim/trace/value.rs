@@ -32,7 +32,7 @@ pub struct Trace {
     pub(super) dropped: u64,
     pub(super) end: Moment,
     pub(super) outcome: Outcome,
-    /// Whom a failure concerns.
+    /// Whom a failure concerns, in order.
     pub(super) concerned: Vec<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Trace {
     pub const EVENTS: usize = 1 << 16;
     /// Of how many things that a poll waits for at once, what they are is kept.
     pub const WAITS: usize = 4;
-    /// How many bytes of a note are kept.
+    /// How many bytes of a note, or of what a stretch is, are kept.
     pub const NOTE: usize = 256;
 
     /// The tasks, in the order in which they were started.
@@ -79,5 +79,10 @@ impl Trace {
     /// The line that replays the run: `WAKEFUL_SIM=...`.
     pub fn replay(&self) -> &str {
         &self.outcome.replay
+    }
+
+    /// Whether the failure concerns this task.
+    pub(super) fn concerns(&self, task: usize) -> bool {
+        self.concerned.binary_search(&task).is_ok()
     }
 }
