@@ -5,6 +5,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::queue;
 use wakeful::sim::{Sim, Strategy, Tracked};
-use wakeful::time::ManualClock;
+use wakeful::time::{Clock, Instant, ManualClock, Time};
 use wakeful::work::{Collect, ItemOutcome, Lease, work};
 
 #[test]
@@ -140,8 +141,8 @@ fn the_end_of_a_task_does_not_commute_with_looking_whether_it_has_come() {
 #[test]
 fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
     let body = async |sim: Sim| {
-        let (tx, rx): (Vec<_>, Vec<_>) = (0..2).map(|_| queue::bounded::<()>(NonZeroUsize::MIN)).unzip();
-        let sim = sim.tracked();
+        let [(first, rx), (second, other), (go, on)] = [(); 3].map(|()| queue::bounded::<()>(NonZeroUsize::MIN));
+        let (sim, rx) = (sim.tracked(), [rx, other]);
         // How many items each of its polls had. A send that comes while it is ready for another one wakes nobody.
         let joined = sim.spawn("joined", async move {
             let mut all: FuturesUnordered<_> = rx.iter().map(|rx| rx.recv()).collect();
@@ -157,29 +158,44 @@ fn wakers_of_a_combinator_are_seen_where_the_kit_keeps_or_fires_them() {
             .await;
             counts
         });
-        for tx in tx {
-            sim.spawn("sender", async move { tx.send(()).await.unwrap() });
-        }
-        joined.await
+        // It has been polled before anybody sends, and goes on only for what it is woken for.
+        sim.idle().await;
+        sim.spawn("first", async move {
+            first.send(()).await.unwrap();
+            go.send(()).await.unwrap();
+        });
+        let second = sim.spawn("second", async move {
+            let waits = on.is_empty();
+            on.recv().await.unwrap();
+            second.send(()).await.unwrap();
+            waits
+        });
+        (joined.await, second.await)
     };
     as_the_plain_search(body);
-    assert_eq!(outcomes(Strategy::SleepSets, body).0, BTreeSet::from([vec![1, 1], vec![2]]));
+    let all = [(vec![1, 1], false), (vec![1, 1], true), (vec![2], false), (vec![2], true)];
+    assert_eq!(outcomes(Strategy::SleepSets, body).0, BTreeSet::from(all));
 }
 
 #[test]
 fn the_last_of_several_senders_closes_whichever_it_is() {
-    as_the_plain_search(async |sim| {
-        let (tx, rx) = queue::bounded::<()>(NonZeroUsize::MIN);
-        let (first, second, cell) = (tx.clone(), tx, Tracked::new(0));
-        let place = cell.clone();
-        sim.tracked().spawn("first", async move { drop(first) });
-        sim.tracked().spawn("second", async move {
-            drop(second);
-            place.set(1);
+    for writer in 0..2 {
+        as_the_plain_search(async |sim| {
+            let (tx, rx) = queue::bounded::<()>(NonZeroUsize::MIN);
+            let cell = Tracked::new(0);
+            for (n, tx) in [tx.clone(), tx].into_iter().enumerate() {
+                let cell = cell.clone();
+                sim.tracked().spawn("sender", async move {
+                    drop(tx);
+                    if n == writer {
+                        cell.set(1);
+                    }
+                });
+            }
+            let looker = sim.tracked().spawn("looker", async move { (cell.get(), rx.is_closed()) });
+            looker.await
         });
-        let looker = sim.tracked().spawn("looker", async move { (cell.get(), rx.is_closed()) });
-        looker.await
-    });
+    }
 }
 
 #[test]
@@ -194,19 +210,48 @@ fn a_deadline_that_moves_does_not_commute_with_looking_at_it() {
     assert_eq!(few, 2);
 }
 
+/// A clock that stands where a cell says.
+struct Hand(Tracked<Instant>);
+
+impl Clock for Hand {
+    fn now(&self) -> Instant {
+        self.0.get()
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
 #[test]
-fn a_clock_that_is_moved_by_hand_does_not_commute_with_its_timers() {
-    as_the_plain_search(async |sim| {
-        let clock = ManualClock::new();
-        let time = clock.time();
-        sim.tracked().spawn("mover", async move { clock.advance(Duration::from_secs(1)) });
-        // What it waits for counts from when it begins to.
-        let sleeper = sim.tracked().spawn_background("sleeper", async move {
-            time.sleep(Duration::from_secs(1)).await;
+fn turning_the_timers_does_not_commute_with_registering_one() {
+    for manual in [true, false] {
+        as_the_plain_search(async |sim| {
+            let (clock, hand) = (ManualClock::new(), Tracked::new(Instant::EPOCH));
+            let time = if manual { clock.time() } else { Time::new(Hand(hand.clone())) };
+            // The first timer of all looks at the clock. This one is to be another.
+            let standing = time.sleep_until(Instant::from_nanos(1));
+            sim.spawn_background("standing", standing);
+            sim.idle().await;
+            let sleep = time.sleep_until(Instant::from_nanos(5));
+            sim.tracked().spawn("mover", async move {
+                if manual {
+                    clock.advance(Duration::from_nanos(10));
+                } else {
+                    hand.set(Instant::from_nanos(10));
+                    time.turn();
+                }
+            });
+            let sleeper = sim.tracked().spawn("sleeper", async move {
+                let (mut sleep, mut polls) = (pin!(sleep), 0);
+                poll_fn(|cx| {
+                    polls += 1;
+                    sleep.as_mut().poll(cx)
+                })
+                .await;
+                polls
+            });
+            sleeper.await
         });
-        sim.idle().await;
-        sleeper.is_finished()
-    });
+    }
 }
 
 /// Waits until it is opened, by way of a waker that the kit has no part in.
@@ -269,18 +314,14 @@ fn what_wakes_a_worker_is_seen_also_if_it_wakes_the_run_no_more() {
 #[test]
 fn an_item_that_comes_back_from_another_task_may_come_too_late() {
     let body = async |sim: Sim| {
-        let scope = Scope::new(sim.time());
-        let (tx, rx) = queue::bounded::<Lease<u8>>(NonZeroUsize::MIN);
-        sim.tracked().spawn("borrower", async move { drop(rx.recv().await) });
-        let gate = Gate::default();
-        let opened = gate.clone();
-        sim.tracked().spawn("opener", async move { opened.open() });
+        let (scope, gate, shelf) = (Scope::new(sim.time()), Gate::default(), Tracked::new(None));
+        let (opened, lent) = (gate.clone(), shelf.clone());
         let run = sim.tracked().spawn("run", async move {
             let mut all = Collect::new();
             let body = |item: Lease<u8>| {
-                let (tx, gate) = (tx.clone(), gate.clone());
+                shelf.set(Some(item));
+                let gate = gate.clone();
                 async move {
-                    tx.send(item).await.ok();
                     poll_fn(|cx| gate.poll(cx)).await;
                     Err::<(), _>("given away")
                 }
@@ -288,6 +329,9 @@ fn an_item_that_comes_back_from_another_task_may_come_too_late() {
             work([7]).run(&scope, body, &mut all).await;
             matches!(all.into_outcomes()[0], ItemOutcome::Failed { item: Some(7), .. })
         });
+        sim.idle().await;
+        sim.tracked().spawn("opener", async move { opened.open() });
+        sim.tracked().spawn("borrower", async move { drop(lent.write(Option::take)) });
         run.await
     };
     as_the_plain_search(body);
