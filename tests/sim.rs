@@ -339,49 +339,6 @@ fn what_is_left_over_is_dropped_children_first_in_order() {
     assert_eq!(order, ["child", "first", "second", "root"]);
 }
 
-/// Three tasks that tick at different periods and log it.
-fn tickers(sim: &Sim, log: &Log) {
-    for (name, period) in [("two", 2), ("three", 3), ("five", 5)] {
-        let (sim, log) = (sim.clone(), log.clone());
-        sim.clone().spawn_background(name, async move {
-            let mut every = sim.time().interval(SECOND * period);
-            loop {
-                every.tick().await;
-                log.add(&sim, name);
-                sim.yield_now().await;
-                log.add(&sim, format!("{name} again"));
-            }
-        });
-    }
-}
-
-#[test]
-fn two_advances_equal_their_sum() {
-    for seed in 0..30 {
-        let run = |steps: &[u32]| {
-            let log = Log::default();
-            let report = Builder::new().seed(seed).run(async |sim: Sim| {
-                tickers(&sim, &log);
-                for &step in steps {
-                    sim.advance(SECOND * step).await;
-                    log.add(&sim, "");
-                }
-                sim.now()
-            });
-            let mut events = log.take();
-            assert_eq!(events.last().unwrap().1, "", "an advance is over when all have run");
-            events.retain(|(_, what)| !what.is_empty());
-            (report.unwrap().output, events)
-        };
-        let whole = run(&[30]);
-        assert_eq!(whole.0, Instant::EPOCH + SECOND * 30);
-        assert_eq!(whole.1.len(), 2 * (15 + 10 + 6));
-        for steps in [&[12, 18][..], &[1; 30], &[0, 7, 0, 23], &[29, 1]] {
-            assert_eq!(run(steps), whole);
-        }
-    }
-}
-
 #[test]
 fn a_jump_wakes_all_that_are_due_at_one_instant() {
     sim::check(|sim| async move {

@@ -58,7 +58,8 @@
 //!
 //! It fails ([`FailureKind`]) if a task panics (with `std`; without it, a panic is the end of everything), if nobody can go on
 //! and the root is not done, if it takes more polls than [`Builder::max_steps`], or if tasks other than background ones are
-//! left over. A task that nobody can wake any more, since no waker of it is left, is reported at once.
+//! left over. A task that nobody can wake any more, since no waker of it is left, is reported at once; so is what
+//! [`always!`](crate::always) says and does not hold, and a task that another thread wakes.
 //!
 //! # Replaying
 //!
