@@ -99,7 +99,7 @@ impl Sleep {
                 wheel::kick(timer.home(), at);
             }
         } else {
-            this.timer.reuse();
+            this.timer.accept();
         }
     }
 }

@@ -122,13 +122,15 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
         self.entry.flag.load(Ordering::Acquire)
     }
 
-    /// Forgets a grant, so that the waiter may join again. For kinds whose grants nobody else wants.
+    /// Takes the grant, without the lock, so that the waiter may join again. False: there is none.
     #[inline]
-    pub(crate) fn reuse(self: Pin<&mut Self>) {
-        if self.is_granted() {
+    pub(crate) fn accept(self: Pin<&mut Self>) -> bool {
+        let granted = self.is_granted();
+        if granted {
             // Relaxed: nobody else refers to an entry that is in no line (W4).
             self.entry.flag.store(IDLE, Ordering::Relaxed);
         }
+        granted
     }
 
     /// Locks the hall and runs `f` with it and this waiter's own seat in it.
