@@ -30,6 +30,14 @@ unsafe impl<P: Place> Home<P> for &Hall<P> {
     }
 }
 
+// SAFETY: as long as it is borrowed, an `Arc` leads to one place, which it keeps alive.
+unsafe impl<P: Place> Home<P> for &Arc<Hall<P>> {
+    #[inline]
+    fn hall(&self) -> &Hall<P> {
+        self
+    }
+}
+
 // SAFETY: a count keeps its value alive, and in its place.
 unsafe impl<P: Place> Home<P> for Arc<Hall<P>> {
     #[inline]
