@@ -1,9 +1,9 @@
 //! A concurrency kit on nothing but `Future` and `Waker`.
 //!
-//! Timers, cancel scopes, task groups, queues, rate limits and batch work that run unchanged on any executor: tokio, smol,
-//! async-std, a bare-metal loop, and the deterministic simulator that is part of the kit. Time comes from a
-//! [clock](time::Clock) that the caller may choose, tasks are started through a [trait of one method](spawn::Spawn), and the
-//! context of all work is a [`Scope`](cancel::Scope) that is passed on.
+//! Timers, cancel scopes, events and semaphores, task groups, queues, rate limits and batch work that run unchanged on any
+//! executor: tokio, smol, async-std, a bare-metal loop, and the deterministic simulator that is part of the kit. Time comes
+//! from a [clock](time::Clock) that the caller may choose, tasks are started through a [trait of one method](spawn::Spawn), and
+//! the context of all work is a [`Scope`](cancel::Scope) that is passed on.
 //!
 //! # A first example
 //!
@@ -54,6 +54,7 @@
 //! | sleep, tick, know what time it is | [`time`] |
 //! | give up after a while, or cancel from elsewhere | [`cancel`] |
 //! | run tasks together, and have none left when they are over | [`task`] |
+//! | wait for an event, a permit, a condition, each other, one value, the latest value | [`sync`] |
 //! | pass items between tasks, with backpressure | [`queue`] |
 //! | keep to a rate | [`limit`] |
 //! | work through many items against a deadline, and account for each | [`work`] |
@@ -112,6 +113,7 @@ pub mod queue;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod spawn;
+pub mod sync;
 mod sys;
 pub mod task;
 pub mod time;

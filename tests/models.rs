@@ -3,13 +3,14 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
+use models::{Permits, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Runs what `bytes` say. On a failure prints where they came from and the steps.
-fn run(bytes: &[u8], origin: &str) {
-    let ops = models::steps(bytes);
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| models::run(&ops))) {
+fn run<W: World>(bytes: &[u8], origin: &str) {
+    let ops = models::steps::<W>(bytes);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| models::run::<W>(&ops))) {
         eprintln!("{origin}: {ops:#?}");
         std::panic::resume_unwind(panic);
     }
@@ -27,21 +28,49 @@ fn bytes(seed: u64, len: usize) -> Vec<u8> {
     std::iter::repeat_with(&mut next).flatten().take(len).collect()
 }
 
+/// Runs so many seeds, each of so many bytes.
+fn random_steps<W: World>(seeds: u64, len: usize) {
+    for seed in 0..seeds {
+        run::<W>(&bytes(seed, len), &format!("seed {seed}"));
+    }
+}
+
+/// Runs the committed corpus of the fuzz target `name`.
+fn corpus<W: World>(name: &str) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let mut seen = 0;
+    for entry in std::fs::read_dir(corpus).expect("the corpus is committed") {
+        let path = entry.expect("a readable folder").path();
+        run::<W>(&std::fs::read(&path).expect("a readable file"), &path.display().to_string());
+        seen += 1;
+    }
+    assert!(seen > 0, "the corpus is not empty");
+}
+
 #[test]
 fn timers_and_scopes_agree_with_their_models_for_random_steps() {
-    for seed in 0..1_000 {
-        run(&bytes(seed, 8_000), &format!("seed {seed}"));
-    }
+    random_steps::<TimersScopes>(1_000, 8_000);
 }
 
 #[test]
 fn timers_and_scopes_agree_with_their_models_for_the_corpus() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/timers_scopes");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(corpus).expect("the corpus is committed") {
-        let path = entry.expect("a readable folder").path();
-        run(&std::fs::read(&path).expect("a readable file"), &path.display().to_string());
-        seen += 1;
-    }
-    assert!(seen > 0, "the corpus is not empty");
+    corpus::<TimersScopes>("timers_scopes");
+}
+
+#[test]
+fn a_semaphore_agrees_with_its_model() {
+    random_steps::<Permits>(3_000, 600);
+    corpus::<Permits>("semaphore");
+}
+
+#[test]
+fn a_capacity_limiter_agrees_with_its_model() {
+    random_steps::<Tokens>(3_000, 600);
+    corpus::<Tokens>("capacity");
+}
+
+#[test]
+fn events_signals_and_watched_values_agree_with_their_models() {
+    random_steps::<Signals>(3_000, 1_000);
+    corpus::<Signals>("signals");
 }

@@ -5,5 +5,6 @@
 mod models;
 
 use libfuzzer_sys::fuzz_target;
+use models::TimersScopes;
 
-fuzz_target!(|bytes: &[u8]| models::run(&models::steps(bytes)));
+fuzz_target!(|bytes: &[u8]| models::run::<TimersScopes>(&models::steps::<TimersScopes>(bytes)));

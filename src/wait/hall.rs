@@ -307,6 +307,12 @@ impl<P: Place> Held<'_, P> {
         self.take_first(line, GRANTED).flatten()
     }
 
+    /// As [`hand`](Self::hand), without a grant: the waiter may join again.
+    #[must_use = "the waker is to be woken outside the lock"]
+    pub(crate) fn turn_away(&mut self, line: usize) -> Option<Waker> {
+        self.take_first(line, IDLE).flatten()
+    }
+
     /// Takes the first waiter of `line` off it with a grant. Its waker goes into `batch`, which has room. False: nobody
     /// waits.
     #[inline]

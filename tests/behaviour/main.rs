@@ -11,6 +11,7 @@ mod limit;
 mod queue;
 mod spawn;
 mod support;
+mod sync;
 mod task;
 mod time;
 mod work;
@@ -103,6 +104,26 @@ on_every_runtime! {
         free_functions_count_from_their_first_poll
         a_moved_future_stays_in_the_scope_of_its_first_poll
         outside_any_scope_there_is_no_deadline
+    }
+    sync {
+        a_semaphore_lets_only_so_many_in
+        permits_come_in_the_order_in_which_they_were_asked_for
+        closing_a_semaphore_turns_away_who_waits
+        a_wait_for_a_permit_that_is_cut_short_takes_none
+        a_limiter_knows_who_holds_what
+        an_event_lets_all_tasks_go
+        signals_for_one_reach_as_many_as_there_are
+        tasks_meet_at_a_barrier_round_after_round
+        an_arrival_that_is_cut_short_is_withdrawn
+        a_watcher_sees_the_latest_value
+        a_condition_works_with_the_mutex_of_async_lock
+        a_condition_works_with_the_mutex_of_tokio
+        a_condition_works_with_the_mutex_of_futures
+        a_foreign_mutex_is_free_after_a_wait_for_it_was_cut_short
+        a_foreign_read_write_lock_is_free_after_a_cancelled_writer
+        a_foreign_once_cell_is_filled_by_the_next_after_a_cancelled_one
+        a_foreign_event_is_waited_for_in_a_scope
+        a_foreign_channel_loses_nothing_to_a_receive_that_is_cut_short
     }
     queue {
         items_arrive_in_order_and_the_capacity_is_kept

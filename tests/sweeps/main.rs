@@ -28,6 +28,7 @@ mod limit;
 mod queue;
 mod sim;
 mod spawn;
+mod sync;
 mod task;
 mod time;
 mod work;
@@ -37,8 +38,18 @@ use std::time::Duration;
 use wakeful::sim::{Builder, Failure, Summary};
 
 /// The tables of all rooms.
-fn rooms() -> [&'static [Sweep]; 8] {
-    [time::SWEEPS, spawn::SWEEPS, cancel::SWEEPS, queue::SWEEPS, limit::SWEEPS, task::SWEEPS, work::SWEEPS, sim::SWEEPS]
+fn rooms() -> [&'static [Sweep]; 9] {
+    [
+        time::SWEEPS,
+        spawn::SWEEPS,
+        cancel::SWEEPS,
+        sync::SWEEPS,
+        queue::SWEEPS,
+        limit::SWEEPS,
+        task::SWEEPS,
+        work::SWEEPS,
+        sim::SWEEPS,
+    ]
 }
 
 /// A public future, and the scenario that sweeps it under many schedules.

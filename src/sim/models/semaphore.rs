@@ -140,7 +140,8 @@ impl Semaphore {
         if state == Some(State::Granted) {
             return SemaphoreAnswer::Done;
         }
-        if self.line.waiting() == 0 && permits <= self.free {
+        // None at all are granted always.
+        if permits == 0 || self.line.waiting() == 0 && permits <= self.free {
             self.free -= permits;
             return SemaphoreAnswer::Done;
         }

@@ -11,6 +11,7 @@
 mod counts;
 mod profile;
 mod queue;
+mod sync;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,12 @@ const ROWS: &[Row] = &[
     ("queue.try_recv_empty", queue::try_recv_empty),
     ("queue.async_pair", queue::async_pair),
     ("queue.block_wake_recv", queue::block_wake_recv),
+    ("sync.semaphore_pair", sync::semaphore_pair),
+    ("sync.semaphore_try_pair", sync::semaphore_try_pair),
+    ("sync.semaphore_hand_over", sync::semaphore_hand_over),
+    ("sync.event_cycle", sync::event_cycle),
+    ("sync.notify_one_idle", sync::notify_one_idle),
+    ("sync.notify_cycle", sync::notify_cycle),
 ];
 
 fn main() -> ExitCode {
