@@ -16,6 +16,8 @@ pub enum Target {
     Ratio(f64),
     /// Ours alone, in the row's unit.
     AtMost(f64),
+    /// Ours alone, in the row's unit, where more is better.
+    AtLeast(f64),
 }
 
 /// A name, and the function that does one round of the workload.
@@ -54,11 +56,16 @@ impl Bench {
 
     /// Measures `row` and prints its lines, if it was asked for.
     pub fn row(&mut self, row: &Row<'_>) {
+        self.row_beside(row, &[]);
+    }
+
+    /// As [`row`](Self::row), with some that are shown but not compared with, since they starve somebody, lose something or
+    /// break their bound.
+    pub fn row_beside(&mut self, row: &Row<'_>, aside: &[Contender<'_>]) {
         if !self.filters.is_empty() && !self.filters.iter().any(|filter| row.name.contains(filter)) {
             return;
         }
-        let contenders: Vec<Contender<'_>> =
-            std::iter::once(("ours", row.ours)).chain(row.rivals.iter().copied()).collect();
+        let contenders: Vec<Contender<'_>> = [&[("ours", row.ours)], row.rivals, aside].concat();
         let mut rounds = vec![Vec::with_capacity(row.rounds); contenders.len()];
         for (_, warm_up) in &contenders {
             warm_up();
@@ -74,11 +81,16 @@ impl Bench {
         }
         let median = |contender: usize| quantile(&rounds[contender], 0.5);
         let ours = median(0);
-        let best = (1..contenders.len()).min_by(|a, b| median(*a).total_cmp(&median(*b))).expect("a rival");
+        let worth = |contender: &usize| match row.target {
+            Target::AtLeast(_) => -median(*contender),
+            _ => median(*contender),
+        };
+        let best = (1..=row.rivals.len()).min_by(|a, b| worth(a).total_cmp(&worth(b))).expect("a rival");
         let ratio = ours / median(best);
         let (target, reached) = match row.target {
             Target::Ratio(limit) => (format!("{limit:.2}"), (ratio * 100.0).round() <= (limit * 100.0).round()),
             Target::AtMost(limit) => (format!("{limit}{}", row.unit), ours <= limit),
+            Target::AtLeast(limit) => (format!("{limit}{}", row.unit), ours >= limit),
         };
         println!(
             "RATIO {} ours={ours:.1} best={}:{:.1} ratio={ratio:.2} target={target} {}",
@@ -92,7 +104,8 @@ impl Bench {
             .zip(&rounds)
             .map(|((name, _), figures)| {
                 let [low, mid, high] = [0.25, 0.5, 0.75].map(|part| quantile(figures, part));
-                format!("{name} {mid:.1} ({low:.1}–{high:.1})")
+                let note = if aside.iter().any(|(aside, _)| aside == name) { ", not compared" } else { "" };
+                format!("{name} {mid:.1} ({low:.1}–{high:.1}{note})")
             })
             .collect();
         println!("      {}, {} rounds: {}", row.unit, row.rounds, details.join(", "));

@@ -12,12 +12,13 @@
 //! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
 //! every primitive, which the rows here should not pay for.
 //!
-//! How it is measured is said in [`harness`], and what is measured in each group: [`time`] and [`cancel`]. A group has
+//! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`] and [`sync`]. A group has
 //! one file for each contender, with the same workload names in every one.
 
 mod cancel;
 mod harness;
 mod support;
+mod sync;
 mod time;
 
 fn main() {
@@ -26,8 +27,19 @@ fn main() {
         return;
     }
     let mut bench = harness::Bench::from_arguments();
-    bench.print_versions(&["async-io", "futures-timer", "tokio", "tokio-util"]);
+    bench.print_versions(&[
+        "async-io",
+        "async-lock",
+        "asyncband",
+        "event-listener",
+        "futures-intrusive",
+        "futures-timer",
+        "maitake-sync",
+        "tokio",
+        "tokio-util",
+    ]);
     time::run(&mut bench);
     cancel::run(&mut bench);
+    sync::run(&mut bench);
     bench.print_summary();
 }

@@ -1,0 +1,56 @@
+//! futures-intrusive: `Semaphore`, fair and unfair, and `ManualResetEvent`.
+
+use ::futures_intrusive::sync::{ManualResetEvent, Semaphore};
+
+use super::workloads;
+
+pub fn semaphore_pair() -> f64 {
+    let semaphore = Semaphore::new(true, 2);
+    workloads::pair(|| semaphore.acquire(1))
+}
+
+pub fn semaphore_contended() -> f64 {
+    let semaphore = Semaphore::new(true, 2);
+    workloads::contended(|| semaphore.acquire(1))
+}
+
+pub fn unfair_semaphore_contended() -> f64 {
+    let semaphore = Semaphore::new(false, 2);
+    workloads::contended(|| semaphore.acquire(1))
+}
+
+pub fn semaphore_share() -> f64 {
+    let semaphore = Semaphore::new(true, 2);
+    workloads::share(|| semaphore.acquire(1))
+}
+
+pub fn unfair_semaphore_share() -> f64 {
+    let semaphore = Semaphore::new(false, 2);
+    workloads::share(|| semaphore.acquire(1))
+}
+
+pub fn semaphore_hog() -> f64 {
+    let semaphore = Semaphore::new(true, 1);
+    workloads::hog(|| semaphore.acquire(1))
+}
+
+pub fn unfair_semaphore_hog() -> f64 {
+    let semaphore = Semaphore::new(false, 1);
+    workloads::hog(|| semaphore.acquire(1))
+}
+
+pub fn event_cycle() -> f64 {
+    let event = ManualResetEvent::new(false);
+    workloads::cycle(
+        || {
+            event.reset();
+            event.wait()
+        },
+        || event.set(),
+    )
+}
+
+pub fn wake_10000() -> f64 {
+    let event = ManualResetEvent::new(false);
+    workloads::wake_many(|| event.wait(), || event.set())
+}
