@@ -204,13 +204,17 @@ fn timers_of_a_node_ring_when_its_clock_says_so() {
         node.jump_back(SECOND * 3);
         assert_eq!(node.now(), at(160.0));
         assert_eq!((waits.await, sim.now()), (at(166.0), at(46.0)));
+        // The timer queue keeps to the furthest instant that it has rung for: what lies before that has been reached.
+        node.jump_back(SECOND * 3);
+        assert_eq!(sleep(2).await, at(163.0));
+        assert_eq!((sleep(6).await, sim.now()), (at(169.0), at(50.0)));
         // A clock that stands still rings never, until it goes on.
         node.set_rate(0, MILLION);
         let waits = sleep(1);
         sim.advance(SECOND * 10).await;
-        assert_eq!((node.now(), sim.next_timer(), waits.is_finished()), (at(166.0), None, false));
+        assert_eq!((node.now(), sim.next_timer(), waits.is_finished()), (at(169.0), None, false));
         node.set_rate(1, NonZeroU32::MIN);
-        assert_eq!((waits.await, sim.now()), (at(167.0), at(57.0)));
+        assert_eq!((waits.await, sim.now()), (at(170.0), at(61.0)));
     });
 }
 

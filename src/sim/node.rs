@@ -183,8 +183,9 @@ impl Node {
 
     /// Lets its clock fall back, calendar and all, to its epoch at the most.
     ///
-    /// That breaks what a [`Clock`] promises, as broken machines do. Nothing in the kit rings early by it: who waits goes on
-    /// waiting for the clock to come to that point again.
+    /// That breaks what a [`Clock`] promises, as broken machines do. Who waits goes on waiting for the clock to come to that
+    /// point again; but the timer queue keeps to the furthest instant for which it has rung, so a sleep that is begun now and
+    /// ends before that is over at once.
     pub fn jump_back(&self, by: Duration) {
         self.change(|skew, now| skew.fall(now, crate::time::nanos(by)));
     }
