@@ -268,3 +268,38 @@ fn nothing_is_dropped_and_nothing_goes_wrong_in_a_probe() {
     let probing = Builder::new().probe(true).spurious(0).faults(faults);
     assert!(probing.runs(500).explore(body).is_ok());
 }
+
+/// The line of this file at which `text` stands.
+fn line_of(text: &str) -> usize {
+    1 + include_str!("sim_probes.rs").lines().position(|line| line.contains(text)).expect("it is there")
+}
+
+#[test]
+fn a_report_tells_where_the_waker_was_left() {
+    let bug = async |sim: Sim| two_wait(sim, false, None).await;
+    let failure = Builder::new().explore(bug).unwrap_err();
+    let [site] = failure.waker_sites() else { panic!("{failure}") };
+    let (name, line) = (&failure.tasks()[0].name, line_of("state.1.push(cx.waker().clone());"));
+    assert_eq!((&site.task, site.poll), (name, 1), "{failure}");
+    assert!(site.calls[0].contains(&format!("tests/sim_probes.rs:{line}:")), "{failure}");
+    assert!(site.calls.len() > 1 && site.calls[1].contains("tests/sim_probes.rs:"), "{failure}");
+    let said = format!("\n  {name}: its waker of poll 1 was last cloned by\n    {}\n", site.calls[0]);
+    assert!(failure.to_string().contains(&said), "{failure}");
+    let single = Builder::new().run(bug).unwrap_err();
+    assert_eq!(single.waker_sites(), [], "a single run can't be made again for that");
+
+    // Whoever waits for something of the kit's is told by that.
+    assert_eq!(Builder::new().explore(embrace).unwrap_err().waker_sites(), []);
+    let stuck = async |_: Sim| {
+        let mut kept = Vec::new();
+        poll_fn(|cx| {
+            kept.push(Waker::clone(cx.waker()));
+            Poll::<()>::Pending
+        })
+        .await;
+    };
+    let failure = Builder::new().explore(stuck).unwrap_err();
+    let [site] = failure.waker_sites() else { panic!("{failure}") };
+    assert_eq!((failure.kind(), site.task.as_str(), site.poll), (FailureKind::Deadlock, "root", 1));
+    assert!(site.calls[0].contains(&format!(":{}:", line_of("Waker::clone(cx.waker())"))), "{failure}");
+}

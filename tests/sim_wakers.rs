@@ -251,6 +251,8 @@ fn a_future_that_keeps_its_first_waker_is_found_by_default() {
     let failure = Builder::new().explore(bug).unwrap_err();
     assert_eq!((failure.kind(), failure.time()), (FailureKind::StaleWaker, Instant::EPOCH + SECOND), "{failure}");
     assert_eq!(failure.message(), "`waits` kept the waker of its poll 1, and left none behind in poll 2");
+    let [site] = failure.waker_sites() else { panic!("{failure}") };
+    assert!(site.poll == 1 && site.calls[0].contains("tests/sim_wakers.rs:"), "{failure}");
     assert!(failure.replay().ends_with(",fresh") && !failure.replay().contains("spurious"), "{failure}");
     assert_eq!(Builder::new().replay(failure.replay()).unwrap().run(bug).unwrap_err().hash(), failure.hash());
     assert!(Builder::new().fresh_wakers(false).explore(bug).is_ok(), "while all wakers are alike it works");

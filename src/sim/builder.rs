@@ -57,6 +57,8 @@ pub struct Builder {
     allow_leaks: bool,
     wall: Duration,
     pub(super) trace: usize,
+    /// Whether to note where wakers are cloned.
+    pub(super) locates: bool,
     /// Whether the file counts that the environment names for recordings.
     pub(super) minds_file: bool,
     pub(super) twists: Wanted,
@@ -97,6 +99,7 @@ impl Builder {
             allow_leaks: false,
             wall: Duration::ZERO,
             trace: 0,
+            locates: false,
             minds_file: true,
             twists: Wanted::NONE,
             swept: Vec::new(),
@@ -321,10 +324,10 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        let Self { seed, max_steps, allow_leaks, wall, trace, conditions, .. } = *self;
+        let Self { seed, max_steps, allow_leaks, wall, trace, locates, conditions, .. } = *self;
         let (twists, swept) = (self.twists(), self.swept.clone());
         let settings =
-            Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, conditions };
+            Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions };
         let mut output = None;
         let slot = &mut output;
         let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;

@@ -67,6 +67,8 @@ pub enum TaskState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskInfo {
+    /// Stands for the task, as in [`ReadyTask`](super::ReadyTask).
+    pub key: u64,
     /// Its name; empty if it has none.
     pub name: String,
     /// Which child of which child it is: `2.0` is the first that the root's third started. Empty for the root.
@@ -197,6 +199,6 @@ impl Core {
         };
         let (name, path, node) = (said.name.clone(), meta.path.to_string(), self.node_name(meta.node));
         let &Meta { background, since, polls, .. } = meta;
-        TaskInfo { name, path, node, made: said.made, background, state, since, polls, waits }
+        TaskInfo { key: meta.key, name, path, node, made: said.made, background, state, since, polls, waits }
     }
 }

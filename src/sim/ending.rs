@@ -5,10 +5,12 @@ use super::exec::Exec;
 use super::marks::Mark;
 use super::meta::Meta;
 use super::report::{Failure, FailureKind};
+use super::sites::Sites;
 use super::twist::Dropped;
 use super::verdict::Verdict;
 use super::world::ROOT;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -24,6 +26,7 @@ pub(super) struct Course {
     pub(super) dropped: Option<Dropped>,
     pub(super) marks: Vec<Mark>,
     pub(super) replay: String,
+    pub(super) sites: Option<Box<Sites>>,
 }
 
 impl Exec<'_> {
@@ -38,6 +41,7 @@ impl Exec<'_> {
             dropped: core.dropped.take(),
             marks: core::mem::take(&mut core.marks).list(),
             replay: core.source.line(core.seed(), core.twists),
+            sites: core.sites.take(),
         })
     }
 
@@ -84,9 +88,9 @@ impl Exec<'_> {
     }
 
     pub(super) fn failed(&self, verdict: Verdict, time: Instant) -> Failure {
-        let Verdict { kind, message, place, task } = verdict;
+        let Verdict { kind, message, place, task, waker_of } = verdict;
         let tasks = task.map_or_else(|| self.tasks(|_, _| true), |task| alloc::vec![task]);
-        Failure::new(kind, message, time, tasks).with_place(place)
+        Failure::new(kind, message, time, tasks).with_place(place).with_waker_of(waker_of)
     }
 
     pub(super) fn leak(&mut self) -> Option<Failure> {

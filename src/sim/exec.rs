@@ -40,6 +40,8 @@ pub(super) struct Settings {
     /// How many events to record at most.
     pub(super) trace: usize,
     pub(super) twists: Twists,
+    /// Whether to note where wakers are cloned.
+    pub(super) locates: bool,
     /// The names of tasks that are swept.
     pub(super) swept: Vec<Cow<'static, str>>,
     /// Looks on, if somebody does.
@@ -109,16 +111,18 @@ pub(super) struct Exec<'a> {
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
 pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
-    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, swept, watcher, conditions } = settings;
+    let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions } =
+        settings;
     let Conditions { faults, autojump, foreign } = conditions;
     let clock = SimClock::new();
     let time = Time::new(clock.clone());
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
     core.record(trace);
+    core.sites = locates.then(Box::default);
     core.watched = watcher.is_some();
     core.expect(faults);
     core.foreign = Foreign::new(foreign);
-    let world = Arc::new(World { core: Lock::new(core), clock, home: Home::here() });
+    let world = Arc::new(World { core: Lock::new(core), clock, locates, home: Home::here() });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
     let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
     let (shared, machines, fresh) = (world.clone(), Machines::default(), twists.fresh);
@@ -175,7 +179,7 @@ impl Exec<'_> {
             false => self.take_down(failure).or_else(|| self.judged()),
         };
         let course = self.course.take().unwrap_or_else(|| self.take_course());
-        let Course { hash, steps, choices, draws, cancel_points, dropped, marks, replay } = course;
+        let Course { hash, steps, choices, draws, cancel_points, dropped, marks, replay, sites } = course;
         let trace = self.world.core.with(|core| core.trace.take());
         let trace = trace.map(|trace| {
             let said = |failure: &Failure| (failure.kind(), failure.message().to_string());
@@ -184,7 +188,11 @@ impl Exec<'_> {
         });
         match failure {
             None => Ok(Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut }),
-            Some(failure) => Err(failure.with_replay(replay).with_course(hash, steps, trace).with_dropped(dropped)),
+            Some(failure) => {
+                let sites = sites.map_or_else(Vec::new, |sites| sites.of(&failure));
+                let failure = failure.with_replay(replay).with_course(hash, steps, trace);
+                Err(failure.with_dropped(dropped).with_sites(sites))
+            }
         }
     }
 

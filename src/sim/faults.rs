@@ -201,7 +201,7 @@ impl Core {
         let stopped = *stopped.get_or_insert(before);
         if now > stopped + faults.time {
             let message = format!("faults stopped at {stopped}, and {:?} later the run is not over", faults.time);
-            let verdict = Verdict { kind: FailureKind::Liveness, message, place: None, task: None };
+            let verdict = Verdict { kind: FailureKind::Liveness, message, place: None, task: None, waker_of: None };
             self.verdict.get_or_insert_with(|| Box::new(verdict));
         }
     }

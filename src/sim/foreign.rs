@@ -138,7 +138,8 @@ impl Core {
             let task = self.describe(number);
             let message =
                 format!("`{}` was woken by another thread, which `Builder::foreign_wakes` may allow", task.label());
-            let verdict = Verdict { kind: FailureKind::ForeignWake, message, place: None, task: Some(task) };
+            let verdict =
+                Verdict { kind: FailureKind::ForeignWake, message, place: None, task: Some(task), waker_of: None };
             self.verdict = Some(Box::new(verdict));
         }
     }
@@ -150,7 +151,7 @@ impl Core {
                 "nobody is ready, and of what other threads hold, {holds} is not given back within {patience:?}"
             ),
         };
-        let verdict = Verdict { kind: FailureKind::Deadlock, message, place: None, task: None };
+        let verdict = Verdict { kind: FailureKind::Deadlock, message, place: None, task: None, waker_of: None };
         self.verdict.get_or_insert_with(|| Box::new(verdict));
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Meta {
     pub(super) tenant: u32,
     /// The first that it was, where each poll makes it another.
     pub(super) born: u32,
-    /// Whether somebody used a waker of an earlier poll since the last one.
-    pub(super) stale_wake: bool,
+    /// Of which earlier poll somebody used the waker since the last one.
+    pub(super) stale_wake: Option<u32>,
     pub(super) children: u32,
     /// How many futures to be swept it made.
     pub(super) swept: u32,
@@ -46,7 +46,7 @@ impl Meta {
             rng,
             tenant,
             born: tenant,
-            stale_wake: false,
+            stale_wake: None,
             children: 0,
             swept: 0,
             path,

@@ -31,8 +31,8 @@ const MORE_POLLS: u64 = 10_000;
 struct Waiting {
     number: u32,
     tenant: u32,
-    /// Whether it was woken by the waker of an earlier poll, which does not count.
-    in_vain: bool,
+    /// By the waker of which earlier poll it was woken, which does not count.
+    in_vain: Option<u32>,
     /// What it was like before it was polled again.
     task: TaskInfo,
 }
@@ -41,14 +41,14 @@ impl Waiting {
     fn verdict(self) -> Verdict {
         let label = self.task.label();
         let (kind, why) = match self.in_vain {
-            true => (FailureKind::StaleWaker, "only the waker of an earlier poll was used, which does not count"),
-            false => (
+            Some(_) => (FailureKind::StaleWaker, "only the waker of an earlier poll was used, which does not count"),
+            None => (
                 FailureKind::LostWakeup,
                 "nobody has woken it: a wake-up is lost, or it takes being polled for being woken",
             ),
         };
         let message = format!("polled once more, `{label}` goes on, but {why}");
-        Verdict { kind, message, place: None, task: Some(self.task) }
+        Verdict { kind, message, place: None, task: Some(self.task), waker_of: self.in_vain }
     }
 }
 
@@ -79,7 +79,7 @@ impl Core {
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
         if self.twists.fresh {
-            (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), false);
+            (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), None);
         }
         self.hash = fold(self.hash, meta.key);
         self.trace(|trace, now| trace.polled(now, number, 0));

@@ -2,6 +2,7 @@
 
 use super::dump::TaskInfo;
 use super::marks::Mark;
+use super::sites::WakerSite;
 use super::trace::Trace;
 use super::twist::Dropped;
 use crate::time::Instant;
@@ -170,7 +171,7 @@ impl fmt::Display for FailureKind {
 /// Its `Display` is the full report, which ends with the line that replays the run. Two are equal if all but their recordings
 /// is: a run is the same whether it was recorded or not.
 #[derive(Clone)]
-pub struct Failure(Box<Inner>, Option<Box<Trace>>);
+pub struct Failure(Box<Inner>, Option<Box<Trace>>, Vec<WakerSite>);
 
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
@@ -192,6 +193,7 @@ struct Inner {
     shrunk: Option<Shrunk>,
     dropped: Option<Dropped>,
     place: Option<&'static Location<'static>>,
+    waker_of: Option<u32>,
 }
 
 /// How a failure was made small.
@@ -222,7 +224,11 @@ impl Failure {
     pub(super) fn new(kind: FailureKind, message: String, time: Instant, tasks: Vec<TaskInfo>) -> Self {
         let (steps, hash, replay, shrunk) = (0, 0, String::new(), None);
         let (dropped, place) = (None, None);
-        Self(Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, dropped, place }), None)
+        Self(
+            Box::new(Inner { kind, message, time, steps, hash, tasks, replay, shrunk, dropped, place, waker_of: None }),
+            None,
+            Vec::new(),
+        )
     }
 
     pub(super) fn with_place(mut self, place: Option<&'static Location<'static>>) -> Self {
@@ -240,16 +246,31 @@ impl Failure {
         self
     }
 
-    /// The same with the recording of another, if that is of a run that took the same course.
+    /// The same with the recording and the sites of another, if that is of a run that took the same course.
     pub(super) fn told_by(mut self, told: Self) -> Self {
         if (told.hash(), told.message()) == (self.hash(), self.message()) {
-            self.1 = told.1;
+            (self.1, self.2) = (told.1, told.2);
         }
         self
     }
 
     pub(super) fn with_course(mut self, hash: u64, steps: u64, trace: Option<Trace>) -> Self {
         (self.0.hash, self.0.steps, self.1) = (hash, steps, trace.map(Box::new));
+        self
+    }
+
+    pub(super) fn with_waker_of(mut self, poll: Option<u32>) -> Self {
+        self.0.waker_of = poll;
+        self
+    }
+
+    /// Of which poll the waker is that matters, if not of the last.
+    pub(super) fn waker_of(&self) -> Option<u32> {
+        self.0.waker_of
+    }
+
+    pub(super) fn with_sites(mut self, sites: Vec<WakerSite>) -> Self {
+        self.2 = sites;
         self
     }
 
@@ -304,6 +325,12 @@ impl Failure {
         self.1.as_deref()
     }
 
+    /// Where those concerned left their wakers, if many runs found the failure, somebody could not go on, and there is `std`:
+    /// of a deadlock or a leak, those that wait for something that is not the kit's.
+    pub fn waker_sites(&self) -> &[WakerSite] {
+        &self.2
+    }
+
     /// What had been dropped on purpose, if anything was: see [`Sim::cancel_at_each`](super::Sim::cancel_at_each).
     pub fn dropped(&self) -> Option<&Dropped> {
         self.0.dropped.as_ref()
@@ -324,6 +351,9 @@ impl fmt::Display for Failure {
         writeln!(f, "{kind} at {time} after {steps} polls: {message}")?;
         for task in tasks {
             writeln!(f, "  {task}")?;
+        }
+        for site in self.waker_sites() {
+            writeln!(f, "{site}")?;
         }
         if let Some(dropped) = dropped {
             writeln!(f, "{dropped}")?;

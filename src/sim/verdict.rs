@@ -15,6 +15,8 @@ pub(super) struct Verdict {
     pub(super) place: Option<&'static Location<'static>>,
     /// Who is concerned; `None`: all.
     pub(super) task: Option<TaskInfo>,
+    /// Of which poll the waker is that matters; `None`: of the last.
+    pub(super) waker_of: Option<u32>,
 }
 
 impl Core {
@@ -24,7 +26,7 @@ impl Core {
             let task = Some(self.describe(self.current));
             let colon = if said.is_empty() { "" } else { ": " };
             let message = format!("`{text}` does not hold at {place}{colon}{said}");
-            let verdict = Verdict { kind: FailureKind::Violation, message, place: Some(place), task };
+            let verdict = Verdict { kind: FailureKind::Violation, message, place: Some(place), task, waker_of: None };
             self.verdict = Some(Box::new(verdict));
         }
     }

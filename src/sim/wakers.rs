@@ -7,6 +7,7 @@ use super::verdict::Verdict;
 use super::view::WaitingView;
 use super::world::{Core, ROOT, World};
 use crate::sys::Arc;
+use crate::sys::trail::Trail;
 use crate::sys::waker::{Wake, waker};
 use alloc::boxed::Box;
 use alloc::format;
@@ -27,6 +28,14 @@ impl Wake for Target {
             return this.world.wake_from_elsewhere(this.number, this.tenant);
         }
         this.world.core.with(|core| core.wake(this.number, this.tenant));
+    }
+
+    #[inline]
+    fn cloned(this: &Arc<Self>) {
+        if this.world.locates {
+            let trail = Trail::here();
+            drop(this.world.core.with(|core| core.note_clone(this.number, this.tenant, trail)));
+        }
     }
 
     #[inline]
@@ -149,9 +158,9 @@ impl Core {
         self.polling = false;
         let (task, polls) = (self.describe(number), self.metas[number as usize].polls);
         let label = task.label();
-        let (kind, message) = match kept_since {
-            Some(ago) => {
-                let first = polls.wrapping_sub(ago);
+        let waker_of = kept_since.map(|ago| polls.wrapping_sub(ago));
+        let (kind, message) = match waker_of {
+            Some(first) => {
                 let message =
                     format!("`{label}` kept the waker of its poll {first}, and left none behind in poll {polls}");
                 (FailureKind::StaleWaker, message)
@@ -164,7 +173,7 @@ impl Core {
                 (FailureKind::NoWaker, format!("`{label}` is pending and no waker of it is left: {lost}"))
             }
         };
-        Verdict { kind, message, place: None, task: Some(task) }
+        Verdict { kind, message, place: None, task: Some(task), waker_of }
     }
 
     /// Keeps in mind that the waker of an earlier poll was used, which does not count.
@@ -173,6 +182,8 @@ impl Core {
         let meta = &mut self.metas[number as usize];
         // Tenants are counted round; those before it are of other tasks.
         let age = meta.tenant.wrapping_sub(tenant);
-        meta.stale_wake |= age != 0 && age <= meta.tenant.wrapping_sub(meta.born);
+        if age != 0 && age <= meta.tenant.wrapping_sub(meta.born) {
+            meta.stale_wake = Some(meta.polls.wrapping_sub(age));
+        }
     }
 }

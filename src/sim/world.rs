@@ -9,6 +9,7 @@ use super::node::Machine;
 use super::oracle::{Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
+use super::sites::Sites;
 use super::trace::{Phase, Recorder, TraceTask};
 use super::twist::{Dropped, Twists};
 use super::verdict::Verdict;
@@ -128,6 +129,8 @@ pub(super) struct Core {
     pub(super) woke_for_nothing: bool,
     /// Whether a poll is only to show who can go on: then nothing is dropped or goes wrong on purpose.
     pub(super) probing: bool,
+    /// Where wakers were cloned, if anybody asked for it.
+    pub(super) sites: Option<Box<Sites>>,
     seed: u64,
     pub(super) max_steps: u64,
     told_all: bool,
@@ -183,6 +186,7 @@ impl Core {
             suspects: Vec::new(),
             woke_for_nothing: false,
             probing: false,
+            sites: None,
             seed,
             max_steps,
             told_all,
@@ -353,7 +357,7 @@ impl Core {
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
         if self.twists.fresh {
-            (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), false);
+            (meta.tenant, meta.stale_wake) = (meta.tenant.wrapping_add(1), None);
         }
         meta.since = Moment { at: self.clock.at(), poll: self.steps };
         self.hash = fold(fold(self.hash, self.keys), meta.key);
@@ -455,6 +459,8 @@ impl Core {
 pub(super) struct World {
     pub(super) core: Lock<Core>,
     pub(super) clock: SimClock,
+    /// Whether it is noted where wakers are cloned.
+    pub(super) locates: bool,
     /// The thread of the run.
     pub(super) home: Home,
 }

@@ -8,6 +8,7 @@
 //! | `word` | the lock of hosts with threads |
 //! | [`handover`] | a place that values come back to, without a lock |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
+//! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
@@ -38,6 +39,8 @@ pub(crate) mod slot;
 pub(crate) mod stage;
 pub(crate) mod stamp;
 pub(crate) mod thread;
+#[cfg(feature = "sim")]
+pub(crate) mod trail;
 pub(crate) mod waker;
 #[cfg(any(all(wakeful_loom, test), all(not(wakeful_loom), feature = "std", not(feature = "critical-section"))))]
 mod word;

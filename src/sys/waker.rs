@@ -12,6 +12,10 @@ pub(crate) trait Wake: Send + Sync + 'static {
     /// The task behind `this` should be polled.
     fn wake(this: &Arc<Self>);
 
+    /// A waker is cloned.
+    #[inline]
+    fn cloned(_: &Arc<Self>) {}
+
     /// A waker is dropped without having been used up; `this` is its count.
     #[inline]
     fn dropped(this: Arc<Self>) {
@@ -45,6 +49,7 @@ impl<T: Wake> Table<T> {
     unsafe fn clone(ptr: *const ()) -> RawWaker {
         // SAFETY: called by the waker that owns `ptr`.
         let target = unsafe { Self::borrow(ptr) };
+        T::cloned(&target);
         raw(Arc::clone(&target))
     }
 

@@ -73,15 +73,16 @@ impl Builder {
         let file = File::named().filter(|_| self.minds_file);
         let mut plain = self.clone();
         (plain.trace, plain.minds_file) = (0, false);
-        let again = |line: &str, events: usize| {
-            let this = plain.clone().replay(line).ok()?.trace(events);
+        let again = |line: &str, events: usize, locates: bool| {
+            let mut this = plain.clone().replay(line).ok()?.trace(events);
+            this.locates = locates;
             Some(hush(|| this.run(body)).0)
         };
         let wanted = if file.is_some() { self.trace.max(Trace::EVENTS) } else { self.trace };
         match explore(&plain) {
             Ok(mut summary) => {
                 if wanted > 0 {
-                    let report = again(&summary.last.0, wanted).and_then(Result::ok);
+                    let report = again(&summary.last.0, wanted, false).and_then(Result::ok);
                     let report = report.filter(|report| report.hash == summary.last.1);
                     summary.trace = report.and_then(|report| report.trace);
                 }
@@ -97,7 +98,7 @@ impl Builder {
             Err(mut failure) => {
                 let told = match failure.steps() > Self::SHRINK_POLLS && wanted == 0 {
                     true => None,
-                    false => again(failure.replay(), wanted.max(Trace::EVENTS)),
+                    false => again(failure.replay(), wanted.max(Trace::EVENTS), true),
                 };
                 if let Some(Err(told)) = told {
                     failure = failure.told_by(told);
