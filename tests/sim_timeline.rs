@@ -7,11 +7,11 @@
 mod story;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::num::NonZeroU8;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -162,6 +162,17 @@ fn a_text_shows_the_last_poll_of_those_that_are_stuck_long_since() {
     assert!(last.contains('X') && last.contains("leak: the root is done"), "{text}");
     assert!(leak.to_string().contains(&text), "the report holds it");
 
+    let many = async |sim: Sim| {
+        for n in 0..40 {
+            if n < 8 {
+                drop(sim.spawn(format!("stuck {n}"), sim.time().sleep(SECOND)));
+            }
+            sim.spawn(format!("short {n}"), async {}).await;
+        }
+    };
+    let text = recorded(tracing().run(many)).to_string();
+    assert!(text.lines().count() == 29 && text.matches(" polls ...").count() == 4, "{text}");
+
     let spins = Builder::new().trace(Trace::EVENTS).max_steps(500).run(async |sim: Sim| {
         loop {
             sim.yield_now().await;
@@ -169,6 +180,70 @@ fn a_text_shows_the_last_poll_of_those_that_are_stuck_long_since() {
     });
     let text = recorded(spins.map(|report: Report<()>| report)).to_string();
     assert!(text.contains("root: yields, after 499 polls that did the same"), "{text}");
+}
+
+/// Does what it draws: all that a recording can hold, in any order.
+fn anything(sim: Sim, depth: u32) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let mut rng = sim.rng();
+        let (mut tasks, mut span) = (Vec::new(), None);
+        for n in 0..rng.below(8) {
+            let child = (depth > 0).then(|| anything(sim.clone(), depth.saturating_sub(1)));
+            match (rng.below(11), child) {
+                (0, _) => sim.time().sleep(Duration::from_nanos(1 << rng.below(40))).await,
+                (1, _) => sim.yield_now().await,
+                (2, _) => sim.note(format_args!("note {n} <&>\n")),
+                (3, _) => span = Some(sim.span("a stretch")),
+                (4, _) => drop(span.take()),
+                (5, _) => sim.idle().await,
+                (6, _) => sim.jump(Duration::from_millis(rng.below(3) as u64)).await,
+                (7, _) => drop(sim.choose(1 + rng.below(3))),
+                (8, _) => drop(sim.cancel_at_each(sim.time().sleep(Duration::from_millis(1))).await),
+                (9, _) if rng.below(20) == 0 => panic!("so be it"),
+                (10, Some(child)) => tasks.push(sim.node(["left", "right"][rng.below(2)]).spawn("", child)),
+                (_, Some(child)) => tasks.push(sim.spawn(n.to_string(), child)),
+                _ => {}
+            }
+        }
+        for task in tasks.into_iter().skip(rng.below(2)) {
+            task.await;
+        }
+    })
+}
+
+#[test]
+fn whatever_happens_and_wherever_the_recording_begins_each_format_is_well_formed() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..300 {
+        let events = [1, 2, 5, 20, 100, Trace::EVENTS][seed as usize % 6];
+        let builder =
+            Builder::new().seed(seed).trace(events).spurious(seed as u8 % 5).max_steps([400, 15][seed as usize % 2]);
+        let trace = recorded(builder.run(|sim| anything(sim, 3)));
+        kinds.insert(trace.failure().map(|(kind, _)| kind.to_string()));
+        let text = trace.to_string();
+        assert!(text.lines().count() <= 30 && text.lines().all(|line| line.chars().count() <= 100), "{seed}: {text}");
+        assert!(roxmltree::Document::parse(&trace.to_svg()).is_ok(), "{seed}");
+        follow_each_other(&json(&trace));
+    }
+    assert!(kinds.len() > 3, "{kinds:?}");
+}
+
+/// That the slices of each thread do not overlap.
+fn follow_each_other(json: &Value) {
+    let mut free = BTreeMap::<u64, u64>::new();
+    let mut slices: Vec<&Value> = events(json).iter().filter(|event| event["ph"] == "X").collect();
+    slices.sort_by_key(|slice| nanos(&slice["ts"]));
+    for slice in slices {
+        let (tid, ts, dur) = (slice["tid"].as_u64().unwrap(), nanos(&slice["ts"]), nanos(&slice["dur"]));
+        let free = free.entry(tid).or_default();
+        assert!(dur > 0 && ts >= *free, "{slice}");
+        *free = ts + dur;
+    }
+}
+
+/// A time of the format, which is in microseconds.
+fn nanos(value: &Value) -> u64 {
+    (value.as_f64().unwrap() * 1_000.0).round() as u64
 }
 
 /// Numbers of an attribute of all elements of this name.
@@ -221,22 +296,14 @@ fn a_long_run_is_drawn_from_its_end_and_says_so() {
 fn slices_for_viewers_keep_order_meet_instants_and_are_joined_by_arrows() {
     let trace = recorded(Builder::new().seed(2).trace(Trace::EVENTS).run(|sim| crowd(sim, 5)));
     let json = json(&trace);
-    let micros = |value: &Value| (value.as_f64().unwrap() * 1_000.0).round() as u64;
-    let mut free = BTreeMap::<u64, u64>::new();
-    let mut slices: Vec<&Value> = events(&json).iter().filter(|event| event["ph"] == "X").collect();
-    slices.sort_by_key(|slice| micros(&slice["ts"]));
-    for slice in &slices {
-        let (tid, ts, dur) = (slice["tid"].as_u64().unwrap(), micros(&slice["ts"]), micros(&slice["dur"]));
-        let free = free.entry(tid).or_default();
-        assert!(dur > 0 && ts >= *free, "slices of a thread follow each other: {slice}");
-        *free = ts + dur;
-    }
+    follow_each_other(&json);
+    let slices: Vec<&Value> = events(&json).iter().filter(|event| event["ph"] == "X").collect();
     let polls: Vec<&&Value> = slices.iter().filter(|slice| slice["cat"] == "poll").collect();
     assert_eq!(polls.len() as u64, trace.end().poll);
     let instants = ["0s", "1ms", "2ms", "3ms", "4ms"];
     for (n, instant) in instants.iter().enumerate() {
         let of = |poll: &&&&Value| poll["args"]["at"] == *instant;
-        let first = polls.iter().find(of).map(|poll| micros(&poll["ts"]));
+        let first = polls.iter().find(of).map(|poll| nanos(&poll["ts"]));
         assert!(
             first.is_none_or(|ts| ts >= n as u64 * 1_000_000 && ts < n as u64 * 1_000_000 + 500_000),
             "{instant} {first:?}"
@@ -248,12 +315,12 @@ fn slices_for_viewers_keep_order_meet_instants_and_are_joined_by_arrows() {
     for (start, finish) in starts.iter().zip(&finishes) {
         assert_eq!((&start["id"], &start["cat"], &finish["bp"]), (&finish["id"], &finish["cat"], &"e".into()));
         let within = |end: &&Value| {
-            let (ts, slices) = (micros(&end["ts"]), slices.iter().filter(|slice| slice["tid"] == end["tid"]));
+            let (ts, slices) = (nanos(&end["ts"]), slices.iter().filter(|slice| slice["tid"] == end["tid"]));
             slices
                 .into_iter()
-                .any(|slice| (micros(&slice["ts"])..=micros(&slice["ts"]) + micros(&slice["dur"])).contains(&ts))
+                .any(|slice| (nanos(&slice["ts"])..=nanos(&slice["ts"]) + nanos(&slice["dur"])).contains(&ts))
         };
-        assert!(within(&start) && within(&finish) && micros(&start["ts"]) <= micros(&finish["ts"]), "{start} {finish}");
+        assert!(within(&start) && within(&finish) && nanos(&start["ts"]) <= nanos(&finish["ts"]), "{start} {finish}");
     }
     let failure: Vec<&Value> = events(&json).iter().filter(|event| event["cat"] == "failure").collect();
     assert!(failure.len() == 1 && failure[0]["name"].as_str().unwrap().contains("the last fails"));

@@ -179,7 +179,8 @@ impl Out<'_> {
     }
 
     fn time(&self, Place { row, act }: Place) -> u64 {
-        let (start, length) = self.times[row];
+        // Of a recording without a row, all is at its end.
+        let Some(&(start, length)) = self.times.get(row) else { return self.end() };
         start + length * act as u64 / (self.rows[row].acts.len() as u64 + 1)
     }
 
@@ -257,11 +258,12 @@ impl Out<'_> {
         }
     }
 
-    /// An arrow to the poll of `task` that follows a row, if there is one.
+    /// An arrow to the poll of `task` that follows a row, if there is one: into it, so that it can't be taken for one to the slice
+    /// that ends there.
     fn leads_to(&mut self, cat: &str, from: (usize, u64), row: usize, task: usize) {
         let polls = &self.polls[task];
         if let Some(&next) = polls.get(polls.partition_point(|&poll| poll <= row)) {
-            self.arrow(cat, from, (thread(task), self.times[next].0));
+            self.arrow(cat, from, (thread(task), self.times[next].0 + 1));
         }
     }
 }

@@ -243,3 +243,31 @@ impl Event {
         self
     }
 }
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_tasks_that_are_gone_with_their_events() {
+        let mut recorder = Recorder::new(10);
+        let task = |name: &str| TraceTask {
+            name: name.into(),
+            path: String::new(),
+            node: String::new(),
+            made: None,
+            background: false,
+        };
+        recorder.started(Moment::START, 0, 0, task("root"));
+        for n in 1..1_000 {
+            recorder.started(Moment::START, 1, n, task("one of many"));
+            recorder.polled(Moment::START, 1, 1);
+            recorder.done(Moment::START, 1);
+        }
+        assert_eq!((recorder.events.len(), recorder.handles.len(), recorder.bearers.len()), (10, 0, 2));
+        // The root, of which all events are gone, and those that ten events name.
+        assert!(recorder.tasks.len() <= 5, "{}", recorder.tasks.len());
+        let trace = recorder.finish(Outcome { failure: None, replay: String::new() }, &[]);
+        assert_eq!(trace.tasks()[0].name, "root");
+    }
+}
