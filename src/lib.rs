@@ -60,6 +60,7 @@
 //! | work through many items against a deadline, and account for each | [`work`] |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
+//! | say in code that is shipped what a simulation must see hold, happen, or go wrong | [`always!`], [`sometimes!`], [`reachable!`], [`buggify!`] |
 //!
 //! Each of these pages begins with such a table of its own.
 //!
