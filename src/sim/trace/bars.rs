@@ -4,7 +4,8 @@ use super::escape::Xml;
 use super::layout::{LANE, TRACK, TRACKS};
 use super::story::{Bar, Place, Stay, Stretch, Waits};
 use super::svg::{BAR, FEW, Picture, SMALL};
-use super::words::{Short, cause, cut, line, name, waits};
+use super::words::{cause, cut, line, name, short, waits};
+use crate::time::Instant;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -50,13 +51,13 @@ impl Picture<'_> {
     /// From when to when something lasts.
     fn between(&self, from: Place, to: Option<Place>) -> String {
         let rows = &self.story.rows;
-        let start = rows.get(from.row).map_or(0, |row| row.until().as_nanos());
+        let start = rows.get(from.row).map_or(Instant::EPOCH, |row| row.until());
         let end = to.and_then(|place| rows.get(place.row));
-        let end = end.map_or(self.trace.end().at.as_nanos(), |row| row.now.at.as_nanos());
+        let end = end.map_or(self.trace.end().at, |row| row.now.at);
         match to {
-            _ if start == end => format!("at {}", Short(start)),
-            Some(_) => format!("from {} to {}", Short(start), Short(end)),
-            None => format!("from {} to the end", Short(start)),
+            _ if start == end => format!("at {}", short(start)),
+            Some(_) => format!("from {} to {}", short(start), short(end)),
+            None => format!("from {} to the end", short(start)),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::escape::Json;
 use super::event::Cause;
-use super::story::{Act, Bar, End, Place, Row, Stay, Story};
+use super::story::{Act, Bar, End, Place, Row, Stay, Story, Stretch};
 use super::value::Trace;
-use super::words::{Short, cause, waits};
+use super::words::{cause, short, waits};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -21,72 +21,27 @@ const SHORTEST: u64 = 10;
 const FINEST: u64 = 500;
 
 impl Trace {
-    /// The run in the Trace Event Format, for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`: a thread for each task,
-    /// in a process for each node; slices for polls and for what a task does between them; arrows for wake-ups and starts.
-    /// Stretches ([`Sim::span`](crate::sim::Sim::span)) have threads of their own.
+    /// The run in the Trace Event Format, for [Perfetto](https://ui.perfetto.dev) and `chrome://tracing`: a thread for
+    /// each task, in a process for each node; slices for polls and for what a task does between them; arrows for
+    /// wake-ups and starts. Stretches ([`Sim::span`](crate::sim::Sim::span)) have threads of their own.
     ///
     /// # Time
-    /// Its time is virtual. As a poll takes no virtual time, it is given some here: the polls of one instant follow each other from that
-    /// instant on, and take at most half of the time up to the next instant, and at most a five-hundredth of the run each. No
-    /// event is shown before its instant, and the first of an instant is shown at it exactly, unless so many polls are made
-    /// within so short a time that they would be shorter than 10 ns. The exact instant of a poll is among its arguments.
+    /// Its time is virtual. As a poll takes no virtual time, it is given some here: the polls of one instant follow
+    /// each other from that instant on, and take at most half of the time up to the next instant, and at most a
+    /// five-hundredth of the run each. No event is shown before its instant, and the first of an instant is shown at it
+    /// exactly, unless so many polls are made within so short a time that they would be shorter than 10 ns. The exact
+    /// instant of a poll is among its arguments.
     ///
     /// Source of the format: "Trace Event Format", Google, 2016.
     pub fn to_chrome(&self) -> String {
         let story = Story::of(self);
-        let mut nodes: Vec<&str> = Vec::new();
-        let mut pid = |node| match (node, nodes.iter().position(|&known| known == node)) {
-            ("", _) => PID,
-            (_, Some(known)) => PID + 1 + known,
-            (_, None) => {
-                nodes.push(node);
-                PID + nodes.len()
-            }
-        };
-        let mut pids = alloc::vec![PID];
-        pids.extend(self.tasks().iter().map(|task| pid(&task.node)));
-        let tracks = tracks(&story);
-        let ends = pids.len();
-        pids.extend(tracks.keys().map(|&(task, _)| pids[task.map_or(CLOCK, thread)]).collect::<Vec<_>>());
-        let mut polls = alloc::vec![Vec::new(); self.tasks().len()];
-        for (row, of) in story.rows.iter().enumerate().filter_map(|(n, row)| Some((n, row.poll.as_ref()?.of))) {
-            polls[of].push(row);
-        }
-        let (times, text) = (times(&story.rows), String::new());
-        let mut out = Out { trace: self, rows: &story.rows, times, pids, polls, text, flows: 0 };
-        let what = self.failure().map_or("done".to_string(), |(kind, message)| format!("{kind}: {message}"));
-        let _ = writeln!(
-            out.text,
-            "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"outcome\":{},\"replay\":{},\"events dropped\":{},\"time\":\
-             \"virtual; polls take none, and are drawn from their instant on\"}},\"traceEvents\":[",
-            Json(&what),
-            Json(self.replay()),
-            self.dropped()
-        );
-        for (pid, name) in (PID..).zip(core::iter::once("simulation").chain(nodes)) {
-            let comma = if pid == PID { "" } else { ",\n" };
-            let head = format!("\"ph\":\"M\",\"pid\":{pid},\"name\":\"process_name\"");
-            let _ = write!(out.text, "{comma}{{{head},\"args\":{{\"name\":{}}}}}", Json(name));
-        }
-        out.thread(CLOCK, "(time)");
-        for (task, told) in self.tasks().iter().enumerate() {
-            let path = if told.path.is_empty() { String::new() } else { format!(" [{}]", told.path) };
-            out.thread(thread(task), &format!("{}{path}", told.label()));
-        }
-        for (tid, (task, track)) in (ends..).zip(tracks.keys()) {
-            let of = task.map_or("(time)".to_string(), |task| self.tasks()[task].label());
-            out.thread(tid, &format!("{of} ({})", track + 1));
-        }
-        for stretch in &story.stretches {
-            let tid = ends + tracks[&(stretch.task, stretch.track)];
-            let to = stretch.to.map_or(out.end(), |place| out.time(place));
-            out.slice(tid, out.time(stretch.from), to, stretch.text, "span", &[]);
-        }
+        let (mut out, nodes) = Out::of(self, &story);
+        out.head(&nodes);
+        story.stretches.iter().for_each(|stretch| out.stretch(stretch));
         story.bars.iter().for_each(|bar| out.stay(bar));
         story.rows.iter().enumerate().for_each(|(n, row)| out.row(n, row));
-        let end = out.end();
         if self.failure().is_some() {
-            out.event("i", CLOCK, end, &what, "failure", "\"s\":\"g\"");
+            out.event("i", CLOCK, out.end(), &out.outcome(), "failure", "\"s\":\"g\"");
         }
         out.text.push_str("\n]}\n");
         out.text
@@ -137,13 +92,80 @@ struct Out<'a> {
     times: Vec<(u64, u64)>,
     /// The process of each thread.
     pids: Vec<usize>,
+    tracks: BTreeMap<(Option<usize>, usize), usize>,
     /// The rows in which each task is polled.
     polls: Vec<Vec<usize>>,
     text: String,
     flows: u64,
 }
 
-impl Out<'_> {
+impl<'a> Out<'a> {
+    /// With nothing written yet; and the names of the nodes, in the order of their processes.
+    fn of(trace: &'a Trace, story: &'a Story<'a>) -> (Self, Vec<&'a str>) {
+        let mut nodes: Vec<&str> = Vec::new();
+        let mut pid = |node| match (node, nodes.iter().position(|&known| known == node)) {
+            ("", _) => PID,
+            (_, Some(known)) => PID + 1 + known,
+            (_, None) => {
+                nodes.push(node);
+                PID + nodes.len()
+            }
+        };
+        let mut pids = alloc::vec![PID];
+        pids.extend(trace.tasks().iter().map(|task| pid(&task.node)));
+        let tracks = tracks(story);
+        let of_tracks: Vec<usize> = tracks.keys().map(|&(task, _)| pids[task.map_or(CLOCK, thread)]).collect();
+        pids.extend(of_tracks);
+        let mut polls = alloc::vec![Vec::new(); trace.tasks().len()];
+        for (row, of) in story.rows.iter().enumerate().filter_map(|(n, row)| Some((n, row.poll?.of))) {
+            polls[of].push(row);
+        }
+        let (rows, times, text) = (&story.rows, times(&story.rows), String::new());
+        (Self { trace, rows, times, pids, tracks, polls, text, flows: 0 }, nodes)
+    }
+
+    fn outcome(&self) -> String {
+        self.trace.failure().map_or("done".to_string(), |(kind, message)| format!("{kind}: {message}"))
+    }
+
+    /// The thread of a track: they follow the tasks.
+    fn track(&self, nth: usize) -> usize {
+        thread(self.trace.tasks().len()) + nth
+    }
+
+    /// What stands before the events, and the names of processes and threads.
+    fn head(&mut self, nodes: &[&str]) {
+        let _ = writeln!(
+            self.text,
+            "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"outcome\":{},\"replay\":{},\"events dropped\":{},\"time\":\
+             \"virtual; polls take none, and are drawn from their instant on\"}},\"traceEvents\":[",
+            Json(&self.outcome()),
+            Json(self.trace.replay()),
+            self.trace.dropped()
+        );
+        for (pid, name) in (PID..).zip(core::iter::once(&"simulation").chain(nodes)) {
+            let comma = if pid == PID { "" } else { ",\n" };
+            let head = format!("\"ph\":\"M\",\"pid\":{pid},\"name\":\"process_name\"");
+            let _ = write!(self.text, "{comma}{{{head},\"args\":{{\"name\":{}}}}}", Json(name));
+        }
+        self.thread(CLOCK, "(time)");
+        for (task, told) in self.trace.tasks().iter().enumerate() {
+            let path = if told.path.is_empty() { String::new() } else { format!(" [{}]", told.path) };
+            self.thread(thread(task), &format!("{}{path}", told.label()));
+        }
+        let tracks: Vec<_> = self.tracks.iter().map(|(&key, &nth)| (key, nth)).collect();
+        for ((task, track), nth) in tracks {
+            let of = task.map_or("(time)".to_string(), |task| self.trace.tasks()[task].label());
+            self.thread(self.track(nth), &format!("{of} ({})", track + 1));
+        }
+    }
+
+    fn stretch(&mut self, stretch: &Stretch<'_>) {
+        let tid = self.track(self.tracks[&(stretch.task, stretch.track)]);
+        let to = stretch.to.map_or(self.end(), |place| self.time(place));
+        self.slice(tid, self.time(stretch.from), to, stretch.text, "span", &[]);
+    }
+
     fn thread(&mut self, tid: usize, name: &str) {
         let (name, pid) = (Json(name), self.pids[tid]);
         let _ = write!(
@@ -209,57 +231,55 @@ impl Out<'_> {
     }
 
     fn row(&mut self, n: usize, row: &Row<'_>) {
-        let (start, length) = self.times[n];
+        let ((start, length), at) = (self.times[n], short(row.now.at).to_string());
         if let Some(from) = row.from {
             let free = n.checked_sub(1).map_or(from.as_nanos(), |before| self.times[before].0 + self.times[before].1);
-            let name = format!("time moves on to {}", Short(row.now.at.as_nanos()));
-            self.slice(CLOCK, free, start, &name, "time", &[]);
+            self.slice(CLOCK, free, start, &format!("time moves on to {at}"), "time", &[]);
         }
-        let tid = row.poll.as_ref().map_or(CLOCK, |poll| thread(poll.of));
-        match &row.poll {
-            None => self.slice(
-                CLOCK,
-                start,
-                start + length,
-                "wakes",
-                "time",
-                &[("at", &Short(row.now.at.as_nanos()).to_string())],
-            ),
-            Some(poll) => {
-                let then = match poll.end {
-                    End::Waits(_) if row.wakes_itself() => "is ready again".to_string(),
-                    End::Waits(on) => format!("waits for {}", waits(on)),
-                    End::Done => "is done".to_string(),
-                    End::Panicked => "panics".to_string(),
-                    End::Cut => "not recorded".to_string(),
-                };
-                let (at, among) = (Short(row.now.at.as_nanos()).to_string(), poll.among.to_string());
-                let args = [("at", at.as_str()), ("ready tasks", among.as_str()), ("then", then.as_str())];
-                self.slice(tid, start, start + length, &format!("poll {}", row.now.poll), "poll", &args);
-            }
-        }
+        let Some(poll) = row.poll else {
+            self.slice(CLOCK, start, start + length, "wakes", "time", &[("at", &at)]);
+            return self.acts(n, row, CLOCK);
+        };
+        let then = match poll.end {
+            End::Waits(_) if row.wakes_itself() => "is ready again".to_string(),
+            End::Waits(on) => format!("waits for {}", waits(on)),
+            End::Done => "is done".to_string(),
+            End::Panicked => "panics".to_string(),
+            End::Cut => "not recorded".to_string(),
+        };
+        let args = [("at", at.as_str()), ("ready tasks", &poll.among.to_string()), ("then", &then)];
+        let tid = thread(poll.of);
+        self.slice(tid, start, start + length, &format!("poll {}", row.now.poll), "poll", &args);
+        self.acts(n, row, tid);
+    }
+
+    /// What was done in a row, by the thread `tid`.
+    fn acts(&mut self, n: usize, row: &Row<'_>, tid: usize) {
         for (act, done) in (1..).zip(&row.acts) {
             let at = self.time(Place { row: n, act });
-            match done {
-                Act::Starts(task) if row.poll.is_some() => self.leads_to("start", (tid, at), n, *task),
-                Act::Wakes(task, Cause::Task(_)) => self.leads_to("wake", (tid, at), n, *task),
-                Act::Wakes(task, _) => self.leads_to("wake", (CLOCK, at), n, *task),
-                Act::Starts(_) | Act::Opens { .. } | Act::Closes(_) => {}
-                Act::Chooses { chosen, n } => {
-                    self.event("i", tid, at, &format!("chooses {chosen} below {n}"), "choice", "\"s\":\"t\"")
+            let (cat, says) = match *done {
+                Act::Starts(task) if row.poll.is_some() => {
+                    self.leads_to("start", (tid, at), n, task);
+                    continue;
                 }
-                Act::Notes(text) => self.event("i", tid, at, text, "note", "\"s\":\"t\""),
-                Act::Faults(text) => self.event("i", tid, at, &format!("fault: {text}"), "fault", "\"s\":\"t\""),
-                Act::Moves { to } => {
-                    self.event("i", tid, at, &format!("moves time to {}", Short(to.as_nanos())), "time", "\"s\":\"t\"");
+                // Another thread has no place here from which an arrow could come.
+                Act::Wakes(_, Cause::Outside) | Act::Starts(_) | Act::Opens { .. } | Act::Closes(_) => continue,
+                Act::Wakes(task, _) => {
+                    self.leads_to("wake", (tid, at), n, task);
+                    continue;
                 }
-                Act::Drops(dropped) => self.event("i", tid, at, &dropped.to_string(), "drop", "\"s\":\"t\""),
-            }
+                Act::Chooses { chosen, n } => ("choice", format!("chooses {chosen} below {n}")),
+                Act::Notes(text) => ("note", text.to_string()),
+                Act::Faults(text) => ("fault", format!("fault: {text}")),
+                Act::Moves { to } => ("time", format!("moves time to {}", short(to))),
+                Act::Drops(dropped) => ("drop", dropped.to_string()),
+            };
+            self.event("i", tid, at, &says, cat, "\"s\":\"t\"");
         }
     }
 
-    /// An arrow to the poll of `task` that follows a row, if there is one: into it, so that it can't be taken for one to the slice
-    /// that ends there.
+    /// An arrow to the poll of `task` that follows a row, if there is one: into it, so that it can't be taken for one
+    /// to the slice that ends there.
     fn leads_to(&mut self, cat: &str, from: (usize, u64), row: usize, task: usize) {
         let polls = &self.polls[task];
         if let Some(&next) = polls.get(polls.partition_point(|&poll| poll <= row)) {

@@ -39,8 +39,8 @@ pub enum What {
     Polled {
         /// Whose.
         task: usize,
-        /// How many were ready, itself included: more than one is a choice. 0: it was not ready, and is polled to see whether a
-        /// wake-up was lost, as [`Builder::probe`](crate::sim::Builder::probe) says.
+        /// How many were ready, itself included: more than one is a choice. 0: it was not ready, and is polled to see
+        /// whether a wake-up was lost, as [`Builder::probe`](crate::sim::Builder::probe) says.
         among: usize,
     },
     /// A poll ended, and the task waits.

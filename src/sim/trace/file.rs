@@ -59,8 +59,8 @@ impl Builder {
         outcome
     }
 
-    /// Makes many runs by `explore`, and after that the last one again if a recording of it is wanted, or the one that failed
-    /// in any case.
+    /// Makes many runs by `explore`, and after that the last one again if a recording of it is wanted, or the one that
+    /// failed in any case.
     pub(in crate::sim) fn recorded_last<F, Fut>(
         &self,
         body: &F,

@@ -1,7 +1,7 @@
 //! Where things stand in the drawing of a run: rows from left to right, a lane for each task.
 
 use super::event::{Event, What};
-use super::story::{Act, Place, Poll, Row, Story};
+use super::story::{Act, Place, Row, Story};
 use super::value::Trace;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -53,9 +53,8 @@ pub(super) struct Lane {
 }
 
 pub(super) struct Layout {
-    /// How many rows are left out at the beginning, and how many of them are polls.
+    /// How many rows are left out at the beginning.
     pub(super) skipped: usize,
-    pub(super) skipped_polls: u64,
     /// Those that are not left out.
     pub(super) columns: Vec<Column>,
     pub(super) lanes: Vec<Lane>,
@@ -89,7 +88,6 @@ impl Layout {
             columns.push(Column { moves: at, from, to: from + own * scale });
             at = from + own * scale;
         }
-        let skipped_polls = story.rows[..skipped].iter().filter(|row| row.poll.is_some()).count() as u64;
         let acts = story.rows.iter().map(|row| row.acts.len()).collect();
         let (mut lanes, hidden) = lanes(trace, &story.rows[skipped..], skipped > 0 || trace.dropped() > 0);
         let noting: BTreeSet<usize> = story.rows[skipped..].iter().filter_map(noting).collect();
@@ -107,7 +105,7 @@ impl Layout {
             of[lane.task] = Some(n);
         }
         let after = if story.bars.iter().any(|bar| bar.to.is_none()) { AFTER } else { 6.0 };
-        Self { skipped, skipped_polls, columns, lanes, hidden, of, left, right: at + after, bottom: y, acts }
+        Self { skipped, columns, lanes, hidden, of, left, right: at + after, bottom: y, acts }
     }
 
     /// The column of a row, if it is drawn.
@@ -145,8 +143,8 @@ fn natural(rows: &[Row<'_>]) -> Vec<(f32, f32)> {
     rows.iter().map(|row| (gap(row).map_or(0.0, width), own(row))).collect()
 }
 
-/// A lane for each task that is there in these rows; where there are too many, for those whom a failure concerns, and for
-/// those that do something last.
+/// A lane for each task that is there in these rows; where there are too many, for those whom a failure concerns, and
+/// for those that do something last.
 fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
     let mut seen = BTreeSet::new();
     let mut lately: Vec<usize> = trace.concerned.clone();
@@ -173,5 +171,5 @@ fn lanes(trace: &Trace, rows: &[Row<'_>], cut: bool) -> (Vec<Lane>, usize) {
 /// Who makes a note in a row, or meets a fault.
 fn noting(row: &Row<'_>) -> Option<usize> {
     let noted = row.acts.iter().any(|act| matches!(act, Act::Notes(_) | Act::Faults(_)));
-    row.poll.as_ref().filter(|_| noted).map(|&Poll { of, .. }| of)
+    row.poll.filter(|_| noted).map(|poll| poll.of)
 }

@@ -11,21 +11,21 @@
 //! | mark a place in the test, or a stretch | [`Sim::note`](super::Sim::note), [`Sim::span`](super::Sim::span) |
 //! | see who is there at one moment | [`Sim::dump`](super::Sim::dump), which needs no recording |
 //!
-//! A [`Builder`](super::Builder) records nothing unless it is told to; but a failure that one of many runs found is made once
-//! more with a recording, and [`sim::run`](super::run) keeps the last events of its one run.
+//! A [`Builder`](super::Builder) records nothing unless it is told to; but a failure that one of many runs found is
+//! made once more with a recording, and [`sim::run`](super::run) keeps the last events of its one run.
 //!
 //! # In the environment
 //!
-//! With `std`, `WAKEFUL_SIM_TRACE=run.svg cargo test one_test` has the run written to that file, as a picture or, where its name
-//! ends in `.json`, for trace viewers: by [`sim::run`](super::run), [`sim::check`](super::check), and what runs a
-//! [`Builder`](super::Builder). Of many runs it is the one that failed, made small, or else the last; of several
-//! calls in one process the last, but one that failed outweighs those that did not. A file that can't be written, and a name that
-//! ends otherwise, is a panic.
+//! With `std`, `WAKEFUL_SIM_TRACE=run.svg cargo test one_test` has the run written to that file, as a picture or, where
+//! its name ends in `.json`, for trace viewers: by [`sim::run`](super::run), [`sim::check`](super::check), and the
+//! runs of a [`Builder`](super::Builder). Of many runs it is the one that failed, made small, or else the last; of several
+//! calls in one process the last, but one that failed outweighs those that did not. A file that can't be written, and a
+//! name that ends otherwise, is a panic.
 //!
 //! # Reading a failure
 //!
-//! Two philosophers think for a second; then each takes the fork on one side and, a turn later, the other one. A fork is an item
-//! in a queue.
+//! Two philosophers think for a second; then each takes the fork on one side and, a turn later, the other one. A fork
+//! is an item in a queue.
 //!
 //! ```
 //! use core::num::NonZeroUsize;
@@ -83,25 +83,25 @@
 //!   Plato [0]: waits for queue recv #2 made at tests/dinner.rs:5:31, since 1.000000000s, poll 7
 //!   Kant [1]: waits for queue recv #1 made at tests/dinner.rs:4:29, since 1.000000000s, poll 6
 //! ```
-//! Who is concerned: of a deadlock, all. `[0]` is the task's spawn path: the first that the root started. Each waits for one of the kit's
-//! primitives, the so manieth that was made in this run, and the place in the code where it was made; and since when it does. Plato waits
-//! for the second queue, the right fork, and Kant for the first, the left one.
+//! Who is concerned: of a deadlock, all. `[0]` is the task's spawn path: the first that the root started. Then what each
+//! waits for, and since when. `#2` is the second of the kit's primitives that this run made, and the place is where: Plato
+//! waits for the right fork, and Kant for the left one.
 //!
 //! ```text
 //! the end of the run, all 7 polls; WAKEFUL_SIM_TRACE=run.svg draws it
 //! (* polled, o done, x panicked, | waits, : ready, + started, > or < woken by a poll, v by no poll)
 //! ```
-//! The timeline: a line for each poll and a column for each task. Of a long run it is the end, and the last polls of those who are stuck
-//! longer; at most 30 lines of 100 columns.
+//! The timeline: a line for each poll and a column for each task. Of a long run it is the end, and the last polls of
+//! those who are stuck longer; at most 30 lines of 100 columns.
 //!
 //! ```text
 //!   0s  1  *-+-+  root: starts Plato, Kant; waits for the end of Plato
 //!       2  | * :  Plato: waits for sleep until 1s
 //!       3  | | *  Kant: waits for sleep until 1s
 //! ```
-//! The time, the number of the poll, the columns, and in words what the poll did and how it ended. `*` is who is polled, here the
-//! root in the first column, which starts two tasks; they are ready (`:`), until they are polled and wait (`|`). All this is at one instant: the
-//! time is printed where it is a new one.
+//! The time, the number of the poll, the columns, and in words what the poll did and how it ended. `*` is who is
+//! polled, here the root in the first column, which starts two tasks; they are ready (`:`), until they are polled and
+//! wait (`|`). All this is at one instant: the time is printed where it is a new one.
 //!
 //! ```text
 //!   1s     | v v  a timer wakes Plato, Kant
@@ -125,15 +125,17 @@
 //! shrunk from 2 points to 0 in 2 runs; found with WAKEFUL_SIM=pct2/5:1
 //! replay with WAKEFUL_SIM=seed:1,bytes:
 //! ```
-//! The schedule departed twice from that in which all take turns; it fails without that, too. The last line makes this very run again:
-//! see [the simulator's page](super#replaying).
+//! The schedule departed twice from that in which all take turns; it fails without that, too. The last line makes this
+//! very run again: see [the simulator's page](super#replaying).
 //!
 //! # Invariants
 //!
-//! - **T1** Recording does not change a run: its course, its report and its replay line are those of the same run without.
-//! - **T2** What is kept is bounded by the number of events asked for and the number of tasks that live, however long the run.
-//! - **T3** Between a [`What::Polled`] and the [`What::Pending`], [`What::Done`] or [`What::Panicked`] of the same task there are
-//!   only events that this poll caused, and wake-ups from other threads.
+//! - **T1** Recording does not change a run: its course, its report and its replay line are those of the same run
+//!   without.
+//! - **T2** What is kept is bounded by the number of events asked for and the number of tasks that live, however long
+//!   the run.
+//! - **T3** Between a [`What::Polled`] and the [`What::Pending`], [`What::Done`] or [`What::Panicked`] of the same task
+//!   there are only events that this poll caused, and wake-ups from other threads.
 //! - **T4** Names and notes of any content leave each format well formed, and a line of text a line.
 
 mod bars;

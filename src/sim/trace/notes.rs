@@ -29,11 +29,11 @@ impl Sim {
         }
     }
 
-    /// Begins a stretch of the run that is marked in its recording, until what is returned is dropped. Without a recording,
-    /// nothing is done.
+    /// Begins a stretch of the run that is marked in its recording, until what is returned is dropped. Without a
+    /// recording, nothing is done.
     ///
-    /// For what goes on within one task: the items that workers in place have in work, the phases of a request. Drawings show
-    /// such stretches below the lane of the task that began them.
+    /// For what goes on within one task: the items that workers in place have in work, the phases of a request.
+    /// Drawings show such stretches below the lane of the task that began them.
     ///
     /// # Examples
     /// ```

@@ -1,8 +1,8 @@
 //! The recorder: keeps the last events of a run that is under way.
 //!
 //! Under the simulator's lock it is told of tasks by their numbers, which one after another may bear; it counts them as
-//! they come. A task is forgotten with the last event that names it, so what is kept is bounded by the limit and by how many
-//! tasks live.
+//! they come. A task is forgotten with the last event that names it, so what is kept is bounded by the limit and by how
+//! many tasks live.
 
 use super::event::{Cause, Event, TraceTask, What};
 use super::notes::kept;

@@ -1,7 +1,8 @@
-//! The events of a recording, put in order for those who draw it: one row after another, and what each task did meanwhile.
+//! The events of a recording, put in order for those who draw it: one row after another, and what each task did
+//! meanwhile.
 //!
-//! A row is a poll with all that it did, or what happened between two polls. A place is a row and how far within it: 0 is its
-//! beginning, `n` its n-th act, and one more than it has acts its end.
+//! A row is a poll with all that it did, or what happened between two polls. A place is a row and how far within it: 0
+//! is its beginning, `n` its n-th act, and one more than it has acts its end.
 
 use super::event::{Cause, Event, What};
 use super::value::Trace;
@@ -63,6 +64,7 @@ pub(super) struct Waits<'a> {
 }
 
 /// A poll of the task `of`.
+#[derive(Clone, Copy)]
 pub(super) struct Poll<'a> {
     pub(super) of: usize,
     pub(super) among: usize,
@@ -86,13 +88,13 @@ impl Row<'_> {
 
     /// Whether it is a poll of `task`.
     pub(super) fn polls(&self, task: usize) -> bool {
-        self.poll.as_ref().is_some_and(|poll| poll.of == task)
+        self.poll.is_some_and(|poll| poll.of == task)
     }
 
     /// Whether the task that is polled is woken meanwhile, and so ready again.
     pub(super) fn wakes_itself(&self) -> bool {
         let woken = |task| self.acts.iter().any(|act| matches!(*act, Act::Wakes(woken, _) if woken == task));
-        self.poll.as_ref().is_some_and(|poll| woken(poll.of))
+        self.poll.is_some_and(|poll| woken(poll.of))
     }
 
     /// Whether the task is dropped on purpose instead of polled, or after that.
@@ -102,7 +104,7 @@ impl Row<'_> {
 
     /// Whether it is a poll that did nothing but let others have a turn.
     pub(super) fn yields(&self) -> bool {
-        let waits = self.poll.as_ref().is_some_and(|poll| matches!(poll.end, End::Waits(_)));
+        let waits = self.poll.is_some_and(|poll| matches!(poll.end, End::Waits(_)));
         waits && self.acts.len() == 1 && self.wakes_itself()
     }
 
@@ -268,7 +270,7 @@ fn bars<'a>(rows: &[Row<'a>], trace: &Trace) -> Vec<Bar<'a>> {
         }
     };
     for (row, Row { poll, acts, .. }) in rows.iter().enumerate() {
-        let of = poll.as_ref().map(|poll| poll.of);
+        let of = poll.map(|poll| poll.of);
         if let Some(of) = of {
             turn(of, Place { row, act: 0 }, None, &mut now);
         }

@@ -5,7 +5,7 @@ use super::event::Cause;
 use super::layout::{LANE, Layout, NOTES, mark};
 use super::story::{Act, End, Place, Row, Stay, Story};
 use super::value::Trace;
-use super::words::{Short, cut, line, name, waits};
+use super::words::{Short, cut, line, name, short, waits};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -44,13 +44,15 @@ text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#24
 impl Trace {
     /// The run as a picture: an SVG file that needs nothing else, for light and dark backgrounds.
     ///
-    /// Each task has a lane, in the order in which they were started. Polls are marks, what a task waits for between them are
-    /// bars, and arrows show who woke whom. Stretches ([`Sim::span`](crate::sim::Sim::span)) are bars below the lane of their task. What a mark or a bar stands for, its tooltip says in full.
+    /// Each task has a lane, in the order in which they were started. Polls are marks, what a task waits for between
+    /// them are bars, and arrows show who woke whom. Stretches ([`Sim::span`](crate::sim::Sim::span)) are bars below
+    /// the lane of their task. What a mark or a bar stands for, its tooltip says in full.
     ///
     /// # Time
-    /// It goes from left to right, and is virtual: it moves on only between the shaded bands, in each of which all happens at
-    /// one instant. Bands are as wide as much happens in them; what lies between them grows with the logarithm of the time
-    /// that passes. Of a long run the last part is shown, some 600 polls, and of many tasks at most 200.
+    /// It goes from left to right, and is virtual: it moves on only between the shaded bands, in each of which all
+    /// happens at one instant. Bands are as wide as much happens in them; what lies between them grows with the
+    /// logarithm of the time that passes. Of a long run the last part is shown, 300 polls or more, and of many tasks at
+    /// most 200.
     pub fn to_svg(&self) -> String {
         let story = Story::of(self);
         let widest = |tasks: usize| (0..tasks).map(|task| name(self, task, NAME).chars().count()).max().unwrap_or(0);
@@ -115,7 +117,7 @@ impl Picture<'_> {
     fn title(&self) -> Vec<(&'static str, String)> {
         let end = self.trace.end();
         let plural = if end.poll == 1 { "" } else { "s" };
-        let when = format!("at {}, after {} poll{plural}", Short(end.at.as_nanos()), end.poll);
+        let when = format!("at {}, after {} poll{plural}", short(end.at), end.poll);
         let mut title = match self.trace.failure() {
             None => alloc::vec![("h", format!("Done {when}"))],
             Some((kind, message)) => {
@@ -127,9 +129,7 @@ impl Picture<'_> {
         };
         let mut small = line(self.trace.replay(), 110);
         if self.layout.skipped > 0 || self.trace.dropped() > 0 {
-            let shown = end.poll.saturating_sub(self.layout.skipped_polls);
-            let shown = shown
-                .min(self.story.rows[self.layout.skipped..].iter().filter(|row| row.poll.is_some()).count() as u64);
+            let shown = self.story.rows[self.layout.skipped..].iter().filter(|row| row.poll.is_some()).count();
             small.push_str(&format!("; the last {shown} polls are shown"));
         }
         if self.layout.hidden > 0 {
@@ -147,7 +147,7 @@ impl Picture<'_> {
         for same in rows.chunk_by(|a, b| b.from.is_none() && a.now.at == b.now.at) {
             let (first, last) = (columns[at], columns[at + same.len() - 1]);
             let (x, w) = (first.from, last.to - first.from);
-            let instant = Short(same[0].now.at.as_nanos());
+            let instant = short(same[0].now.at);
             self.put(format_args!(
                 "<rect class=\"band\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{:.1}\"><title>{instant}</title></rect>",
                 TOP - 14.0,
@@ -199,7 +199,7 @@ impl Picture<'_> {
 
     /// Who woke and started whom in a row.
     fn arrows(&mut self, n: usize, row: &Row<'_>) {
-        let of = row.poll.as_ref().map(|poll| poll.of);
+        let of = row.poll.map(|poll| poll.of);
         let from = of.and_then(|of| self.layout.lane(of)).map(|lane| lane.y);
         let who = of.map_or(String::new(), |of| name(self.trace, of, 60));
         for (act, done) in (1..).zip(&row.acts) {
@@ -231,7 +231,7 @@ impl Picture<'_> {
                 (None | Some(Cause::Task(_)), None) => continue,
                 (Some(Cause::Timer), _) => (
                     format!("<circle class=\"bell\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"),
-                    format!("a timer wakes {whom} at {}", Short(row.until().as_nanos())),
+                    format!("a timer wakes {whom} at {}", short(row.until())),
                 ),
                 (Some(by @ (Cause::Lull | Cause::Nothing)), _) => {
                     let why = if by == Cause::Lull { "nobody is ready: on goes" } else { "nothing wakes" };
@@ -268,14 +268,14 @@ impl Picture<'_> {
         let mut says = format!(
             "poll {} at {}: {}{among}; then it {then}",
             row.now.poll,
-            Short(row.now.at.as_nanos()),
+            short(row.now.at),
             name(self.trace, poll.of, 60)
         );
         for act in &row.acts {
             match act {
                 Act::Chooses { chosen, n } => says.push_str(&format!("; it chooses {chosen} below {n}")),
                 Act::Drops(dropped) => says.push_str(&format!("; {dropped}")),
-                Act::Moves { to } => says.push_str(&format!("; it moves time to {}", Short(to.as_nanos()))),
+                Act::Moves { to } => says.push_str(&format!("; it moves time to {}", short(*to))),
                 _ => {}
             }
         }
@@ -307,11 +307,12 @@ impl Picture<'_> {
         self.put(format_args!("</g>"));
     }
 
-    /// What the test noted, and which faults there were, above the lanes of those concerned; cut off where the next begins.
+    /// What the test noted, and which faults there were, above the lanes of those concerned; cut off where the next
+    /// begins.
     fn notes(&mut self) {
         let mut notes = Vec::new();
         for (n, row) in self.story.rows.iter().enumerate().skip(self.layout.skipped) {
-            let Some(lane) = row.poll.as_ref().and_then(|poll| self.layout.lane(poll.of)) else { continue };
+            let Some(lane) = row.poll.and_then(|poll| self.layout.lane(poll.of)) else { continue };
             for (act, done) in (1..).zip(&row.acts) {
                 let (text, kind) = match *done {
                     Act::Notes(text) => (text, "note"),

@@ -3,8 +3,9 @@
 use super::event::Cause;
 use super::story::{Act, End, Poll, Row, Story};
 use super::value::Trace;
-use super::words::{Short, cut, line, name, waits};
+use super::words::{cut, line, name, short, waits};
 use crate::sim::report::FailureKind;
+use crate::time::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,8 +25,8 @@ const ACTING: usize = 64;
 /// The most characters of a name.
 const NAME: usize = 24;
 
-/// The end of the run: its last polls, and of those whom a failure concerns the last polls that came before. At most 30 lines of 100
-/// columns.
+/// The end of the run: its last polls, and of those whom a failure concerns the last polls that came before. At most 30
+/// lines of 100 columns.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&draw(self))
@@ -95,11 +96,11 @@ fn draw(trace: &Trace) -> String {
     text
 }
 
-/// The last rows, and the last poll of each of the first few whom the failure concerns. Of polls of one task that do nothing
-/// but yield, one after another, the last counts.
+/// The last rows, and the last poll of each of the first few whom the failure concerns. Of polls of one task that do
+/// nothing but yield, one after another, the last counts.
 fn choose_rows(all: &[Row<'_>], concerned: &[usize]) -> BTreeSet<usize> {
     let again = |&n: &usize| {
-        let same = |next: &Row<'_>| next.yields() && all[n].poll.as_ref().is_some_and(|poll| next.polls(poll.of));
+        let same = |next: &Row<'_>| next.yields() && all[n].poll.is_some_and(|poll| next.polls(poll.of));
         all[n].yields() && all.get(n + 1).is_some_and(same)
     };
     let told = |n: &usize| !again(n) && !all[*n].is_start();
@@ -112,8 +113,8 @@ fn choose_rows(all: &[Row<'_>], concerned: &[usize]) -> BTreeSet<usize> {
     rows
 }
 
-/// Columns for those whom the failure concerns, and for those that do something in the rows, the last first, as long as there
-/// is room.
+/// Columns for those whom the failure concerns, and for those that do something in the rows, the last first, as long as
+/// there is room.
 fn choose_lanes(story: &Story<'_>, trace: &Trace, shown: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
     let acting = shown.iter().rev().flat_map(|&row| {
         let Row { poll, acts, .. } = &story.rows[row];
@@ -162,7 +163,7 @@ impl Picture<'_> {
         let (mut told, mut skipped, mut yielded) = (None, 0, 0);
         for (n, row) in self.story.rows.iter().enumerate() {
             let (cells, woken) = self.cells(row);
-            let here = row.poll.as_ref().map_or(woken, |poll| self.lanes.contains_key(&poll.of));
+            let here = row.poll.map_or(woken, |poll| self.lanes.contains_key(&poll.of));
             if !(here && shown.contains(&n)) {
                 skipped += u64::from(row.poll.is_some());
                 yielded = if row.yields() { yielded + 1 } else { 0 };
@@ -177,13 +178,13 @@ impl Picture<'_> {
                 lines.push(Line { does: format!("... {skipped} polls ..."), ..Line::default() });
             }
             (skipped, yielded) = (0, 0);
-            let at = self.instant(row.now.at.as_nanos(), &mut told, row.until().as_nanos());
-            let poll = row.poll.as_ref().map_or(String::new(), |_| row.now.poll.to_string());
+            let at = self.instant(row.now.at, &mut told, row.until());
+            let poll = row.poll.map_or(String::new(), |_| row.now.poll.to_string());
             lines.push(Line { at, poll, cells, does, ends });
         }
         // Of a panic, the poll says it.
         if let Some((kind, message)) = self.trace.failure().filter(|(kind, _)| *kind != FailureKind::Panic) {
-            let end = self.trace.end().at.as_nanos();
+            let end = self.trace.end().at;
             let at = self.instant(end, &mut told, end);
             let cells = self.mark(|task| self.trace.concerns(task).then_some('X'));
             let does = format!("{kind}: {}", line(message, WIDTH));
@@ -193,9 +194,9 @@ impl Picture<'_> {
     }
 
     /// An instant, if it is not the one told last.
-    fn instant(&self, at: u64, told: &mut Option<u64>, until: u64) -> String {
+    fn instant(&self, at: Instant, told: &mut Option<Instant>, until: Instant) -> String {
         let new = told.replace(until) != Some(at);
-        if new { Short(at).to_string() } else { String::new() }
+        if new { short(at).to_string() } else { String::new() }
     }
 
     /// The columns, with a sign for each task for which there is one, else how it stands.
@@ -213,7 +214,7 @@ impl Picture<'_> {
 
     /// The columns of a row, and whether it has anything to tell of them. How the tasks stand is brought up to its end.
     fn cells(&mut self, row: &Row<'_>) -> (String, bool) {
-        let of = row.poll.as_ref().map(|poll| poll.of);
+        let of = row.poll.map(|poll| poll.of);
         let lane = |task: usize| self.lanes.get(&task).copied();
         let mut signs: Vec<(usize, char)> = Vec::new();
         for act in &row.acts {
@@ -255,7 +256,7 @@ impl Picture<'_> {
 
     /// Who does what in a row, in words.
     fn does(&self, row: &Row<'_>) -> String {
-        let of = row.poll.as_ref().map(|poll| poll.of);
+        let of = row.poll.map(|poll| poll.of);
         let called = |task| name(self.trace, task, NAME);
         let (mut said, mut verb) = (Vec::<String>::new(), "");
         for act in &row.acts {
@@ -276,7 +277,7 @@ impl Picture<'_> {
                 },
                 Act::Faults(text) => ("meets a fault, ", format!("\"{}\"", line(text, WIDTH))),
                 Act::Drops(dropped) => ("", line(&dropped.to_string(), WIDTH)),
-                Act::Moves { to } => ("moves time to ", Short(to.as_nanos()).to_string()),
+                Act::Moves { to } => ("moves time to ", short(to).to_string()),
             };
             match said.last_mut() {
                 Some(last) if verb == does => {
@@ -287,7 +288,7 @@ impl Picture<'_> {
             }
             verb = does;
         }
-        if row.poll.as_ref().is_some_and(|poll| poll.among == 0) {
+        if row.poll.is_some_and(|poll| poll.among == 0) {
             said.insert(0, "is polled though nobody woke it".to_string());
         }
         match of {
@@ -299,7 +300,7 @@ impl Picture<'_> {
 
     /// How the poll of a row ends, in words.
     fn ends(&self, row: &Row<'_>) -> String {
-        match row.poll.as_ref().map(|poll| poll.end) {
+        match row.poll.map(|poll| poll.end) {
             Some(End::Waits(_)) if row.wakes_itself() => "yields".to_string(),
             Some(End::Waits(on)) => format!("waits for {}", waits(on)),
             Some(End::Done) if row.drops_whole() => String::new(),

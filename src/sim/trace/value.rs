@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 /// What happened in a run, event by event; made by runs with [`Builder::trace`](crate::sim::Builder::trace).
 ///
-/// It holds the last events, so many as the builder says: the oldest are dropped. The tasks are those that the events name, and
-/// those that were not done at the end.
+/// It holds the last events, so many as the builder says: the oldest are dropped. The tasks are those that the events
+/// name, and those that were not done at the end.
 ///
 /// # Examples
 /// ```

@@ -4,6 +4,7 @@ use super::event::Cause;
 use super::story::Waits;
 use super::value::Trace;
 use crate::sim::dump::WaitInfo;
+use crate::time::Instant;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write as _};
@@ -29,6 +30,11 @@ impl fmt::Display for Short {
         }
         f.write_str(name)
     }
+}
+
+/// An instant, as long after the epoch.
+pub(super) fn short(at: Instant) -> Short {
+    Short(at.as_nanos())
 }
 
 /// Whether a character upsets lines: a control character, or one that turns the direction of what follows.
@@ -93,7 +99,7 @@ pub(super) fn waits(waits: Waits<'_>) -> String {
             (None, None) => said.push_str(what),
         }
         if !until.is_never() {
-            let _ = write!(said, " until {}", Short(until.as_nanos()));
+            let _ = write!(said, " until {}", short(*until));
         }
     }
     if more > 0 {
