@@ -361,13 +361,30 @@ fn every_public_future_tells_its_cancel_safety() {
     over_rooms(|_, room| silent_futures(room));
 }
 
+/// The files of [`SWEEPS`] by their names, without `.rs`.
+fn sweep_files() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(SWEEPS);
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("an entry of the folder of sweeps").path();
+        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        (name, fs::read_to_string(&path).expect("a file of sweeps"))
+    };
+    fs::read_dir(folder).expect("the folder of sweeps").map(read).collect()
+}
+
 #[test]
 fn every_public_future_has_a_cancellation_sweep() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(SWEEPS);
-    let files = fs::read_dir(folder).expect("the folder of the sweeps").map(|entry| entry.expect("an entry of it"));
-    let texts = files.map(|entry| fs::read_to_string(entry.path()).expect("a file of sweeps"));
-    let sweeps: Vec<String> = texts.flat_map(|text| swept_futures(&text)).collect();
+    let sweeps: Vec<String> = sweep_files().iter().flat_map(|(_, text)| swept_futures(text)).collect();
     over_rooms(|name, room| unswept_futures(name, room, &sweeps));
+}
+
+#[test]
+fn every_table_of_sweeps_is_run() {
+    let files = sweep_files();
+    let (_, main) = files.iter().find(|(name, _)| name == "main").expect("the file that runs them");
+    let is_run = |room: &str| room == "main" || main.contains(&format!("{room}::SWEEPS,"));
+    let forgotten = files.iter().filter(|(room, _)| !is_run(room));
+    expect_none(forgotten.map(|(room, _)| format!("{SWEEPS}main.rs does not run the table of `{room}`")).collect());
 }
 
 #[test]

@@ -61,6 +61,21 @@
 //! left over. A task that nobody can wake any more, since no waker of it is left, is reported at once; so is what
 //! [`always!`](crate::always) says and does not hold, and a task that another thread wakes.
 //!
+//! # What is looked for
+//!
+//! Much that a future has to live with does not happen under an executor that is exact, and some of what goes wrong does not
+//! show. So [`check`] and [`Builder::explore`] look for it:
+//!
+//! | what | in which runs | kind | setting |
+//! |---|---|---|---|
+//! | a task of which no waker is left | all, single ones too | [`NoWaker`](FailureKind::NoWaker) | |
+//! | a wake-up that is lost behind a deadlock or a leak | all, single ones too | [`LostWakeup`](FailureKind::LostWakeup) | |
+//! | one that only a timeout makes up for | one of 64 is made once more for it | [`LostWakeup`](FailureKind::LostWakeup) | [`probe`](Builder::probe), [`probe_every`](Builder::probe_every) |
+//! | a future that keeps the waker of an earlier poll | every second of a portfolio | [`StaleWaker`](FailureKind::StaleWaker) | [`fresh_wakers`](Builder::fresh_wakers) |
+//! | one that takes being polled for being woken | every fourth of a portfolio | as it shows | [`spurious`](Builder::spurious) |
+//! | one that breaks something when it is dropped | for each chance to drop it, each run is made once more | as it shows | [`cancel_at_each`](Sim::cancel_at_each), [`sweep`](Builder::sweep) |
+//! | something besides the simulator that decides | one of 16 is repeated, and each that fails | [`Nondeterminism`](FailureKind::Nondeterminism) | [`repeat_every`](Builder::repeat_every) |
+//!
 //! # Replaying
 //!
 //! A failure is reported like this:
@@ -70,6 +85,12 @@
 //!   root: waits for the end of `left first`, #1 made at tests/transfer.rs:14:21, since 0.000000000s, poll 1
 //!   left first [0]: waits for something that is not the kit's, since 0.000000000s, poll 4
 //!   right first [1]: waits for something that is not the kit's, since 0.000000000s, poll 5
+//!   left first: its waker of poll 2 was last cloned by
+//!     bank::Account::lock at src/bank.rs:31:44
+//!     bank::transfer at src/bank.rs:52:20
+//!   right first: its waker of poll 2 was last cloned by
+//!     bank::Account::lock at src/bank.rs:31:44
+//!     bank::transfer at src/bank.rs:52:20
 //! the end of the run, all 5 polls; WAKEFUL_SIM_TRACE=run.svg draws it
 //! (* polled, o done, x panicked, | waits, : ready, + started, > or < woken by a poll, v by no poll)
 //!   0s  1  *-+-+  root: starts left first, right first; waits for the end of left first
@@ -147,7 +168,8 @@
 //! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: that one wakes a task
 //!   is an error unless you [allow it](Builder::foreign_wakes).
 //! - Schedules differ at polls: code between two awaits is never interrupted.
-//! - A report says what a task waits for if its last poll reached one of the kit's own futures.
+//! - A report says what a task waits for if its last poll reached one of the kit's own futures; of others, with `std`, where
+//!   in the code they left its waker.
 //! - Spawned tasks are `Send`, so that the code under test may run on any runtime; the root need not be.
 //!
 //! # Invariants
@@ -160,6 +182,8 @@
 //! - **S5** Time moves only when nobody is ready and nobody waits for that, or by [`Sim::jump`]. The clock of a
 //!   [`Node`] is a function of it.
 //! - **S6** User code, wakers included, runs outside the simulator's lock; an oracle of the user's is the exception.
+//! - **S7** What is done to a program besides choosing who is next, any executor or caller may do: polling a future at any time,
+//!   with any waker, and dropping it between two polls. So what holds under all of them never fails by it.
 
 mod bounding;
 mod builder;

@@ -76,15 +76,17 @@ const fn ms(millis: u64) -> Duration {
 fn no_future_breaks_anything_at_whichever_poll_it_is_dropped() {
     let mut table = format!("\n{:<32}{:>8}{:>12}\n", "future", "points", "violations");
     let (mut futures, mut points, mut failures) = (0, 0, Vec::new());
+    let asked = std::env::var("WAKEFUL_SIM_RUNS").ok().and_then(|runs| runs.parse().ok());
+    let runs = asked.unwrap_or(Builder::RUNS);
     for Sweep { future, explore } in rooms().into_iter().flatten() {
-        let (swept, violations) = match explore(&Builder::new()) {
+        let (swept, violations) = match explore(&Builder::new().runs(runs)) {
             Ok(summary) => (summary.cancel_points, 0),
             Err(failure) => {
                 failures.push(format!("{future}: {failure}"));
                 (0, 1)
             }
         };
-        if violations == 0 && swept < 2 * u64::from(Builder::RUNS) {
+        if violations == 0 && swept < 2 * u64::from(runs) {
             failures.push(format!("{future}: only {swept} points: the scenario hardly ever lets it wait"));
         }
         table += &format!("{future:<32}{swept:>8}{violations:>12}\n");
