@@ -135,7 +135,9 @@ sys::with_std! {
     pub use spawn::block_on;
 }
 sys::with_system_clock! {
-    pub use cancel::{effective_deadline, fail_after, fail_at, move_on_after, move_on_at, now, sleep, sleep_until};
+    pub use cancel::{
+        effective_deadline, fail_after, fail_at, move_on_after, move_on_at, now, shield, sleep, sleep_until,
+    };
 }
 
 /// The README's examples, which are tested with the others.

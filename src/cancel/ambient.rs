@@ -3,6 +3,7 @@
 use super::outcome::{Deadline, FailError, Outcome};
 use super::run::{Engine, Left, with_current};
 use super::scope::Scope;
+use super::shield::Shelter;
 use crate::sys::slot::{self, Frame};
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
@@ -122,6 +123,27 @@ pub fn fail_at<F: Future>(at: Instant, body: F) -> Fail<F> {
     Fail { inner: move_on_at(at, body) }
 }
 
+/// Runs `body` in a shield inside the current scope; outside any, there is nothing to hold back. See [`Scope::shield`].
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+///
+/// wakeful::sim::run(|sim| async move {
+///     let (scope, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+///     let farewell = async {
+///         wakeful::shield(5 * second, wakeful::sleep(2 * second)).await.done().expect("within the budget");
+///     };
+///     let outcome = scope.move_on_after(second, async |_| farewell.await).await;
+///     assert_eq!(outcome.done(), Some(()), "a body that is ready when the shield is over is done");
+///     assert_eq!(sim.now().as_nanos(), 2_000_000_000);
+/// });
+/// ```
+pub fn shield<F: Future>(budget: Duration, body: F) -> Shield<F> {
+    Shield { budget, shelter: None, engine: Engine::new(body, true, false) }
+}
+
 enum When {
     At(Instant),
     After(Duration),
@@ -149,7 +171,7 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             if let Some(((body, frame), scope)) = this.left() {
-                slot::clear_in(frame, scope, body);
+                slot::end_in(frame, scope, body);
             }
         }
     }
@@ -160,13 +182,12 @@ impl<F: Future> MoveOn<F> {
         Self { when, scope: None, engine: Engine::new(body, true, false) }
     }
 
-    /// Enters the scope at the first poll. Whether the body has begun, or may begin now.
+    /// Enters the scope at the first poll. Whether the body is there to be polled.
     #[inline]
     fn open(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let mut now = None;
         let scope = match this.scope {
-            Some(_) if this.engine.has_begun() => return true,
             Some(scope) => scope,
             None => {
                 let (scope, at) = open(this.when);
@@ -174,13 +195,13 @@ impl<F: Future> MoveOn<F> {
                 this.scope.insert(scope)
             }
         };
-        this.engine.begin(scope, now, cx)
+        this.engine.is_open(scope, now, cx)
     }
 
     #[cold]
-    fn refused(self: Pin<&mut Self>) -> Poll<Outcome<F::Output>> {
+    fn closed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         let (engine, scope) = self.parts();
-        engine.refused(scope)
+        engine.closed(scope, cx)
     }
 
     fn polled(self: Pin<&mut Self>, polled: Poll<F::Output>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
@@ -198,7 +219,7 @@ impl<F: Future> MoveOn<F> {
     fn left(self: Pin<&mut Self>) -> Option<(Left<'_, F>, &Scope)> {
         let this = self.project();
         let scope = this.scope.as_ref()?;
-        Some((this.engine.left(), scope))
+        Some((this.engine.left(scope), scope))
     }
 
     #[inline]
@@ -231,7 +252,7 @@ impl<F: Future> Future for MoveOn<F> {
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.as_mut().open(cx) {
-            return self.refused();
+            return self.closed(cx);
         }
         let (body, frame, scope) = self.as_mut().body();
         let polled = slot::poll_in(frame, scope, body, cx);
@@ -273,5 +294,61 @@ impl<F: Future> Future for Fail<F> {
 impl<F: Future> fmt::Debug for Fail<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
+    }
+}
+
+pin_project! {
+    /// Runs a future in a shield; made by [`shield()`].
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the future that it runs. A shield holds against scopes, not against whoever drops it.
+    #[must_use = "it does nothing unless it is awaited"]
+    pub struct Shield<F>
+    where
+        F: Future,
+    {
+        budget: Duration,
+        #[pin]
+        engine: Engine<F>,
+        // After what runs in it.
+        shelter: Option<Shelter>,
+    }
+
+    impl<F> PinnedDrop for Shield<F>
+    where
+        F: Future,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(shelter) = this.shelter {
+                let (body, frame) = this.engine.left(shelter.scope());
+                slot::end_in(frame, shelter.scope(), body);
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Shield<F> {
+    type Output = Outcome<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let shelter = this.shelter.get_or_insert_with(|| {
+            with_current(|scope| match scope {
+                Some(scope) => Shelter::new(scope, *this.budget),
+                None => Shelter::new(&Scope::new(Time::system()), *this.budget),
+            })
+        });
+        shelter.place();
+        let outcome = ready!(this.engine.poll(shelter.scope(), cx));
+        *this.shelter = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<F: Future> fmt::Debug for Shield<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = self.shelter.as_ref().map(Shelter::scope);
+        f.debug_struct("Shield").field("budget", &self.budget).field("scope", &scope).finish_non_exhaustive()
     }
 }

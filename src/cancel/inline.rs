@@ -99,7 +99,7 @@ impl Inline {
         self.resource.touch(Access::Write);
         // Acquire and release: partner of the exchange in `share`, which comes before or after this one.
         if self.state.fetch_or(CANCELLED, Ordering::AcqRel) & SHARED != 0 {
-            tree::cancel(&self.branch(), Reason::deadline(self.deadline));
+            tree::cancel(&self.branch(), Reason::deadline(self.deadline), self.deadline);
         }
     }
 

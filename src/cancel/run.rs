@@ -1,11 +1,13 @@
 //! Running a body in a scope: the one engine behind every timeout and run.
 
+use super::hold;
 use super::outcome::Outcome;
 use super::scope::Scope;
-use super::view::View;
+use super::stay::{Stay, cut};
 use super::watch::Watch;
 use crate::sys::slot::{self, Act, Frame};
 use crate::time::Instant;
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -17,21 +19,44 @@ pub(super) fn with_current<R>(f: impl FnOnce(Option<&Scope>) -> R) -> R {
     slot::current(f)
 }
 
-/// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
-/// has not after so many polls is blocked by an executor that polls this run from inside it.
-const STAYS: u8 = 64;
+/// Where a run stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Its body has not begun.
+    New,
+    /// Its body has begun.
+    Begun,
+    /// Its body is gone, and what came of it waits for groups that were left behind.
+    Over,
+    /// Its body is not to begin.
+    Refused,
+}
+
+/// To whom a run leaves it to end what is cancelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defers {
+    /// To the run of a cancelled ancestor, as rule e has it.
+    ToAncestors,
+    /// To nobody: something is to be done afterwards.
+    ToNobody,
+}
 
 pin_project! {
     /// What a run keeps between polls.
-    pub(super) struct Engine<F> {
+    pub(super) struct Engine<F>
+    where
+        F: Future,
+    {
         #[pin]
         body: Option<F>,
         #[pin]
         watch: Watch,
         frame: Frame<Scope>,
+        outcome: Option<Box<Outcome<F::Output>>>,
+        stay: Stay,
+        stage: Stage,
         owns: bool,
-        started: bool,
-        stays: u8,
+        defers: Defers,
     }
 }
 
@@ -40,7 +65,21 @@ impl<F: Future> Engine<F> {
     /// that it may begin.
     #[inline]
     pub(super) fn new(body: F, owns: bool, checked: bool) -> Self {
-        Self { body: Some(body), watch: Watch::new(), frame: Frame::new(), owns, started: checked, stays: 0 }
+        Self {
+            body: Some(body),
+            watch: Watch::new(),
+            frame: Frame::new(),
+            outcome: None,
+            stay: Stay::new(),
+            stage: if checked { Stage::Begun } else { Stage::New },
+            owns,
+            defers: Defers::ToAncestors,
+        }
+    }
+
+    /// The same, leaving it to nobody else to end it once it has begun.
+    pub(super) fn on_its_own(self) -> Self {
+        Self { defers: Defers::ToNobody, ..self }
     }
 
     /// Polls the body in `scope`, which is the same at each call.
@@ -49,12 +88,22 @@ impl<F: Future> Engine<F> {
     /// so that scopes nest thousands deep also where nothing is optimised.
     #[inline(always)]
     pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        if !self.started && !self.as_mut().begin(scope, None, cx) {
-            return self.refused(scope);
+        if !self.as_mut().is_open(scope, None, cx) {
+            return self.closed(scope, cx);
         }
         let (body, frame) = self.as_mut().parts();
         let polled = slot::poll_in(frame, scope, body, cx);
         self.polled(scope, polled, cx)
+    }
+
+    /// Whether the body is there to be polled: it has begun, or begins now; `now` saves reading the clock.
+    #[inline]
+    pub(super) fn is_open(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
+        match self.stage {
+            Stage::Begun => true,
+            Stage::New => self.begin(scope, now, cx),
+            Stage::Over | Stage::Refused => false,
+        }
     }
 
     #[inline]
@@ -65,48 +114,86 @@ impl<F: Future> Engine<F> {
 
     #[inline]
     pub(super) fn polled(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         scope: &Scope,
         polled: Poll<F::Output>,
         cx: &mut Context<'_>,
     ) -> Poll<Outcome<F::Output>> {
         match polled {
-            Poll::Ready(value) => self.finished(scope, value),
-            Poll::Pending if self.must_end(scope, cx) => cut(scope),
+            Poll::Ready(value) => self.end(scope, Outcome::Done(value), cx),
+            Poll::Pending if self.as_mut().must_end(scope, cx) => self.end(scope, cut(scope), cx),
             Poll::Pending => Poll::Pending,
         }
     }
 
-    /// Whether the body has begun, or may begin now (rule b); `now` saves reading the clock.
+    /// Whether the body may begin (rule b).
     #[inline]
-    pub(super) fn begin(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
+    fn begin(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
-        *this.started |= match now {
+        let may = match now {
             Some(now) => scope.check_at(now),
             None => scope.check(),
+        };
+        if may.is_ok() {
+            *this.stage = Stage::Begun;
+        } else if !this.stay.stays(scope, cx) {
+            *this.stage = Stage::Refused;
         }
-        .is_ok();
-        if !*this.started && !stays(scope, this.stays, cx) {
-            drop_body(scope, this.frame, this.body);
-        }
-        *this.started
+        may.is_ok()
     }
 
+    /// Whether the body has begun, over or not.
     pub(super) fn has_begun(&self) -> bool {
-        self.started
+        matches!(self.stage, Stage::Begun | Stage::Over)
     }
 
-    /// What a poll says of a body that may not begin.
+    /// What tells the run from others on its stack.
+    pub(super) fn number(&self) -> usize {
+        self.frame.number()
+    }
+
+    /// What a poll says where there is no body to be polled.
     #[cold]
-    pub(super) fn refused(&self, scope: &Scope) -> Poll<Outcome<F::Output>> {
-        if self.body.is_some() { Poll::Pending } else { cut(scope) }
+    pub(super) fn closed(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        match self.stage {
+            Stage::Refused => self.end(scope, cut(scope), cx),
+            Stage::Over => self.over(scope, cx),
+            Stage::New | Stage::Begun => Poll::Pending,
+        }
     }
 
+    /// Drops the body, and gives what came of it unless groups were left behind.
     #[inline]
-    fn finished(self: Pin<&mut Self>, scope: &Scope, value: F::Output) -> Poll<Outcome<F::Output>> {
-        let (body, frame) = self.left();
-        drop_body(scope, frame, body);
-        Poll::Ready(Outcome::Done(value))
+    fn end(
+        mut self: Pin<&mut Self>,
+        scope: &Scope,
+        outcome: Outcome<F::Output>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Outcome<F::Output>> {
+        let mut this = self.as_mut().project();
+        this.watch.as_mut().clear();
+        slot::clear_in(this.frame, scope, this.body);
+        if !(this.frame.was_noted() && this.stay.lingers(scope, this.frame.number(), cx)) {
+            return Poll::Ready(outcome);
+        }
+        *this.stage = Stage::Over;
+        *this.outcome = Some(Box::new(outcome));
+        Poll::Pending
+    }
+
+    /// Waits for groups that were left behind. A run that was cut short leaves the rest to the run of a cancelled ancestor,
+    /// should there be one by now.
+    #[cold]
+    fn over(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        let this = self.project();
+        let is_cut = this.outcome.as_ref().expect("polled after it was done").is_cancelled();
+        if this.stay.lingers(scope, this.frame.number(), cx)
+            || is_cut && *this.defers == Defers::ToAncestors && this.stay.stays(scope, cx)
+        {
+            return Poll::Pending;
+        }
+        this.stay.clear();
+        Poll::Ready(*this.outcome.take().expect("looked at above"))
     }
 
     /// What follows a `Pending` of the body: whether it is cut short; if not, the waker is registered.
@@ -114,12 +201,8 @@ impl<F: Future> Engine<F> {
         let mut this = self.project();
         loop {
             if scope.is_cancelled() {
-                if stays(scope, this.stays, cx) {
-                    return false;
-                }
-                this.watch.clear();
-                drop_body(scope, this.frame, this.body);
-                return true;
+                let stays = *this.defers == Defers::ToAncestors && this.stay.stays(scope, cx);
+                return !(stays || this.stay.shelters(scope, this.frame.number(), cx));
             }
             if this.watch.as_mut().poll(scope, *this.owns, cx).is_pending() {
                 return false;
@@ -127,55 +210,20 @@ impl<F: Future> Engine<F> {
         }
     }
 
-    /// What is to be dropped inside the scope when the run ends.
+    /// What is to be dropped inside the scope when the run is dropped.
     #[inline]
-    pub(super) fn left(self: Pin<&mut Self>) -> Left<'_, F> {
+    pub(super) fn left(self: Pin<&mut Self>, scope: &Scope) -> Left<'_, F> {
         let mut this = self.project();
         this.watch.as_mut().clear();
+        if this.frame.was_noted() {
+            hold::forget(scope, this.frame.number());
+        }
         (this.body, this.frame)
     }
 }
 
 /// A body, where there is one, and the frame to drop it in.
 pub(super) type Left<'a, F> = (Pin<&'a mut Option<F>>, &'a mut Frame<Scope>);
-
-/// Drops the body where it would have been polled.
-#[inline]
-fn drop_body<F>(scope: &Scope, frame: &mut Frame<Scope>, body: Pin<&mut Option<F>>) {
-    slot::clear_in(frame, scope, body);
-}
-
-/// Says why a scope is cancelled.
-#[cold]
-pub(super) fn cut<T>(scope: &Scope) -> Poll<Outcome<T>> {
-    Poll::Ready(Outcome::Cancelled(scope.outermost().expect("the scope is cancelled")))
-}
-
-/// Rule e, for a run in a cancelled scope: whether it leaves it to the run of an ancestor to drop it.
-pub(super) fn stays(scope: &Scope, stays: &mut u8, cx: &mut Context<'_>) -> bool {
-    let stay = *stays < STAYS && is_polled_by_cancelled(scope);
-    if stay {
-        *stays += 1;
-        // Should the ancestor's run not drop this one, whoever polls it next must come again.
-        cx.waker().wake_by_ref();
-    }
-    stay
-}
-
-/// Ends a run that may not begin, as rule e has it.
-pub(super) async fn refuse<T>(scope: &Scope) -> Outcome<T> {
-    let mut stayed = 0;
-    core::future::poll_fn(|cx| if stays(scope, &mut stayed, cx) { Poll::Pending } else { cut(scope) }).await
-}
-
-/// Whether, on this stack, the run of a cancelled ancestor is polling, or another run of the scope itself.
-fn is_polled_by_cancelled(scope: &Scope) -> bool {
-    scope.view().up().any(|view| is_polled(view) && view.up().any(View::is_flagged))
-}
-
-fn is_polled(view: View<'_>) -> bool {
-    slot::polling(view.mark(), |scope| view.is(scope)).is_some()
-}
 
 /// What [`Scope::polling`] is to be called with: one for each who polls bodies of a scope himself.
 pub(crate) struct Bodies(Frame<Scope>);
@@ -197,7 +245,7 @@ impl Scope {
 
     /// Calls `f`, which drops bodies of this scope.
     pub(crate) fn dropping<R>(&self, f: impl FnOnce() -> R) -> R {
-        slot::enter(&mut Frame::new(), self, Act::Drop, f)
+        slot::enter(&mut Frame::new(), self, Act::End, f)
     }
 }
 
@@ -222,8 +270,8 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let (body, frame) = this.engine.left();
-            slot::clear_in(frame, this.scope, body);
+            let (body, frame) = this.engine.left(this.scope);
+            slot::end_in(frame, this.scope, body);
         }
     }
 }
@@ -232,6 +280,11 @@ impl<'s, F: Future> Run<'s, F> {
     #[inline]
     pub(super) fn new(scope: &'s Scope, body: F) -> Self {
         Self { scope, engine: Engine::new(body, false, false) }
+    }
+
+    /// The scope and the body of a run that was never polled.
+    pub(super) fn into_parts(mut self) -> (&'s Scope, F) {
+        (self.scope, self.engine.body.take().expect("it was never polled"))
     }
 
     /// A run in a scope that was just checked, and is inside the same future.

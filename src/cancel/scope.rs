@@ -3,10 +3,11 @@
 
 use super::inline::{Inline, Parent};
 use super::outcome::{Cancelled, Deadline};
+use super::reach::Way;
 use super::reason::Reason;
 use super::run::Run;
 use super::sweep::sweep;
-use super::tree::{self, Branch, Up};
+use super::tree::{self, Branch, CANCELLED, Up};
 use super::view::{View, expire};
 use super::watch::UntilCancelled;
 use crate::sys::Arc;
@@ -124,7 +125,7 @@ impl Scope {
     /// });
     /// ```
     pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
-        tree::cancel(&self.branch(), reason.into())
+        tree::cancel(&self.branch(), reason.into(), self.now())
     }
 
     /// Whether this scope itself was cancelled, by [`cancel`](Self::cancel) or by its own deadline. Reads a flag, never the
@@ -134,9 +135,11 @@ impl Scope {
     }
 
     /// Whether this scope or one around it is cancelled. Reads flags, one a level, never the clock.
+    ///
+    /// What a [shield](Self::shield) hides does not count, nor does a [grace](Self::cancel_with_grace) that has not ended.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        self.view().up().any(View::is_flagged)
+        self.view().any(CANCELLED)
     }
 
     /// Why this scope itself was cancelled; none if it was not.
@@ -200,10 +203,7 @@ impl Scope {
     /// });
     /// ```
     pub fn check(&self) -> Result<(), Cancelled> {
-        let now = match self.view().up().any(|view| !view.deadline().is_never()) {
-            true => self.now(),
-            false => Instant::EPOCH,
-        };
+        let now = if self.reach().is_never() { Instant::EPOCH } else { self.now() };
         self.check_at(now)
     }
 
@@ -211,14 +211,45 @@ impl Scope {
     #[inline]
     pub(super) fn check_at(&self, now: Instant) -> Result<(), Cancelled> {
         let mut over = false;
-        for view in self.view().up() {
-            over |= view.is_flagged();
-            if view.is_late(now) {
+        let mut way = Way::DIRECT;
+        for view in self.view().path() {
+            let flags = view.flags();
+            let (flagged, ends) = (flags & CANCELLED != 0, view.ends(flags));
+            // Never is not reached, also by a clock at the end of time.
+            let late = ends <= now && !ends.is_never();
+            if late && !flagged {
                 expire(view);
+            }
+            if way.is_direct() {
+                over |= flagged || late;
+            } else if late && way.reached(ends) <= now {
+                self.uncover_up_to(view);
                 over = true;
             }
+            way = view.way(flags, way);
         }
         if over { self.outermost().map_or(Ok(()), Err) } else { Ok(()) }
+    }
+
+    /// Takes away the shields that a cancellation of `end` has passed on its way here.
+    #[cold]
+    fn uncover_up_to(&self, end: View<'_>) {
+        for view in self.view().path().take_while(|view| !view.same(end)) {
+            if let View::Shared(branch) = view {
+                tree::uncover(branch);
+            }
+        }
+    }
+
+    /// When this scope is, or was, cancelled: by itself, or from around it and through shields.
+    pub(super) fn reach(&self) -> Instant {
+        let (mut earliest, mut way) = (Instant::NEVER, Way::DIRECT);
+        for view in self.view().path() {
+            let flags = view.flags();
+            earliest = earliest.min(way.reached(view.ends(flags)));
+            way = view.way(flags, way);
+        }
+        earliest
     }
 
     /// The scope's own deadline; never, if it has none.
@@ -253,16 +284,11 @@ impl Scope {
 
     /// How much time is left here: the earliest deadline of this scope and those around it.
     ///
-    /// A deadline that has been reached, but by nobody noticed, is still given as `At`.
+    /// A deadline that has been reached, but by nobody noticed, is still given as `At`. During a
+    /// [grace](Self::cancel_with_grace) its end counts as a deadline. Inside a [shield](Self::shield) what comes from further
+    /// out counts as late as the shield lets it through.
     pub fn effective_deadline(&self) -> Deadline {
-        let mut earliest = Instant::NEVER;
-        for view in self.view().up() {
-            if view.is_flagged() {
-                return Deadline::Cancelled;
-            }
-            earliest = earliest.min(view.deadline());
-        }
-        earliest.into()
+        if self.is_cancelled() { Deadline::Cancelled } else { self.reach().into() }
     }
 
     /// Waits until this scope or one around it is cancelled or past its deadline, and gives the reason.
@@ -367,6 +393,11 @@ impl Scope {
             Some(Parent::Borrowed(parent)) => Some(parent),
             _ => None,
         }
+    }
+
+    /// The handle to a node.
+    pub(super) fn of(branch: Arc<Branch>) -> Self {
+        Self(Repr::Shared(branch))
     }
 
     /// An inline scope below an owned parent, or on its own.

@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "the inner scope refers to the outer one, which its future borrows")]
 
 use super::outcome::{FailError, Outcome};
-use super::run::{Run, refuse};
+use super::run::Run;
 use super::scope::Scope;
+use super::stay::refuse;
 use crate::time::Instant;
 use core::time::Duration;
 

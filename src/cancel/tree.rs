@@ -2,20 +2,24 @@
 //!
 //! # Invariants
 //!
-//! - **S1** A node's flag is set under its lock, once, together with its reason, and never cleared.
+//! - **S1** A node is cancelled under its lock, once, with its reason and the instant, and stays so. A shield is taken away
+//!   under its lock, once, and does not come back.
 //! - **S2** Whoever waits on a node stands in that node's line `WAITERS`; the node then stands in its parent's line
 //!   `CHILDREN`, and so on up to the root. Whoever joins does so from below upwards, looks at each link on the way, and
 //!   looks at the flags afterwards.
-//! - **S3** A sweep (after a flag was set, or a deadline moved forward, or a run ended that others relied on) empties both
-//!   lines of a node, then those of each child that it found, and wakes all waiters. Those that go on waiting join anew;
+//! - **S3** A sweep (after a node was cancelled or begins to drain, a deadline or a budget became less, a shield was taken
+//!   away, or a run ended that others relied on) empties both lines of a node, then those of each child that it found, and
+//!   wakes all waiters. Those that go on waiting join anew;
 //!   who joins a line after the sweep came to it stays there.
 //!
-//! From S2 and S3: a sweep that begins after a flag was set finds everybody who joined before it came by; who joins
-//! later sees the flag, since the lock of each node on the way orders the two.
+//! From S2 and S3: a sweep that begins after a change finds everybody who joined before it came by; who joins
+//! later sees the change, since the lock of each node on the way orders the two.
 //!
 //! A sweep and a drop are loops, not recursions: a tree may be deeper than a stack.
 #![expect(unsafe_code, reason = "a node's link stays in place because nothing moves out of the node's `Arc`")]
 
+use super::hold::{self, Hold};
+use super::reach::Cover;
 use super::reason::Reason;
 use super::sweep::{detach, sweep};
 use crate::sys::atomic::{AtomicU8, Ordering};
@@ -23,7 +27,10 @@ use crate::sys::slot::Mark;
 use crate::sys::{Arc, Stamp, Weak};
 use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::pin::Pin;
+use core::time::Duration;
 
 /// Who waits on the node itself.
 pub(super) const WAITERS: usize = 0;
@@ -32,8 +39,14 @@ pub(super) const CHILDREN: usize = 1;
 
 /// A flag: the scope is cancelled.
 pub(super) const CANCELLED: u8 = 1;
+/// A flag: it hides what is further out.
+pub(super) const SHIELD: u8 = 2;
+/// A flag: the grace has begun.
+pub(super) const DRAINING: u8 = 4;
 /// A flag: the deadline may be another than never.
-const TIMED: u8 = 2;
+const TIMED: u8 = 8;
+/// A flag: a run of the scope may have to wait for something inside it.
+pub(super) const HOLDS: u8 = 16;
 
 pub(super) type Branch = Hall<Tree>;
 pub(super) type TreeWaiter = Waiter<Tree, Arc<Branch>>;
@@ -43,8 +56,40 @@ pub(super) struct Tree;
 
 pub(super) struct State {
     reason: Option<Reason>,
+    /// When it was cancelled.
+    since: Instant,
+    rare: Option<Box<Rare>>,
     /// How many stand in each line.
     pub(super) lengths: [usize; 2],
+}
+
+/// What few nodes have.
+#[derive(Default)]
+struct Rare {
+    grace: Option<Grace>,
+    cover: Option<Cover>,
+    holds: Vec<Hold>,
+}
+
+/// The time that is left for winding down, and what the scope is cancelled with at its end.
+struct Grace {
+    reason: Reason,
+    end: Instant,
+}
+
+impl State {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(Box::default)
+    }
+
+    fn grace(&self) -> Option<&Grace> {
+        self.rare.as_ref()?.grace.as_ref()
+    }
+
+    /// What runs of the scope wait for.
+    pub(super) fn holds(&mut self) -> &mut Vec<Hold> {
+        &mut self.rare().holds
+    }
 }
 
 impl Place for Tree {
@@ -79,16 +124,27 @@ pub(super) enum Up {
     Under(Arc<Branch>),
 }
 
+/// A new node; one that is cancelled is so since its deadline.
 pub(super) fn branch(up: Up, deadline: Instant, reason: Option<Reason>, mark: Mark) -> Arc<Branch> {
+    let cancelled = if reason.is_some() { CANCELLED } else { 0 };
+    let timed = if deadline.is_never() { 0 } else { TIMED };
+    node(up, cancelled | timed, deadline, mark, State { reason, since: deadline, rare: None, lengths: [0; 2] })
+}
+
+/// A new node that hides what is further out.
+pub(super) fn shield(parent: Arc<Branch>, cover: Cover) -> Arc<Branch> {
+    let rare = Some(Box::new(Rare { cover: Some(cover), ..Rare::default() }));
+    let state = State { reason: None, since: Instant::NEVER, rare, lengths: [0; 2] };
+    node(Up::Under(parent), SHIELD, Instant::NEVER, Mark::new(), state)
+}
+
+fn node(up: Up, flags: u8, deadline: Instant, mark: Mark, state: State) -> Arc<Branch> {
     let (time, link) = match up {
         Up::Root(time) => (Some(time), None),
         Up::Under(parent) => (None, Some(TreeWaiter::new(parent, None))),
     };
-    let cancelled = if reason.is_some() { CANCELLED } else { 0 };
-    let timed = if deadline.is_never() { 0 } else { TIMED };
-    let node =
-        Node { flags: AtomicU8::new(cancelled | timed), deadline: Stamp::new(deadline.as_nanos()), mark, time, link };
-    Arc::new(Hall::new(node, State { reason, lengths: [0; 2] }, [const { Line::new() }; 2]))
+    let node = Node { flags: AtomicU8::new(flags), deadline: Stamp::new(deadline.as_nanos()), mark, time, link };
+    Arc::new(Hall::new(node, state, [const { Line::new() }; 2]))
 }
 
 impl Node {
@@ -109,14 +165,22 @@ impl Node {
 
     #[inline]
     pub(super) fn flags(&self) -> u8 {
-        // Acquire: partner of the releasing store in `raise`; whoever sees a flag sees what was done before.
+        // Acquire: partner of the releasing store in `change`; whoever sees a flag sees what was done before.
         self.flags.load(Ordering::Acquire)
     }
 
-    /// Raises flags; under the lock, so that nobody else writes meanwhile.
-    fn raise(&self, flags: u8) {
+    #[inline]
+    fn deadline(&self) -> Instant {
+        match self.flags() & TIMED {
+            0 => Instant::NEVER,
+            _ => Instant::from_nanos(self.deadline.get()),
+        }
+    }
+
+    /// Raises and lowers flags; under the lock, so that nobody else writes meanwhile.
+    pub(super) fn change(&self, raise: u8, lower: u8) {
         // Release: partner of the load in `flags`.
-        self.flags.store(self.flags.load(Ordering::Relaxed) | flags, Ordering::Release);
+        self.flags.store(self.flags.load(Ordering::Relaxed) & !lower | raise, Ordering::Release);
     }
 
     /// Drops the link to the parent. Gives the parent if it will end with what is given.
@@ -141,10 +205,19 @@ impl Drop for Node {
 /// The node's own deadline.
 #[inline]
 pub(super) fn deadline(branch: &Branch) -> Instant {
-    let node = branch.look();
-    match node.flags() & TIMED {
+    branch.look().deadline()
+}
+
+/// When the node, whose flags these are, is or was cancelled by itself.
+#[inline]
+pub(super) fn ends(branch: &Branch, flags: u8) -> Instant {
+    match flags & (CANCELLED | DRAINING | TIMED) {
         0 => Instant::NEVER,
-        _ => Instant::from_nanos(node.deadline.get()),
+        TIMED => Instant::from_nanos(branch.shared.deadline.get()),
+        _ => branch.read(|held| match (&held.state.reason, held.state.grace()) {
+            (Some(_), _) => held.state.since,
+            (None, grace) => grace.map_or(Instant::NEVER, |grace| grace.end).min(held.shared.deadline()),
+        }),
     }
 }
 
@@ -153,7 +226,7 @@ pub(super) fn set_deadline(branch: &Branch, at: Instant) {
     let before = branch.with(|held| {
         let before = held.shared.deadline.get();
         held.shared.deadline.set(at.as_nanos());
-        held.shared.raise(TIMED);
+        held.shared.change(TIMED, 0);
         before
     });
     if at.as_nanos() < before {
@@ -165,20 +238,85 @@ pub(super) fn reason(branch: &Branch) -> Option<Reason> {
     branch.read(|held| held.state.reason.clone())
 }
 
-/// Cancels the node. False: it was cancelled before, and its first reason stays.
-pub(super) fn cancel(branch: &Branch, reason: Reason) -> bool {
-    let mut reason = Some(reason);
-    branch.with(|held| {
-        if held.state.reason.is_none() {
-            held.state.reason = reason.take();
-            held.shared.raise(CANCELLED);
+/// Cancels the node, at the instant `since`. False: it was cancelled before, and its first reason stays; that is the one
+/// with which it began to drain, if it did.
+pub(super) fn cancel(branch: &Branch, reason: Reason, since: Instant) -> bool {
+    let mut unused = Some(reason);
+    let first = branch.with(|held| {
+        let first = held.state.reason.is_none();
+        if first {
+            let grace = held.state.rare.as_mut().and_then(|rare| rare.grace.take());
+            held.state.reason = grace.map(|grace| grace.reason).or_else(|| unused.take());
+            held.state.since = since;
+            held.shared.change(CANCELLED, DRAINING);
         }
+        first
     });
-    let first = reason.is_none();
     if first {
         sweep(branch);
     }
     first
+}
+
+/// Begins the grace, or shortens it. False: it had begun before, and its reason stays, or the node was cancelled.
+pub(super) fn drain(branch: &Branch, reason: Reason, end: Instant) -> bool {
+    let mut grace = Some(Grace { reason, end });
+    let (first, earlier) = branch.with(|held| {
+        if held.state.reason.is_some() {
+            return (false, false);
+        }
+        match &mut held.state.rare().grace {
+            Some(begun) => {
+                let earlier = end < begun.end;
+                begun.end = begun.end.min(end);
+                (false, earlier)
+            }
+            empty => {
+                *empty = grace.take();
+                held.shared.change(DRAINING, 0);
+                (true, true)
+            }
+        }
+    });
+    if earlier {
+        sweep(branch);
+    }
+    first
+}
+
+/// The reason of the grace that has begun, or of the cancelling.
+pub(super) fn drains(branch: &Branch) -> Option<Reason> {
+    branch.read(|held| held.state.reason.clone().or_else(|| held.state.grace().map(|grace| grace.reason.clone())))
+}
+
+/// What the node hides, and for how long, if it is a shield.
+pub(super) fn cover(branch: &Branch) -> Option<Cover> {
+    branch.read(|held| held.state.rare.as_ref()?.cover)
+}
+
+/// Changes a shield's budget; wakes those that wait if it becomes less. False: it is no shield.
+pub(super) fn set_budget(branch: &Branch, budget: Duration) -> bool {
+    let before = branch.with(|held| {
+        let cover = held.state.rare.as_mut()?.cover.as_mut()?;
+        Some(core::mem::replace(&mut cover.budget, budget))
+    });
+    if before.is_some_and(|before| budget < before) {
+        sweep(branch);
+    }
+    before.is_some()
+}
+
+/// Takes a shield away: what is further out is not hidden any more.
+pub(super) fn uncover(branch: &Branch) {
+    let covered = branch.with(|held| {
+        let covered = held.shared.flags.load(Ordering::Relaxed) & SHIELD != 0;
+        held.shared.change(0, SHIELD);
+        covered
+    });
+    if covered {
+        hold::lift(branch);
+        sweep(branch);
+    }
 }
 
 /// A node's link to its parent.

@@ -1,9 +1,10 @@
 //! A scope as the walk towards the root sees it: a node of the tree, or inside a future.
 
 use super::inline::{Inline, Parent};
+use super::reach::Way;
 use super::reason::Reason;
 use super::scope::Scope;
-use super::tree::{self, Branch, CANCELLED};
+use super::tree::{self, Branch, CANCELLED, SHIELD};
 use crate::sys::slot::Mark;
 use crate::time::{Instant, Time};
 
@@ -29,13 +30,40 @@ impl<'a> View<'a> {
 
     /// From this scope up to the root.
     #[inline]
-    pub(super) fn up(self) -> impl Iterator<Item = View<'a>> {
+    pub(super) fn path(self) -> impl Iterator<Item = View<'a>> {
         core::iter::successors(Some(self), |view| view.parent())
+    }
+
+    /// From this scope up to the root, or to the first shield, which hides what is further out.
+    #[inline]
+    pub(super) fn up(self) -> impl Iterator<Item = View<'a>> + Clone {
+        core::iter::successors(Some(self), |view| if view.flags() & SHIELD != 0 { None } else { view.parent() })
+    }
+
+    /// Whether this scope, or one around it that is not hidden, has one of these flags.
+    #[inline]
+    pub(super) fn any(self, flags: u8) -> bool {
+        let mut view = self;
+        loop {
+            let has = view.flags();
+            if has & (flags | SHIELD) != 0 {
+                return has & flags != 0;
+            }
+            match view.parent() {
+                Some(parent) => view = parent,
+                None => return false,
+            }
+        }
     }
 
     /// Whether `scope` is this one.
     pub(super) fn is(self, scope: &Scope) -> bool {
-        match (self, scope.view()) {
+        self.same(scope.view())
+    }
+
+    /// Whether `other` is this one.
+    pub(super) fn same(self, other: View<'_>) -> bool {
+        match (self, other) {
             (Self::Shared(one), View::Shared(other)) => core::ptr::eq(one, other),
             (Self::Inline(one), View::Inline(other)) => core::ptr::eq(one, other),
             _ => false,
@@ -43,7 +71,7 @@ impl<'a> View<'a> {
     }
 
     #[inline]
-    fn flags(self) -> u8 {
+    pub(super) fn flags(self) -> u8 {
         match self {
             Self::Shared(branch) => branch.look().flags(),
             Self::Inline(inline) => inline.flags(),
@@ -63,11 +91,23 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether the deadline was reached by `now`. Never is not reached, also by a clock at the end of time.
+    /// When the scope, whose flags these are, is or was cancelled by itself: its deadline, the end of its grace, or what came
+    /// before these.
     #[inline]
-    pub(super) fn is_late(self, now: Instant) -> bool {
-        let deadline = self.deadline();
-        deadline <= now && !deadline.is_never()
+    pub(super) fn ends(self, flags: u8) -> Instant {
+        match self {
+            Self::Shared(branch) => tree::ends(branch, flags),
+            Self::Inline(inline) => inline.deadline(),
+        }
+    }
+
+    /// The way from one scope further out, if `way` is that from this one, whose flags these are.
+    #[inline]
+    pub(super) fn way(self, flags: u8, way: Way) -> Way {
+        match self {
+            Self::Shared(branch) if flags & SHIELD != 0 => tree::cover(branch).map_or(way, |cover| way.through(cover)),
+            _ => way,
+        }
     }
 
     #[inline]
@@ -104,11 +144,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// Cancels a scope whose deadline was reached. The first reason stays.
+/// Cancels a scope whose end was reached. The first reason stays.
 pub(super) fn expire(view: View<'_>) {
     match view {
         View::Shared(branch) => {
-            tree::cancel(branch, Reason::deadline(tree::deadline(branch)));
+            tree::cancel(branch, Reason::deadline(tree::deadline(branch)), view.ends(view.flags()));
         }
         View::Inline(inline) => inline.expire(),
     }

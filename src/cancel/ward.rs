@@ -1,22 +1,15 @@
 //! Bodies that somebody else watches over, and runs that own their scope: what groups of tasks need of scopes.
 
 use super::outcome::Outcome;
-use super::run::{Engine, stays};
+use super::run::Engine;
 use super::scope::Scope;
+use super::stay::Stay;
 use super::watch::UntilCancelled;
 use crate::sys::slot::{self, Frame};
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
-
-impl Scope {
-    /// Whether to leave it to the run of a cancelled scope around this one, which is polling on this stack, to drop who calls
-    /// this (rule e). If so, it is polled again. `stayed` counts for how long, and begins at 0.
-    pub(crate) fn leaves_it_to_ancestors(&self, stayed: &mut u8, cx: &mut Context<'_>) -> bool {
-        stays(self, stayed, cx)
-    }
-}
 
 impl UntilCancelled {
     /// Polls it on behalf of others, whose own notes say what they wait for. Whether the scope is cancelled.
@@ -32,12 +25,13 @@ pin_project! {
         #[pin]
         body: Option<F>,
         frame: Frame<Scope>,
+        stay: Stay,
     }
 }
 
 impl<F: Future> Ward<F> {
     pub(crate) fn new(body: F) -> Self {
-        Self { body: Some(body), frame: Frame::new() }
+        Self { body: Some(body), frame: Frame::new(), stay: Stay::new() }
     }
 
     /// Polls the body in `scope`, which is the same at each call.
@@ -48,11 +42,35 @@ impl<F: Future> Ward<F> {
         slot::poll_in(this.frame, scope, body, cx)
     }
 
+    /// Whether a shield inside the body keeps it, although the scope is cancelled (rule h). If so, the waker is registered.
+    #[cold]
+    pub(crate) fn shelters(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
+        this.frame.was_noted() && this.stay.shelters(scope, this.frame.number(), cx)
+    }
+
+    /// Whether to wait, after the body was cleared, for groups that it left behind. If so, the waker is registered.
+    #[inline]
+    pub(crate) fn lingers(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
+        this.frame.was_noted() && this.stay.lingers(scope, this.frame.number(), cx)
+    }
+
     /// Drops the body where it would have been polled.
     #[inline]
     pub(crate) fn clear(self: Pin<&mut Self>, scope: &Scope) {
         let this = self.project();
         slot::clear_in(this.frame, scope, this.body);
+    }
+
+    /// The same, for one who is dropped in turn and waits for nothing.
+    #[inline]
+    pub(crate) fn end(self: Pin<&mut Self>, scope: &Scope) {
+        let this = self.project();
+        if this.frame.was_noted() {
+            super::hold::forget(scope, this.frame.number());
+        }
+        slot::end_in(this.frame, scope, this.body);
     }
 }
 
@@ -73,8 +91,8 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let (body, frame) = this.engine.left();
-            slot::clear_in(frame, this.scope, body);
+            let (body, frame) = this.engine.left(this.scope);
+            slot::end_in(frame, this.scope, body);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Waiting for a scope to be cancelled: what runs and [`UntilCancelled`] share.
 
 use super::outcome::Cancelled;
+use super::reach::Way;
 use super::scope::Scope;
 use super::sweep::{attach, join};
 use super::tree::{Branch, TreeWaiter, WAITERS};
-use super::view::{View, expire};
+use super::view::View;
 use crate::sys::probe;
 use crate::sys::slot::{self, Relied};
 use crate::time::{Instant, Sleep};
@@ -83,7 +84,8 @@ impl Watch {
             }
             let mut sleep = this.sleep.as_mut().as_pin_mut().expect("set above");
             if sleep.as_mut().poll(cx).is_ready() {
-                expire_all(scope);
+                // Notes what has been reached; the caller looks at the flags.
+                let _ = scope.check_at(scope.now());
                 sleep.reset(Instant::NEVER);
                 return Poll::Ready(());
             }
@@ -104,7 +106,8 @@ impl Watch {
 ///
 /// A run that is polling on this stack with another waker may be blocked by an executor inside its body, and one that is
 /// polling elsewhere may be blocked too, so neither is relied on. An inline scope on the way then becomes a node, since it
-/// may be cancelled meanwhile by whoever has a reference to it. `owns`: the waiting future has the scope inside it, for its
+/// may be cancelled meanwhile by whoever has a reference to it. Behind a shield nobody is relied on: what is cancelled further
+/// out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting future has the scope inside it, for its
 /// body alone.
 fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
     let mut needs = Needs { branch: None, until: Instant::NEVER };
@@ -112,9 +115,10 @@ fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
     let mut fixed = scope.inline().is_some_and(|inline| !inline.is_loose());
     let mut at = scope;
     let mut view = scope.view();
+    let mut way = Way::DIRECT;
     loop {
         let mut relied = Relied::NoPoll;
-        if !owns {
+        if !owns && way.is_direct() {
             relied = slot::rely(view.mark(), waker, !fixed, |scope| view.is(scope));
             if relied == Relied::SameWaker && fixed {
                 return needs;
@@ -130,7 +134,9 @@ fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
         if relied == Relied::SameWaker {
             return needs;
         }
-        needs.until = needs.until.min(view.deadline());
+        let flags = view.flags();
+        needs.until = needs.until.min(way.reached(view.ends(flags)));
+        way = view.way(flags, way);
         let parent = at.borrowed_parent();
         fixed &= parent.is_some();
         owns = false;
@@ -139,14 +145,6 @@ fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
             (None, Some(parent)) => view = parent,
             (None, None) => return needs,
         }
-    }
-}
-
-/// Cancels those whose deadline was reached.
-fn expire_all(scope: &Scope) {
-    let now = scope.now();
-    for view in scope.view().up().filter(|view| view.is_late(now)) {
-        expire(view);
     }
 }
 

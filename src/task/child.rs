@@ -10,6 +10,7 @@ use crate::sys::thread::catch;
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Lock, Weak};
 use crate::wait::Seen;
+use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -153,6 +154,8 @@ pin_project! {
         body: Ward<F>,
         // None: it has ended.
         record: Option<Arc<Record<T, E>>>,
+        // How it ended, while groups that it left behind are waited for.
+        ending: Option<Box<(End<T>, How<E>)>>,
         begun: bool,
         // The waker that is noted in the group, and when it was (T4).
         seen: Seen,
@@ -166,9 +169,12 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(record) = this.record.take() {
-                let (end, how) = match clear(this.body.as_mut(), &record.scope) {
-                    Ok(()) => (End::Ended(Ended::Lost), How::Lost),
-                    Err(panic) => (End::Ended(Ended::Panicked), How::Panicked(panic)),
+                let body = this.body.as_mut();
+                let dropped = catch(|| body.end(&record.scope)).map_err(Panic::new);
+                let (end, how) = match (this.ending.take(), dropped) {
+                    (Some(ending), _) => *ending,
+                    (None, Ok(())) => (End::Ended(Ended::Lost), How::Lost),
+                    (None, Err(panic)) => (End::Ended(Ended::Panicked), How::Panicked(panic)),
                 };
                 record.ended(end, how);
             }
@@ -178,7 +184,7 @@ pin_project! {
 
 impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     pub(super) fn new(record: Arc<Record<T, E>>, body: F) -> Self {
-        Self { body: Ward::new(body), record: Some(record), begun: false, seen: Seen::NONE, epoch: 0 }
+        Self { body: Ward::new(body), record: Some(record), ending: None, begun: false, seen: Seen::NONE, epoch: 0 }
     }
 }
 
@@ -194,6 +200,16 @@ impl<F: Future<Output = Returned<T, E>>, T, E: Send + 'static> Future for Child<
         let mut this = self.project();
         let Some(record) = this.record.as_ref() else { return Poll::Ready(()) };
         let scope = &record.scope;
+        if this.ending.is_some() && this.body.as_mut().lingers(scope, cx) {
+            return Poll::Pending;
+        }
+        if let Some(ending) = this.ending.take() {
+            let (end, how) = *ending;
+            if let Some(record) = this.record.take() {
+                record.ended(end, how);
+            }
+            return Poll::Ready(());
+        }
         if !*this.begun {
             // Rule b. What is wrong by now is read from the flags below.
             *this.begun = scope.check().is_ok();
@@ -205,6 +221,8 @@ impl<F: Future<Output = Returned<T, E>>, T, E: Send + 'static> Future for Child<
         let (end, how) = match polled {
             Ok(Poll::Pending) => match rest(record, this.seen, this.epoch, cx) {
                 None => return Poll::Pending,
+                // Rule h.
+                Some(_) if this.body.as_mut().shelters(scope, cx) => return Poll::Pending,
                 Some(cancelled) => match clear(this.body.as_mut(), scope) {
                     Ok(()) => {
                         let from_above = !cancelled.is_own();
@@ -233,6 +251,10 @@ impl<F: Future<Output = Returned<T, E>>, T, E: Send + 'static> Future for Child<
                 (End::Ended(Ended::Panicked), How::Panicked(panic))
             }
         };
+        if this.body.as_mut().lingers(scope, cx) {
+            *this.ending = Some(Box::new((end, how)));
+            return Poll::Pending;
+        }
         if let Some(record) = this.record.take() {
             record.ended(end, how);
         }

@@ -6,7 +6,7 @@ use super::quiesced::Quiesced;
 use super::spawned::TaskGroup;
 use super::state::Core;
 use super::tally::{Policy, Verdict};
-use crate::cancel::{Outcome, OwnedRun, Reason, Scope};
+use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay};
 use crate::spawn::Spawn;
 use crate::sys::Arc;
 use crate::sys::probe::Id;
@@ -242,7 +242,7 @@ enum Stage<R, E> {
     /// That the scope around it drops this.
     Leaving {
         report: GroupReport<R, E>,
-        stayed: u8,
+        stay: Stay,
     },
     Over,
 }
@@ -280,11 +280,11 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for ReportGroup<F, R, E> {
                     });
                     let cancelled = if cut { scope.cause() } else { None };
                     let report = GroupReport { output: output.take(), failures, cancelled, count, won };
-                    *this.stage = Stage::Leaving { report, stayed: 0 };
+                    *this.stage = Stage::Leaving { report, stay: Stay::new() };
                 }
-                Stage::Leaving { report, stayed } => {
+                Stage::Leaving { report, stay } => {
                     // Rule e: it is for the scope around to say so, if its body is what this is part of.
-                    if report.is_cut_from_above() && scope.leaves_it_to_ancestors(stayed, cx) {
+                    if report.is_cut_from_above() && stay.stays(scope, cx) {
                         return Poll::Pending;
                     }
                     let Stage::Leaving { report, .. } = core::mem::replace(this.stage, Stage::Over) else {

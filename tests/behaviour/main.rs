@@ -16,7 +16,7 @@ mod task;
 mod time;
 mod work;
 
-use cancel::{ambient, deadlines, endings, nesting};
+use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
 use task::{background, failing, groups, leaving, starting};
 use time::{instants, intervals};
 
@@ -95,6 +95,39 @@ on_every_runtime! {
         g_cancelled_is_a_value_of_its_own
         k_a_waker_may_enter_the_scope_that_fires_it
         k_a_waker_that_panics_keeps_nobody_waiting
+    }
+    shields {
+        b_a_shield_entered_in_a_cancelled_scope_starts_its_body
+        g_through_a_shield_a_deadline_counts_as_one_later_by_the_budget
+        g_through_a_shield_cancelled_counts_from_when_it_was_held_back
+        h_a_cancelled_run_keeps_its_body_until_the_shield_inside_is_over
+        h_a_budget_ends_what_takes_too_long
+        h_the_budget_may_be_raised_and_lowered_while_somebody_waits
+        h_a_shield_hides_ancestors_only
+        h_a_shield_covers_the_future_it_wraps_and_no_longer
+        h_a_shield_holds_among_others_of_the_same_body
+        e_what_runs_beside_a_shield_stays_without_being_polled_for_nothing
+        h_behind_a_block_on_nobody_waits_for_ever
+        h_a_shield_that_moves_to_another_task_lets_the_first_go
+        h_shields_in_the_current_scope
+        i_a_foreign_drop_defeats_a_shield_and_what_is_deferred_survives_it
+    }
+    graces {
+        j_during_a_grace_what_has_begun_goes_on_and_may_begin_scopes
+        j_all_who_watch_are_told_at_once
+        j_the_first_reason_stays_and_the_earlier_end_counts
+        j_a_shield_hides_a_grace_and_its_end_counts_later
+        j_a_grace_that_ends_unnoticed_is_noticed_by_the_clock
+    }
+    cleanups {
+        a_cleanup_follows_a_body_that_is_cut_short
+        a_cleanup_follows_nothing_else
+        a_cleanup_can_not_hold_the_program_up_for_longer_than_its_budget
+        e_cleanups_are_done_from_inside_outwards_before_the_outermost_goes
+        e_two_cleanups_side_by_side_are_both_done
+        a_cleanup_of_a_scope_that_is_cancelled_itself_lets_the_body_around_go_on
+        a_scope_waits_for_what_was_left_behind_before_it_moves_on
+        what_was_left_behind_elsewhere_keeps_nobody_waiting
     }
     ambient {
         a_scope_is_current_during_poll_and_drop

@@ -70,6 +70,12 @@ impl<S: Spawner> Cx<S> {
         self.sim.is_some()
     }
 
+    /// Milliseconds until a deadline that is to be reached after what precedes it has begun: [`SOON`] on a real runtime, two in
+    /// the simulator.
+    pub(crate) fn soon(&self) -> u64 {
+        if self.exact() { 2 } else { SOON }
+    }
+
     pub(crate) fn sleep(&self, millis: u64) -> Sleep {
         self.time.sleep(ms(millis))
     }

@@ -14,6 +14,10 @@ crate::sweeps! {
     "cancel::MoveOn" => move_on,
     "cancel::Fail" => fail,
     "cancel::UntilCancelled" => cancelled,
+    "cancel::UntilDraining" => draining,
+    "cancel::Scope::shield" => shield_in,
+    "cancel::Shield" => shield,
+    "cancel::Cleanup" => cleanup,
 }
 
 /// A body that notices what becomes of it, and ends in time or does not, as the oracle chooses.
@@ -133,4 +137,79 @@ async fn cancelled(sim: Sim) {
     for other in others {
         assert_eq!(other.await.reason().text(), Some("enough"));
     }
+}
+
+/// The grace comes all the same, and its end.
+async fn draining(sim: Sim) {
+    let scope = Scope::new(sim.time());
+    let other = sim.spawn("other", scope.child().draining());
+    let (handle, task) = (scope.clone(), sim.clone());
+    let canceller = sim.spawn("canceller", async move {
+        task.yield_now().await;
+        handle.cancel_with_grace("enough", ms(3))
+    });
+    let reason = sim.cancel_at_each(scope.draining()).await;
+    assert!(reason.is_none_or(|reason| reason.text() == Some("enough")));
+    assert!(canceller.await);
+    assert_eq!(other.await.text(), Some("enough"));
+    assert_eq!(scope.cancelled().await.reason().text(), Some("enough"));
+    assert_eq!(sim.time().pending(), 0);
+}
+
+/// A child that is cancelled after a millisecond, and the task that does so.
+fn cancelled_soon(sim: &Sim, scope: &Scope) -> (Scope, wakeful::sim::JoinHandle<()>) {
+    let (child, time) = (scope.child(), sim.time());
+    let canceller = child.clone();
+    let task = sim.spawn("canceller", async move {
+        time.sleep(ms(1)).await;
+        canceller.cancel("enough");
+    });
+    (child, task)
+}
+
+/// The run around it ends, as soon as nothing is held back any more.
+async fn shield_in(sim: Sim) {
+    let body = Body::new(sim.clone());
+    let (child, canceller) = cancelled_soon(&sim, &body.scope);
+    let budget = ms([1, 3][sim.choose(2)]);
+    let outcome = child.run(async {
+        sim.cancel_at_each(child.shield(budget, body.body())).await;
+        std::future::pending::<()>().await
+    });
+    assert!(outcome.await.is_cancelled());
+    canceller.await;
+    body.check().await;
+}
+
+async fn shield(sim: Sim) {
+    let body = Body::new(sim.clone());
+    let (child, canceller) = cancelled_soon(&sim, &body.scope);
+    let outcome = child.run(async {
+        let run = body.body();
+        let shielded = wakeful::shield(ms(2), async { run(&wakeful::cancel::current().unwrap()).await });
+        sim.cancel_at_each(shielded).await;
+        assert!(wakeful::cancel::current().unwrap().same(&child));
+        std::future::pending::<()>().await
+    });
+    assert!(outcome.await.is_cancelled());
+    canceller.await;
+    body.check().await;
+}
+
+/// What runs after the body is gone too.
+async fn cleanup(sim: Sim) {
+    let body = Body::new(sim.clone());
+    let (child, canceller) = cancelled_soon(&sim, &body.scope);
+    let outcome = child.run(async {
+        let (inner, held) = (child.child(), body.held.clone());
+        let after = async |_| {
+            let _held = held;
+            inner.sleep(ms(2)).await;
+        };
+        sim.cancel_at_each(inner.run(body.body()(&inner)).cleanup(after, ms(3))).await;
+        std::future::pending::<()>().await
+    });
+    assert!(outcome.await.is_cancelled());
+    canceller.await;
+    body.check().await;
 }

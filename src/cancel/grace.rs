@@ -1,0 +1,121 @@
+//! Winding down before the end.
+
+use super::reason::Reason;
+use super::scope::Scope;
+use super::tree::{self, CANCELLED, DRAINING};
+use super::view::View;
+use super::watch::Watch;
+use crate::sys::probe;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use pin_project_lite::pin_project;
+
+impl Scope {
+    /// Cancels the scope `grace` from now, and lets everybody inside know at once. False: it had begun before, or the scope
+    /// was cancelled; the first reason stays, and the earlier end counts.
+    ///
+    /// During the grace [`draining`](Self::draining) resolves and [`is_draining`](Self::is_draining) is true, and groups,
+    /// workers and queues that belong to the scope take nothing new. What has begun goes on, and may begin scopes of its own;
+    /// the [effective deadline](Self::effective_deadline) is the end of the grace, so that nothing is tried that would take
+    /// longer. At its end the scope is [cancelled](Self::cancel) with `reason`. [`Duration::MAX`] never ends by itself; a
+    /// [`cancel`](Self::cancel) ends it at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{Reason, ReasonKind, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (program, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let scope = program.child();
+    ///     let polite = sim.spawn("polite", async move {
+    ///         scope.run(async {
+    ///             scope.draining().await;
+    ///             scope.sleep(second).await; // finishes what it is at
+    ///             "bye"
+    ///         }).await
+    ///     });
+    ///     let scope = program.child();
+    ///     let busy = sim.spawn("busy", async move { scope.run(scope.sleep(Duration::MAX)).await });
+    ///     sim.idle().await;
+    ///     assert!(program.cancel_with_grace(Reason::shutdown(), 5 * second));
+    ///     assert!(program.is_draining() && !program.is_cancelled());
+    ///     assert_eq!(polite.await.done(), Some("bye"));
+    ///     let cut = busy.await.into_result().unwrap_err();
+    ///     assert_eq!(cut.reason().kind(), ReasonKind::Shutdown);
+    ///     assert_eq!(sim.now().as_nanos(), 5_000_000_000);
+    /// });
+    /// ```
+    pub fn cancel_with_grace(&self, reason: impl Into<Reason>, grace: Duration) -> bool {
+        let now = self.now();
+        match grace {
+            Duration::ZERO => tree::cancel(&self.branch(), reason.into(), now),
+            _ => tree::drain(&self.branch(), reason.into(), now + grace),
+        }
+    }
+
+    /// Whether nothing new is to be begun here: a grace of this scope, or of one around it, has begun, or it is cancelled.
+    ///
+    /// Reads flags, never the clock. It does not become false again. What a [shield](Self::shield) hides does not count.
+    #[inline]
+    pub fn is_draining(&self) -> bool {
+        self.view().any(DRAINING | CANCELLED)
+    }
+
+    /// Why nothing new is to be begun here; none, if [that is not so](Self::is_draining). The outermost scope concerned
+    /// gives the reason.
+    pub fn drain_reason(&self) -> Option<Reason> {
+        let concerned = self.view().up().filter(|view| view.flags() & (DRAINING | CANCELLED) != 0).last()?;
+        match concerned {
+            View::Shared(branch) => tree::drains(branch),
+            View::Inline(inline) => inline.reason(),
+        }
+    }
+
+    /// Waits until [nothing new is to be begun](Self::is_draining), and gives the reason.
+    ///
+    /// For bodies that end by themselves when they are told. See [`cancel_with_grace`](Self::cancel_with_grace).
+    pub fn draining(&self) -> UntilDraining {
+        UntilDraining { scope: self.clone(), watch: Watch::new() }
+    }
+}
+
+pin_project! {
+    /// Waits until nothing new is to be begun in a scope; made by [`Scope::draining`].
+    ///
+    /// # Cancel safety
+    /// Dropping it changes nothing; the grace is not missed, being a state.
+    #[must_use = "it waits for nothing unless it is awaited"]
+    pub struct UntilDraining {
+        scope: Scope,
+        #[pin]
+        watch: Watch,
+    }
+}
+
+impl Future for UntilDraining {
+    type Output = Reason;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
+        let mut this = self.project();
+        loop {
+            if let Some(reason) = this.scope.drain_reason() {
+                this.watch.clear();
+                return Poll::Ready(reason);
+            }
+            if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
+                probe::waiting("draining", None, u64::MAX);
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for UntilDraining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilDraining").field("scope", &self.scope).finish()
+    }
+}

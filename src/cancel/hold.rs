@@ -1,0 +1,226 @@
+//! What a run has to wait for although its scope is cancelled or its body is done: shields inside its body, and groups that
+//! were left behind there.
+//!
+//! # Invariants
+//!
+//! - **H1** A hold is a node below the scopes whose runs it concerns. It is in force while its flag `SHIELD` is raised.
+//! - **H2** Each scope around a hold lists it with the number of the run concerned: one that was polling on the same stack,
+//!   or was dropping its body, when the hold was placed. Its flag `HOLDS` is raised while the list is not empty.
+//! - **H3** Who waits for a hold stands in the line `WAITERS` of its node, and looks at the flag after joining; whoever lowers
+//!   the flag sweeps the node afterwards.
+
+use super::reach::Cover;
+use super::scope::Scope;
+use super::sweep::join;
+use super::tree::{self, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
+use super::view::View;
+use crate::sys::slot;
+use crate::sys::{Arc, Weak};
+use crate::wait::Seen;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+use core::pin::Pin;
+use core::task::Waker;
+use pin_project_lite::pin_project;
+
+/// An entry in a scope's list.
+pub(super) struct Hold {
+    run: usize,
+    kind: Kind,
+    node: Weak<Branch>,
+}
+
+/// What a hold keeps from happening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The run does not drop its body.
+    Shield,
+    /// The run does not end.
+    Group,
+    /// Nothing; it says that the run ends by itself, whatever is cancelled around it, since something is done afterwards.
+    Cleanup,
+}
+
+/// Lists the hold `node` with each run on this stack whose scope is around it (H2).
+pub(super) fn place(node: &Arc<Branch>, kind: Kind) {
+    let mut at = node.shared.parent();
+    while let Some(scope) = at {
+        let is = |host: &Scope| View::Shared(scope).is(host);
+        slot::each_run(&scope.shared.mark, is, |run| list(scope, run, kind, node));
+        at = scope.shared.parent();
+    }
+}
+
+/// Lists the hold `node` with a run of `scope`.
+pub(super) fn list(scope: &Branch, run: usize, kind: Kind, node: &Arc<Branch>) {
+    let hold = Hold { run, kind, node: Arc::downgrade(node) };
+    scope.with(|held| {
+        held.state.holds().push(hold);
+        held.shared.change(HOLDS, 0);
+    });
+}
+
+/// Takes the hold `node` off all lists.
+pub(super) fn lift(node: &Branch) {
+    let mut at = node.shared.parent();
+    while let Some(scope) = at {
+        remove(scope, |hold| core::ptr::eq(hold.node.as_ptr(), node));
+        at = scope.shared.parent();
+    }
+}
+
+/// Forgets what is listed with a run that is over.
+pub(super) fn forget(scope: &Scope, run: usize) {
+    if let View::Shared(branch) = scope.view() {
+        remove(branch, |hold| hold.run == run);
+    }
+}
+
+fn remove(scope: &Branch, is: impl Fn(&Hold) -> bool) {
+    while scope.look().flags() & HOLDS != 0 {
+        // Dropped outside the lock, as it may free the node.
+        let removed = scope.with(|held| {
+            let holds = held.state.holds();
+            let removed = holds.iter().position(&is).map(|at| holds.swap_remove(at));
+            let rest = if holds.is_empty() { HOLDS } else { 0 };
+            held.shared.change(0, rest);
+            removed
+        });
+        if removed.is_none() {
+            return;
+        }
+    }
+}
+
+/// A hold in force of this kind that concerns a run of `view`.
+pub(super) fn find(view: View<'_>, run: usize, kind: Kind) -> Option<Arc<Branch>> {
+    let View::Shared(branch) = view else { return None };
+    if branch.look().flags() & HOLDS == 0 {
+        return None;
+    }
+    let found: Vec<Weak<Branch>> = branch.with(|held| {
+        let holds = held.state.holds().iter();
+        holds.filter(|hold| hold.run == run && hold.kind == kind).map(|hold| hold.node.clone()).collect()
+    });
+    found.into_iter().filter_map(|node| node.upgrade()).find(|node| is_in_force(node))
+}
+
+fn is_in_force(node: &Branch) -> bool {
+    node.look().flags() & SHIELD != 0
+}
+
+/// Waits for holds, with a place in line that is made when it is first needed.
+pub(super) struct Rest(Option<Pin<Box<Spot>>>);
+
+pin_project! {
+    struct Spot {
+        #[pin]
+        waiter: TreeWaiter,
+        seen: Seen,
+    }
+}
+
+/// What became of waiting for a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rested {
+    /// The waker is registered; it was not before.
+    Began,
+    /// It was registered before.
+    GoesOn,
+    /// The hold is not in force any more.
+    Over,
+}
+
+impl Rest {
+    pub(super) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Registers `waker` until `node` is not in force any more (H3).
+    pub(super) fn poll(&mut self, node: Arc<Branch>, waker: &Waker) -> Rested {
+        let right = self.0.as_ref().is_some_and(|spot| core::ptr::eq(&**spot.waiter.home(), &*node));
+        if !right {
+            self.0 = Some(Box::pin(Spot { waiter: TreeWaiter::new(node, None), seen: Seen::NONE }));
+        }
+        let spot = self.0.as_mut().expect("made above").as_mut().project();
+        let waiter = spot.waiter.as_ref();
+        if !(waiter.is_waiting() && spot.seen.is(waker)) {
+            let waker = waker.clone();
+            *spot.seen = Seen::of(&waker);
+            let old = waiter.with(|seat| match seat.is_waiting() {
+                true => seat.set_waker(waker),
+                false => join(seat, WAITERS, Some(waker)),
+            });
+            drop(old);
+        }
+        match (is_in_force(waiter.home()), right) {
+            (true, true) => Rested::GoesOn,
+            (true, false) => Rested::Began,
+            (false, _) => Rested::Over,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Keeps the runs around it from ending, as long as it lives; made by [`Scope::keep_open`].
+#[must_use = "the runs end without waiting once this is dropped"]
+pub struct KeepOpen(Arc<Branch>);
+
+impl Drop for KeepOpen {
+    fn drop(&mut self) {
+        tree::uncover(&self.0);
+    }
+}
+
+impl fmt::Debug for KeepOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeepOpen").finish_non_exhaustive()
+    }
+}
+
+impl Scope {
+    /// Keeps the runs of this scope, and of those around it, from ending before what is returned is dropped: those that are
+    /// polling, or dropping their bodies, where this is called. Their bodies end when it is time; it is the moving on that
+    /// waits.
+    ///
+    /// For whoever starts tasks and is dropped before they are gone: a group does this in its destructor, so that nothing
+    /// which follows the scope meets what was left behind. Where no run is on the way, there is nobody to wait.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{KeepOpen, Scope};
+    /// use wakeful::sim::Sim;
+    ///
+    /// /// Starts a task, and leaves it behind.
+    /// struct Starts(Scope, Sim);
+    /// impl Drop for Starts {
+    ///     fn drop(&mut self) {
+    ///         let (open, sleep): (KeepOpen, _) = (self.0.keep_open(), self.1.time().sleep(Duration::from_secs(2)));
+    ///         drop(self.1.spawn("left behind", async move {
+    ///             sleep.await;
+    ///             drop(open);
+    ///         }));
+    ///     }
+    /// }
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let outcome = scope.move_on_after(second, async |s| {
+    ///         let _starts = Starts(s.clone(), sim.clone());
+    ///         std::future::pending::<()>().await;
+    ///     });
+    ///     assert!(outcome.await.is_cancelled());
+    ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000, "one second later the body ends, and what it started after two more");
+    /// });
+    /// ```
+    pub fn keep_open(&self) -> KeepOpen {
+        let node = tree::shield(self.branch(), Cover::NONE);
+        place(&node, Kind::Group);
+        KeepOpen(node)
+    }
+}

@@ -1,0 +1,173 @@
+//! Scopes that hide what is further out, for as long as their budget lasts.
+
+use super::hold::{self, Kind};
+use super::outcome::Outcome;
+use super::reach::Cover;
+use super::run::Run;
+use super::scope::Scope;
+use super::stay::refuse;
+use super::sweep::sweep;
+use super::tree::{self, Branch};
+use crate::sys::{Arc, slot};
+use core::fmt;
+use core::future::Future;
+use core::pin::pin;
+use core::time::Duration;
+
+/// A shield in use: its scope hides what is further out, and the runs around it keep their bodies, until this is dropped.
+pub(super) struct Shelter {
+    scope: Scope,
+    /// The innermost run around it when it was last listed with those around it.
+    within: Option<usize>,
+}
+
+impl Shelter {
+    /// A shield inside `scope`, from now on.
+    pub(super) fn new(scope: &Scope, budget: Duration) -> Self {
+        let cover = Cover { entered: scope.now(), budget };
+        Self { scope: Scope::of(tree::shield(scope.branch(), cover)), within: None }
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// To be called at each poll: the runs that are polling around it may be others than the last time.
+    pub(super) fn place(&mut self) {
+        self.place_with(|_| {});
+    }
+
+    /// The same for what is done after a run of the scope around it, which ends by itself then.
+    pub(super) fn place_for(&mut self, run: usize) {
+        self.place_with(|node| {
+            let scope = node.shared.parent().expect("a shield is inside a scope");
+            hold::list(scope, run, Kind::Cleanup, node);
+        });
+    }
+
+    fn place_with(&mut self, also: impl FnOnce(&Arc<Branch>)) {
+        let within = slot::innermost::<Scope>();
+        if self.within != Some(within) {
+            let node = self.scope.branch();
+            let moved = self.within.replace(within).is_some();
+            if moved {
+                hold::lift(&node);
+            }
+            hold::place(&node, Kind::Shield);
+            also(&node);
+            if moved {
+                // The runs that it was in may wait for it, and need not any more.
+                sweep(&node);
+            }
+        }
+    }
+}
+
+impl Drop for Shelter {
+    fn drop(&mut self) {
+        tree::uncover(&self.scope.branch());
+    }
+}
+
+/// The error of [`Scope::set_budget`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAShield;
+
+impl fmt::Display for NotAShield {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the scope is no shield: only the scope that the body of `shield` receives has a budget")
+    }
+}
+
+impl core::error::Error for NotAShield {}
+
+impl Scope {
+    /// Runs `body` in a scope inside this one that hides the cancelling of this scope and of those around it for `budget`.
+    ///
+    /// For what must not be cut short in the middle: a commit, a farewell to a peer, giving something back. The budget counts
+    /// from the instant at which the shield first holds a cancelling back, or from its beginning, if the scope is cancelled
+    /// already: a shield is begun all the same. [`Duration::MAX`] is no limit. The inner scope's own
+    /// [`cancel`](Self::cancel) and deadline act as ever.
+    ///
+    /// While it holds, runs further out that are cancelled keep their bodies: the poll stack of this future, whole, goes on
+    /// until the shield is over and then ends at the next `Pending`. Tasks elsewhere whose scopes lie inside the shield's are
+    /// covered for the same time; those that lie beside it are not.
+    ///
+    /// # Time
+    /// Counted by the scope's clock. Inside, the [effective deadline](Self::effective_deadline) takes the budget into
+    /// account.
+    ///
+    /// # Cancel safety
+    /// A shield holds against the scopes of this crate. It can't hold against whoever drops the future, a `select!`, an
+    /// abort, a runtime that ends: the body is dropped with it. What must survive that is to be
+    /// [deferred](super::defer) to a task.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{Deadline, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let outcome = scope.move_on_after(second, async |s| {
+    ///         s.shield(5 * second, async |s| {
+    ///             assert_eq!(s.effective_deadline(), Deadline::At(sim.now() + 6 * second));
+    ///             s.sleep(3 * second).await; // a farewell that takes longer than there is time
+    ///         }).await.done().expect("within the budget");
+    ///         s.sleep(second).await;
+    ///         unreachable!("what follows the shield is not protected");
+    ///     }).await;
+    ///     assert!(outcome.is_cancelled());
+    ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000);
+    /// });
+    /// ```
+    pub async fn shield<T>(&self, budget: Duration, body: impl AsyncFnOnce(&Scope) -> T) -> Outcome<T> {
+        let mut shelter = Shelter::new(self, budget);
+        shelter.place();
+        let scope = shelter.scope().clone();
+        if scope.check().is_err() {
+            return refuse(&scope).await;
+        }
+        let mut run = pin!(Run::checked(&scope, body(&scope)));
+        core::future::poll_fn(|cx| {
+            shelter.place();
+            run.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Changes the budget of a shield: of the scope that the body of [`shield`](Self::shield) receives.
+    ///
+    /// It may be raised and lowered at any time, also while the shield holds something back, and by whoever has a handle. It
+    /// counts from the same instant as before. What has come through the shield has come through for good.
+    ///
+    /// # Errors
+    /// [`NotAShield`], if the scope is none.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::{NotAShield, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     assert_eq!(scope.set_budget(second), Err(NotAShield));
+    ///     scope.cancel("over");
+    ///     let outcome = scope.shield(2 * second, async |s| {
+    ///         s.sleep(second).await;
+    ///         s.set_budget(3 * second).unwrap();
+    ///         s.sleep(9 * second).await;
+    ///     });
+    ///     assert!(outcome.await.is_cancelled());
+    ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000);
+    /// });
+    /// ```
+    pub fn set_budget(&self, budget: Duration) -> Result<(), NotAShield> {
+        if tree::set_budget(&self.branch(), budget) { Ok(()) } else { Err(NotAShield) }
+    }
+
+    /// The budget of a shield; none, if the scope is no shield.
+    pub fn budget(&self) -> Option<Duration> {
+        tree::cover(&self.branch()).map(|cover| cover.budget)
+    }
+}

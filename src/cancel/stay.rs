@@ -1,0 +1,126 @@
+//! Rule e: who ends what along one poll stack, and what a run that is to end still waits for.
+
+use super::hold::{self, Kind, Rest, Rested};
+use super::outcome::Outcome;
+use super::scope::Scope;
+use super::tree::{Branch, CANCELLED, HOLDS};
+use super::view::View;
+use crate::sys::Arc;
+use crate::sys::slot;
+use core::task::{Context, Poll};
+
+/// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
+/// has not after so many polls is blocked by an executor that polls this run from inside it.
+const STAYS: u8 = 64;
+
+/// What a run of a cancelled scope keeps between polls.
+pub(crate) struct Stay {
+    times: u8,
+    rest: Rest,
+}
+
+impl Stay {
+    pub(crate) const fn new() -> Self {
+        Self { times: 0, rest: Rest::new() }
+    }
+
+    /// Whether the run of a cancelled scope leaves it to the run of an ancestor to drop it.
+    ///
+    /// While a shield keeps that one from doing so, it is waited for.
+    pub(crate) fn stays(&mut self, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        loop {
+            match polled_by_cancelled(scope) {
+                Ancestor::Sheltered(shield) => {
+                    if self.rest.poll(shield, cx.waker()) != Rested::Over {
+                        return true;
+                    }
+                }
+                Ancestor::Ends if self.times < STAYS => {
+                    self.times += 1;
+                    // Should the ancestor's run not drop this one, whoever polls it next must come again.
+                    cx.waker().wake_by_ref();
+                    return true;
+                }
+                Ancestor::Ends | Ancestor::None => return false,
+            }
+        }
+    }
+
+    /// Whether a run of a cancelled scope keeps its body because of a shield inside it.
+    pub(super) fn shelters(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
+        let held = self.holds(scope, run, Kind::Shield, cx);
+        if held == Some(Rested::Began) {
+            // What was polled before the scope was cancelled may have relied on this run to tell it.
+            cx.waker().wake_by_ref();
+        }
+        held.is_some()
+    }
+
+    /// Whether a run without a body has to wait for groups that were left behind in it.
+    pub(super) fn lingers(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
+        self.holds(scope, run, Kind::Group, cx).is_some()
+    }
+
+    fn holds(&mut self, scope: &Scope, run: usize, kind: Kind, cx: &mut Context<'_>) -> Option<Rested> {
+        loop {
+            let node = hold::find(scope.view(), run, kind)?;
+            match self.rest.poll(node, cx.waker()) {
+                Rested::Over => {}
+                rested => return Some(rested),
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rest.clear();
+    }
+}
+
+/// What the run of a cancelled ancestor does that is polling on this stack.
+enum Ancestor {
+    /// There is none.
+    None,
+    /// It drops its body after this poll.
+    Ends,
+    /// It, or one that it leaves that to, waits for a shield.
+    Sheltered(Arc<Branch>),
+}
+
+/// Looks from the inside outwards for runs of cancelled scopes that poll on this stack, among them another run of the scope
+/// itself. Each leaves it to the next to end, but one that has something to do afterwards.
+fn polled_by_cancelled(scope: &Scope) -> Ancestor {
+    let (mut cancelled, mut holds) = (0, false);
+    for (at, view) in scope.view().up().enumerate() {
+        let flags = view.flags();
+        // All up to the outermost that is flagged are cancelled, and none beyond it.
+        cancelled = if flags & CANCELLED != 0 { at + 1 } else { cancelled };
+        holds |= flags & HOLDS != 0;
+    }
+    let mut found = Ancestor::None;
+    let path = scope.view().up().take(cancelled);
+    slot::polls_along(
+        path,
+        View::mark,
+        |view, host: &Scope| view.is(host),
+        |view, run| {
+            let shield = if holds { hold::find(view, run, Kind::Shield) } else { None };
+            // Without holds anywhere the first says all.
+            let more = holds && shield.is_none() && hold::find(view, run, Kind::Cleanup).is_none();
+            found = shield.map_or(Ancestor::Ends, Ancestor::Sheltered);
+            more
+        },
+    );
+    found
+}
+
+/// Ends a run that may not begin, as rule e has it.
+pub(super) async fn refuse<T>(scope: &Scope) -> Outcome<T> {
+    let mut stay = Stay::new();
+    core::future::poll_fn(|cx| if stay.stays(scope, cx) { Poll::Pending } else { Poll::Ready(cut(scope)) }).await
+}
+
+/// Says why a scope is cancelled.
+#[cold]
+pub(super) fn cut<T>(scope: &Scope) -> Outcome<T> {
+    Outcome::Cancelled(scope.outermost().expect("the scope is cancelled"))
+}
