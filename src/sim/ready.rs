@@ -47,6 +47,9 @@ fn below(bit: u32) -> u64 {
     (1 << bit) - 1
 }
 
+/// One in each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
 /// The number of the `k`-th set bit, of more than `k`.
 #[inline]
 fn select(word: u64, mut k: u32) -> u32 {
@@ -54,11 +57,10 @@ fn select(word: u64, mut k: u32) -> u32 {
     let pairs = word - ((word >> 1) & 0x5555_5555_5555_5555);
     let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
     let bytes = (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
-    let sums = bytes.wrapping_mul(0x0101_0101_0101_0101);
-    let mut shift = 0;
-    while ((sums >> shift) & 0xff) as u32 <= k {
-        shift += 8;
-    }
+    let sums = bytes.wrapping_mul(ONES);
+    // The top bit of each byte up to whose end there are more than `k`; no sum is above 64, so nothing is carried.
+    let more = (sums + u64::from(0x7f - k) * ONES) & ONES << 7;
+    let shift = more.trailing_zeros() & !7;
     k -= ((sums << 8 >> shift) & 0xff) as u32;
     let mut rest = word >> shift;
     for _ in 0..k {
@@ -116,6 +118,12 @@ impl Ready {
     #[inline]
     pub(super) fn take(&mut self, cursor: u32, k: usize) -> u32 {
         let (mut rank, bit) = self.spot(cursor);
+        if self.words.len() == 1 {
+            // Turned so that the first bit is the one that follows the cursor's.
+            let turn = bit + 1;
+            let bit = (select(self.words[0].rotate_right(turn), k as u32) + turn) % u64::BITS;
+            return self.clear(0, bit);
+        }
         let after = self.words[rank] & !(below(bit) << 1 | 1);
         let ones = after.count_ones() as usize;
         let bit = if k < ones {
@@ -124,6 +132,12 @@ impl Ready {
             let k = self.walk(&mut rank, k - ones);
             select(self.words[rank], k as u32)
         };
+        self.clear(rank, bit)
+    }
+
+    /// Clears a bit that is set. Gives whose it is.
+    #[inline]
+    fn clear(&mut self, rank: usize, bit: u32) -> u32 {
         self.words[rank] &= !(1 << bit);
         self.groups[rank / GROUP] -= 1;
         self.count -= 1;
