@@ -197,7 +197,7 @@ impl Core {
             }
             TaskState::Ready | TaskState::Running => Vec::new(),
         };
-        let (name, path, node) = (said.name.clone(), meta.path.to_string(), self.node_name(meta.node));
+        let (name, path, node) = (said.name.to_string(), meta.path.to_string(), self.node_name(meta.node));
         let &Meta { background, since, polls, .. } = meta;
         TaskInfo { key: meta.key, name, path, node, made: said.made, background, state, since, polls, waits }
     }

@@ -11,10 +11,11 @@ use super::meta::Meta;
 use super::node::Machines;
 use super::oracle::{Source, fold};
 use super::report::Failure;
+use super::spare::Spare;
 use super::trace::{Outcome, Recorder, Trace};
 use super::twist::{Chance, Dropped, Twists};
 use super::wakers::Own;
-use super::world::{Core, Incoming, Next, ROOT, SimClock, World};
+use super::world::{Core, Incoming, Next, ROOT, World};
 use crate::spawn::Task;
 use crate::sys::hush::hush;
 use crate::sys::probe::{self, Access, Resource, Wait};
@@ -114,9 +115,9 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions } =
         settings;
     let Conditions { faults, autojump, foreign } = conditions;
-    let clock = SimClock::new();
-    let time = Time::new(clock.clone());
-    let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists);
+    let mut spare = Spare::take();
+    let (clock, time) = spare.clock();
+    let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists, &mut spare);
     core.record(trace);
     core.sites = locates.then(Box::default);
     core.watched = watcher.is_some();
@@ -124,7 +125,8 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     core.foreign = Foreign::new(foreign);
     let world = Arc::new(World { core: Lock::new(core), clock, locates, home: Home::here() });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
-    let (entries, incoming, waits, print) = (Vec::new(), Vec::new(), Vec::new(), Footprint::default());
+    let (entries, incoming) = (core::mem::take(&mut spare.entries), core::mem::take(&mut spare.incoming[1]));
+    let (waits, print) = (Vec::new(), Footprint::default());
     let (shared, machines, fresh) = (world.clone(), Machines::default(), twists.fresh);
     let mut exec = Exec {
         world: shared,
@@ -156,7 +158,9 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     probe::count(true);
     let _counting = Counting;
     // The bottom of a poll stack: scopes around this call have no say inside.
-    hooks::enter(world, || slot::barrier(|| exec.run(max_steps)))
+    let ended = hooks::enter(world, || slot::barrier(|| exec.run(max_steps)));
+    exec.leave(spare);
+    ended
 }
 
 impl Exec<'_> {
@@ -279,7 +283,7 @@ impl Exec<'_> {
                 return false;
             }
             let (id, polls) = (*key, if after { *polls } else { polls.wrapping_sub(1) });
-            let (name, made) = (said.name.clone(), said.made);
+            let (name, made) = (said.name.to_string(), said.made);
             core.cancels(Chance { id, polls, after }, || Dropped { name, made, polls, after })
         })
     }
@@ -317,6 +321,18 @@ impl Exec<'_> {
         }
         self.print = print;
         pending
+    }
+
+    /// Leaves what can be used again to the next run, unless somebody still has a handle to this one.
+    fn leave(self, mut spare: Spare) {
+        let Self { world, time, mut entries, incoming, .. } = self;
+        entries.clear();
+        (spare.entries, spare.incoming[1]) = (entries, incoming);
+        let Some(world) = Arc::into_inner(world) else { return };
+        world.core.with(|core| core.give_back(&mut spare));
+        let World { core, clock, .. } = world;
+        drop(core);
+        spare.leave(clock, time);
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! What a body is given.
 
 use super::dump::Dump;
-use super::join::JoinHandle;
+use super::join::{Finishing, JoinHandle};
 use super::lull::{Lull, YieldNow};
 use super::meta::Nature;
 use super::oracle::Rng;
@@ -98,7 +98,7 @@ impl Sim {
         nature: Nature,
     ) -> JoinHandle<T> {
         let (handle, finish) = JoinHandle::new();
-        let task = Task::new(async move { finish.with(future.await) }).named(name);
+        let task = Task::new(Finishing::new(future, finish)).named(name);
         self.world.spawn(task, Nature { handle: handle.number(), ..nature });
         handle
     }

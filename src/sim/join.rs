@@ -5,7 +5,8 @@ use crate::sys::{Arc, Lock};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
+use pin_project_lite::pin_project;
 
 struct State<T> {
     output: Option<T>,
@@ -82,6 +83,39 @@ impl<T> Finish<T> {
 impl<T> Drop for Finish<T> {
     fn drop(&mut self) {
         self.end(End::Dropped, None);
+    }
+}
+
+pin_project! {
+    /// A task's future, which gives its output to the handle. Once it is done it is dropped before anybody is told.
+    ///
+    /// Written by hand, since an `async` block would have room for it twice.
+    pub(super) struct Finishing<F: Future> {
+        #[pin]
+        future: Option<F>,
+        finish: Option<Finish<F::Output>>,
+    }
+}
+
+impl<F: Future> Finishing<F> {
+    pub(super) fn new(future: F, finish: Finish<F::Output>) -> Self {
+        Self { future: Some(future), finish: Some(finish) }
+    }
+}
+
+impl<F: Future> Future for Finishing<F> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut().expect("a task is not polled after its end");
+        let output = ready!(future.poll(cx));
+        this.future.set(None);
+        if let Some(finish) = this.finish.take() {
+            finish.with(output);
+        }
+        Poll::Ready(())
     }
 }
 

@@ -5,7 +5,7 @@ use super::oracle::{Rng, mix};
 use super::path::Path;
 use crate::spawn::Task;
 use crate::sys::probe::Wait;
-use alloc::string::String;
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::panic::Location;
 
@@ -59,10 +59,10 @@ impl Meta {
     }
 }
 
-/// What reports say of a task besides. The buffers serve one tenant of a number after another.
+/// What reports say of a task besides. The buffer serves one tenant of a number after another.
 #[derive(Default)]
 pub(super) struct Said {
-    pub(super) name: String,
+    pub(super) name: Cow<'static, str>,
     pub(super) made: Option<&'static Location<'static>>,
     /// The number of the handle by which others wait for its end; 0 if there is none.
     pub(super) handle: u32,
@@ -72,12 +72,11 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn root() -> Self {
-        Self { name: String::from("root"), ..Self::default() }
+        Self { name: Cow::Borrowed("root"), ..Self::default() }
     }
 
     pub(super) fn renew(&mut self, task: &Task, handle: u32) {
-        self.name.clear();
-        self.name.push_str(task.name());
+        self.name = task.name_to_keep();
         self.made = Some(task.made());
         self.handle = handle;
         self.waits.clear();

@@ -187,6 +187,7 @@
 
 mod bounding;
 mod builder;
+mod clock;
 mod dump;
 mod effort;
 mod ending;
@@ -217,6 +218,7 @@ mod shrink;
 mod sites;
 mod skew;
 mod sleep_sets;
+mod spare;
 mod strategy;
 mod supply;
 mod sweep;

@@ -1,12 +1,13 @@
 //! Nodes: machines of a run, each with a clock of its own that may be wrong.
 
+use super::clock::SimClock;
 use super::handle::Sim;
 use super::join::JoinHandle;
 use super::meta::Nature;
 use super::oracle::fold;
 use super::skew::Skew;
 use super::supply::{SimWall, Spawner};
-use super::world::{Core, SimClock, World};
+use super::world::{Core, World};
 use crate::sys::probe::{Access, Resource};
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant, Time};

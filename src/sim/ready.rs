@@ -69,6 +69,12 @@ fn select(word: u64, mut k: u32) -> u32 {
     shift + rest.trailing_zeros()
 }
 
+impl Default for Ready {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ready {
     /// With task 0 alone, which is never removed; it is not ready.
     pub(super) fn new() -> Self {
@@ -81,6 +87,23 @@ impl Ready {
             groups: alloc::vec![0],
             count: 0,
         }
+    }
+
+    /// Makes it as a new one.
+    pub(super) fn clear(&mut self) {
+        let Self { places, blocks, unused, order, words, groups, count } = self;
+        places.truncate(1);
+        places[0] = Place { block: 0, bit: 0 };
+        blocks.truncate(1);
+        blocks[0] = Block { rank: 0, len: 1, tasks: [0; SIZE] };
+        unused.clear();
+        order.clear();
+        order.push(0);
+        words.clear();
+        words.push(0);
+        groups.clear();
+        groups.push(0);
+        *count = 0;
     }
 
     /// How many are ready.
@@ -122,7 +145,7 @@ impl Ready {
             // Turned so that the first bit is the one that follows the cursor's.
             let turn = bit + 1;
             let bit = (select(self.words[0].rotate_right(turn), k as u32) + turn) % u64::BITS;
-            return self.clear(0, bit);
+            return self.unset(0, bit);
         }
         let after = self.words[rank] & !(below(bit) << 1 | 1);
         let ones = after.count_ones() as usize;
@@ -132,12 +155,12 @@ impl Ready {
             let k = self.walk(&mut rank, k - ones);
             select(self.words[rank], k as u32)
         };
-        self.clear(rank, bit)
+        self.unset(rank, bit)
     }
 
     /// Clears a bit that is set. Gives whose it is.
-    #[inline]
-    fn clear(&mut self, rank: usize, bit: u32) -> u32 {
+    #[inline(always)]
+    fn unset(&mut self, rank: usize, bit: u32) -> u32 {
         self.words[rank] &= !(1 << bit);
         self.groups[rank / GROUP] -= 1;
         self.count -= 1;
@@ -145,24 +168,10 @@ impl Ready {
     }
 
     /// Those who are ready, in the order in which [`take`](Self::take) counts them from `cursor`.
-    pub(super) fn after(&self, cursor: u32) -> impl Iterator<Item = u32> {
-        let (start, bit) = self.spot(cursor);
-        let later = !(below(bit) << 1 | 1);
-        let count = self.words.len();
-        let round = (0..=count).map(move |n| match n {
-            0 => (start, later),
-            n if n == count => (start, !later),
-            n => ((start + n) % count, !0),
-        });
-        round.flat_map(|(rank, mask)| {
-            let tasks = &self.blocks[self.order[rank] as usize].tasks;
-            let mut word = self.words[rank] & mask;
-            core::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros())?;
-                word &= word - 1;
-                Some(tasks[bit as usize])
-            })
-        })
+    pub(super) fn after(&self, cursor: u32) -> After<'_> {
+        let (rank, bit) = self.spot(cursor);
+        let earlier = below(bit) << 1 | 1;
+        After { ready: self, rank, word: self.words[rank] & !earlier, words: self.words.len(), earlier }
     }
 
     /// Goes on from `rank` to the word that has the `k`-th ready task after it; gives its number within the word. Coming
@@ -283,5 +292,37 @@ impl Ready {
             let block = &self.blocks[block as usize];
             block.tasks[..block.len].iter().copied()
         })
+    }
+}
+
+/// Goes round once through those who are ready.
+pub(super) struct After<'a> {
+    ready: &'a Ready,
+    /// Where in the round it is, and who is left in that word.
+    rank: usize,
+    word: u64,
+    /// How many words there are still to come, the last being the rest of the first.
+    words: usize,
+    /// Those bits of the first word that come last.
+    earlier: u64,
+}
+
+impl Iterator for After<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let Self { ready, .. } = *self;
+        while self.word == 0 {
+            self.words = self.words.checked_sub(1)?;
+            self.rank += 1;
+            if self.rank == ready.words.len() {
+                self.rank = 0;
+            }
+            self.word = ready.words[self.rank] & if self.words == 0 { self.earlier } else { !0 };
+        }
+        let bit = self.word.trailing_zeros();
+        self.word &= self.word - 1;
+        Some(ready.blocks[ready.order[self.rank] as usize].tasks[bit as usize])
     }
 }

@@ -1,5 +1,6 @@
 //! What a run shares with its handles and wakers: who is ready, who is who, and what was chosen.
 
+use super::clock::SimClock;
 use super::dump::Moment;
 use super::faults::Weather;
 use super::foreign::Foreign;
@@ -10,57 +11,26 @@ use super::oracle::{Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
 use super::sites::Sites;
+use super::spare::Spare;
 use super::trace::{Phase, Recorder, TraceTask};
 use super::twist::{Dropped, Twists};
 use super::verdict::Verdict;
 use super::view::ReadyView;
 use crate::spawn::Task;
-use crate::sys::probe::{Access, Resource, Wait};
+use crate::sys::probe::Wait;
 use crate::sys::thread::Home;
-use crate::sys::{Arc, Lock, Stamp};
-use crate::time::{Clock, Instant};
+use crate::sys::{Arc, Lock};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::mem;
 use core::task::Waker;
 use core::time::Duration;
 
 /// The root's number.
 pub(super) const ROOT: u32 = 0;
-
-/// The clock of a run: an instant that the executor sets.
-#[derive(Clone)]
-pub(super) struct SimClock(Arc<Stamp>);
-
-impl SimClock {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Stamp::new(Instant::EPOCH.as_nanos())))
-    }
-
-    /// The present instant, for the simulator itself.
-    #[inline]
-    pub(super) fn at(&self) -> Instant {
-        Instant::from_nanos(self.0.get())
-    }
-
-    pub(super) fn set(&self, at: Instant) {
-        Resource::CLOCK.touch(Access::Write);
-        self.0.set(at.as_nanos());
-    }
-}
-
-impl Clock for SimClock {
-    #[inline]
-    fn now(&self) -> Instant {
-        Resource::CLOCK.touch(Access::Read);
-        self.at()
-    }
-
-    /// Nothing: the executor asks the timer queue when nobody is ready.
-    #[inline]
-    fn arm(&self, _: Instant) {}
-}
 
 /// A task on its way to the executor.
 pub(super) struct Incoming {
@@ -156,13 +126,17 @@ impl Core {
         wall: Duration,
         clock: SimClock,
         twists: Twists,
+        spare: &mut Spare,
     ) -> Self {
         let told_all = source.is_told_all();
+        let (mut metas, mut said) = (mem::take(&mut spare.metas), mem::take(&mut spare.said));
+        metas.push(Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT));
+        said.push(Said::root());
         let mut core = Self {
-            ready: Ready::new(),
-            metas: alloc::vec![Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT)],
-            said: alloc::vec![Said::root()],
-            incoming: Vec::new(),
+            ready: mem::take(&mut spare.ready),
+            metas,
+            said,
+            incoming: mem::take(&mut spare.incoming[0]),
             source,
             current: ROOT,
             polling: false,
@@ -178,7 +152,7 @@ impl Core {
             woken: Vec::new(),
             lulls: BTreeMap::new(),
             lull: 0,
-            unused: Vec::new(),
+            unused: mem::take(&mut spare.unused),
             cursor: ROOT,
             last: ROOT,
             keys: 0,
@@ -202,6 +176,15 @@ impl Core {
         };
         core.wake(ROOT, 0);
         core
+    }
+
+    /// Gives its buffers back, for another run.
+    pub(super) fn give_back(&mut self, spare: &mut Spare) {
+        spare.ready = mem::take(&mut self.ready);
+        spare.metas = mem::take(&mut self.metas);
+        spare.said = mem::take(&mut self.said);
+        spare.unused = mem::take(&mut self.unused);
+        spare.incoming[0] = mem::take(&mut self.incoming);
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -292,7 +275,7 @@ impl Core {
         if self.trace.is_some() {
             let (Meta { path, background, node, .. }, Said { name, made, handle, .. }) =
                 (&self.metas[number as usize], &self.said[number as usize]);
-            let (name, path, node, handle) = (name.clone(), path.to_string(), self.node_name(*node), *handle);
+            let (name, path, node, handle) = (name.to_string(), path.to_string(), self.node_name(*node), *handle);
             let task = TraceTask { name, path, node, made: *made, background: *background };
             self.trace(|trace, now| trace.started(now, number, handle, task));
         }
@@ -379,7 +362,7 @@ impl Core {
         self.trace(|trace, now| trace.pending(now, waits));
         let kept = &mut self.said[number as usize].waits;
         if !(kept.is_empty() && waits.is_empty()) {
-            core::mem::swap(kept, waits);
+            mem::swap(kept, waits);
         }
     }
 

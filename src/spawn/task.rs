@@ -72,6 +72,15 @@ impl Task {
     }
 }
 
+crate::sys::with_sim! {
+    impl Task {
+        /// Its name, to be kept without copying it if it is static.
+        pub(crate) fn name_to_keep(&self) -> Cow<'static, str> {
+            self.name.clone()
+        }
+    }
+}
+
 impl Future for Task {
     type Output = ();
 

@@ -6,6 +6,7 @@
 //! | [`arc`] | a reference count that also exists without compare-and-swap |
 //! | [`lock`] | a word to park on, a critical section, a spinlock, or loom's mutex, behind one method |
 //! | `word` | the lock of hosts with threads |
+//! | `attic` | what a thread keeps for later |
 //! | [`handover`] | a place that values come back to, without a lock |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
@@ -23,6 +24,8 @@
 
 pub(crate) mod arc;
 pub(crate) mod atomic;
+#[cfg(feature = "sim")]
+pub(crate) mod attic;
 #[cfg(feature = "sim")]
 pub(crate) mod file;
 pub(crate) mod handover;
@@ -70,6 +73,18 @@ macro_rules! with_std {
     ($($item:item)*) => {};
 }
 pub(crate) use with_std;
+
+/// Keeps its items where there is the simulator.
+#[cfg(feature = "sim")]
+macro_rules! with_sim {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where there is the simulator.
+#[cfg(not(feature = "sim"))]
+macro_rules! with_sim {
+    ($($item:item)*) => {};
+}
+pub(crate) use with_sim;
 
 /// Keeps its items where the standard library has a clock and threads that work.
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]

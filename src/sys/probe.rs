@@ -262,6 +262,8 @@ mod imp {
     pub(crate) fn waiting(what: &'static str, id: Option<Id>, until: u64) {
         with(|notes| {
             if notes.polling {
+                // Most wait for one thing, and there may be very many who wait.
+                notes.waits.reserve_exact(1);
                 notes.waits.push(Wait { what, id, until });
             }
         });

@@ -125,6 +125,17 @@ impl Time {
     }
 }
 
+crate::sys::with_sim! {
+    impl Time {
+        /// Whether this is the only handle, and nothing waits: then the queue is as a new one of a clock that stands at its
+        /// present instant.
+        pub(crate) fn renew(&mut self) -> bool {
+            let now = self.now();
+            Arc::get_mut(&mut self.0).is_some_and(|wheel| wheel.with(|held| held.renew(now.as_nanos())))
+        }
+    }
+}
+
 impl fmt::Debug for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Time").field("now", &self.now()).field("pending", &self.pending()).finish()

@@ -214,6 +214,19 @@ impl Held<'_, Timers> {
     }
 }
 
+crate::sys::with_sim! {
+    impl Held<'_, Timers> {
+        /// Goes back to `now`, as a new queue, if nothing waits. By T4 and T5 what is left in `earliest` says nothing then.
+        pub(super) fn renew(&mut self, now: u64) -> bool {
+            let empty = self.state.pending == 0;
+            if empty {
+                (self.state.reached, self.state.armed) = (now, u64::MAX);
+            }
+            empty
+        }
+    }
+}
+
 /// What came of putting a timer into the wheel.
 pub(crate) struct Registered {
     /// The clock is to be told.
