@@ -12,11 +12,12 @@
 //! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
 //! every primitive, which the rows here should not pay for.
 //!
-//! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`] and [`sync`]. A group has
-//! one file for each contender, with the same workload names in every one.
+//! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`] and
+//! [`queue`]. A group has one file for each contender, with the same workload names in every one.
 
 mod cancel;
 mod harness;
+mod queue;
 mod support;
 mod sync;
 mod time;
@@ -28,18 +29,27 @@ fn main() {
     }
     let mut bench = harness::Bench::from_arguments();
     bench.print_versions(&[
+        "async-channel",
         "async-io",
         "async-lock",
+        "async-priority-channel",
         "asyncband",
+        "crossfire",
         "event-listener",
+        "flume",
         "futures-intrusive",
         "futures-timer",
+        "kanal",
+        "loole",
         "maitake-sync",
+        "smol",
+        "thingbuf",
         "tokio",
         "tokio-util",
     ]);
     time::run(&mut bench);
     cancel::run(&mut bench);
     sync::run(&mut bench);
+    queue::run(&mut bench);
     bench.print_summary();
 }

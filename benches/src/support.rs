@@ -1,10 +1,12 @@
 //! What the contenders of a workload share.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -123,9 +125,9 @@ pub fn bytes_each<S: Future>(create: impl Fn() -> S) -> f64 {
     size_of::<S>() as f64 + heap as f64 / COUNT as f64
 }
 
-/// The elements of `sleeps`, which stay where they are until they are dropped.
-fn pinned<S>(sleeps: &mut [S]) -> impl Iterator<Item = Pin<&mut S>> {
-    // SAFETY: both callers own the vector of them, don't touch it after the first call but through here, and drop it whole.
+/// The elements of `sleeps`, or of whatever it is, which stay where they are until they are dropped.
+pub fn pinned<S>(sleeps: &mut [S]) -> impl Iterator<Item = Pin<&mut S>> {
+    // SAFETY: all callers own the vector of them, don't touch it after the first call but through here, and drop it whole.
     sleeps.iter_mut().map(|sleep| unsafe { Pin::new_unchecked(sleep) })
 }
 
@@ -143,4 +145,70 @@ pub fn two_threads_ns(operations: usize, work: impl Fn() + Sync) -> f64 {
         start.wait();
         wall_ns(operations, || threads.into_iter().for_each(|thread| thread.join().expect("no panic")))
     })
+}
+
+/// Whether a task was woken: true at first.
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(true))
+    }
+
+    /// A waker that sets it, which costs as little as one can. To be used for as long as the flag is there.
+    pub fn waker(&self) -> Waker {
+        /// # Safety
+        /// `data` is that of a flag's waker, and the flag is there.
+        unsafe fn set(data: *const ()) {
+            // SAFETY: as above.
+            unsafe { &*data.cast::<Flag>() }.0.store(true, Ordering::Relaxed);
+        }
+        const TABLE: RawWakerVTable = RawWakerVTable::new(|data| RawWaker::new(data, &TABLE), set, set, |_| {});
+        // SAFETY: `spsc`, the one caller, drops all who could keep the waker before the flag.
+        unsafe { Waker::from_raw(RawWaker::new(std::ptr::from_ref(self).cast(), &TABLE)) }
+    }
+
+    /// Whether it was set since this was last asked.
+    pub fn take(&self) -> bool {
+        let set = self.0.load(Ordering::Relaxed);
+        self.0.store(false, Ordering::Relaxed);
+        set
+    }
+}
+
+/// Who was woken on this thread, in order, each as a number.
+pub struct Woken(());
+
+thread_local! {
+    static WOKEN: RefCell<VecDeque<usize>> = const { RefCell::new(VecDeque::new()) };
+}
+
+impl Woken {
+    /// Nobody yet.
+    pub fn new() -> Self {
+        WOKEN.with_borrow_mut(VecDeque::clear);
+        Self(())
+    }
+
+    /// A waker of number `n`, which costs as little as one can.
+    pub fn waker(n: usize) -> Waker {
+        const TABLE: RawWakerVTable = RawWakerVTable::new(
+            |data| RawWaker::new(data, &TABLE),
+            |data| Woken::push(data.addr()),
+            |data| Woken::push(data.addr()),
+            |_| {},
+        );
+        // SAFETY: the pointer is a number, which nobody follows, and the table's functions work on any thread.
+        unsafe { Waker::from_raw(RawWaker::new(std::ptr::without_provenance(n), &TABLE)) }
+    }
+
+    /// Notes that number `n` was woken.
+    pub fn push(n: usize) {
+        WOKEN.with_borrow_mut(|woken| woken.push_back(n));
+    }
+
+    /// The one that was woken first, once.
+    pub fn pop(&self) -> Option<usize> {
+        WOKEN.with_borrow_mut(VecDeque::pop_front)
+    }
 }

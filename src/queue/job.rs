@@ -5,7 +5,6 @@ use super::kind::{Fifo, Kind};
 use super::poll::{self, TakeJob};
 use super::state::{InLine, Queue};
 use crate::sys::Arc;
-use crate::wait::Seen;
 use core::fmt;
 use core::future::Future;
 use core::ops::{Deref, DerefMut};
@@ -26,14 +25,13 @@ pin_project! {
     pub struct RecvJob<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
         queue: &'a Arc<Queue<T, K>>,
     }
 }
 
 impl<'a, T, K: Kind<T>> RecvJob<'a, T, K> {
     pub(super) fn new(queue: &'a Arc<Queue<T, K>>) -> Self {
-        Self { waiter: InLine::new(&**queue, Default::default()), seen: Seen::NONE, queue }
+        Self { waiter: InLine::new(&**queue, Default::default()), queue }
     }
 }
 
@@ -42,7 +40,7 @@ impl<T, K: Kind<T>> Future for RecvJob<'_, T, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let taken = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, TakeJob));
+        let taken = ready!(poll::poll(this.waiter.as_ref(), cx, TakeJob));
         Poll::Ready(taken.map(|item| Job::new(item, this.queue)).map_err(|()| RecvError))
     }
 }
@@ -123,13 +121,12 @@ pin_project! {
     pub struct Join<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
     }
 }
 
 impl<'a, T, K: Kind<T>> Join<'a, T, K> {
     pub(super) fn new(queue: &'a Queue<T, K>) -> Self {
-        Self { waiter: InLine::new(queue, Default::default()), seen: Seen::NONE }
+        Self { waiter: InLine::new(queue, Default::default()) }
     }
 }
 
@@ -138,7 +135,7 @@ impl<T, K: Kind<T>> Future for Join<'_, T, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        poll::poll(this.waiter.as_ref(), this.seen, cx, poll::Join).map(|_| ())
+        poll::poll(this.waiter.as_ref(), cx, poll::Join).map(|_| ())
     }
 }
 

@@ -8,7 +8,7 @@
 use super::error::{TryRecvError, TrySendError};
 use super::kind::{Buffered, Kind};
 use super::shelf::Shelf;
-use super::state::{Due, Found, Key, Queue, Refused, Room};
+use super::state::{Due, Found, Key, Queue, Room};
 use crate::sys::probe;
 use crate::sys::thread::contain;
 use crate::wait::Hall;
@@ -16,27 +16,25 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroUsize;
+use core::task::Waker;
 
 /// Items that are sent under the lock at once.
 pub(super) const AT_ONCE: usize = 64;
 
 impl<T, K: Kind<T>> Hall<Room<T, K>> {
     /// Wakes whoever is due.
-    #[inline]
+    #[inline(always)]
     pub(super) fn wake_due(&self, due: Due) {
-        let Due { waker, more } = due;
-        if more {
-            return self.wake_more(Due { waker, more });
-        }
-        if let Some(waker) = waker {
-            probe::firing(&waker);
-            waker.wake();
+        if due.more {
+            self.wake_more(due.waker);
+        } else if let Some(waker) = due.waker {
+            wake(waker);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wake_more(&self, due: Due) {
+    fn wake_more(&self, waker: Option<Waker>) {
         /// Settles while the panic of a waker unwinds.
         struct Rest<'a, T, K: Kind<T>>(&'a Queue<T, K>);
         impl<T, K: Kind<T>> Drop for Rest<'_, T, K> {
@@ -45,25 +43,19 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
             }
         }
         let rest = Rest(self);
-        if let Some(waker) = due.waker {
-            probe::firing(&waker);
-            waker.wake();
-        }
+        waker.into_iter().for_each(wake);
         mem::forget(rest);
         self.wake_to_end(|held, batch| held.settle(batch));
     }
 
     /// Wakes whoever is due, and lets no panic out. Without `std` a panic can't be caught.
-    #[inline]
+    #[inline(always)]
     pub(super) fn wake_quietly(&self, due: Due) {
-        if due.is_somebody() {
-            self.contain(due);
+        if due.more {
+            contain(|| self.wake_more(due.waker));
+        } else if let Some(waker) = due.waker {
+            wake_contained(waker);
         }
-    }
-
-    #[inline(never)]
-    fn contain(&self, due: Due) {
-        contain(|| self.wake_due(due));
     }
 
     /// Puts an item in if there is a slot for newcomers and nobody else is concerned; else `value` is there still.
@@ -97,18 +89,17 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         self.push(key, &mut value);
         match value {
             None => Ok(()),
+            Some(value) if self.look().has_no_slot() => Err(TrySendError::Full(value)),
             Some(value) => self.look_to_send(key, value),
         }
     }
 
     #[inline(never)]
     fn look_to_send(&self, key: Key<T, K>, value: T) -> Result<(), TrySendError<T>> {
-        if self.look().has_no_slot() {
-            return Err(TrySendError::Full(value));
-        }
-        let due = self.with(|held| held.put_item(false, key, value))?;
+        let (mut value, mut due) = (Some(value), Due::NOBODY);
+        let found = self.with(|held| held.put_item(false, key, &mut value, &mut due));
         self.wake_due(due);
-        Ok(())
+        unsent(found, value).map_or(Ok(()), Err)
     }
 
     /// Takes an item if a newcomer finds one.
@@ -116,16 +107,15 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
         match self.pop() {
             Some(item) => Ok(item),
+            None if self.look().has_no_item() => Err(TryRecvError::Empty),
             None => self.look_to_recv(),
         }
     }
 
     #[inline(never)]
     fn look_to_recv(&self) -> Result<T, TryRecvError> {
-        if self.look().has_no_item() {
-            return Err(TryRecvError::Empty);
-        }
-        let (found, due) = self.with(|held| held.take_item(false));
+        let mut due = Due::NOBODY;
+        let found = self.with(|held| held.take_item(false, &mut due));
         self.wake_quietly(due);
         received(found)
     }
@@ -135,7 +125,8 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         if self.look().has_no_item() {
             return Err(TryRecvError::Empty);
         }
-        let (found, due) = self.with(|held| held.take_job(false));
+        let mut due = Due::NOBODY;
+        let found = self.with(|held| held.take_job(false, &mut due));
         self.wake_quietly(due);
         received(found)
     }
@@ -177,7 +168,8 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         let mut sent = 0;
         while !items.is_empty() {
             let keys = Keys::<T, K>::of(items);
-            let (found, due) = self.with(|held| held.put_items(false, keys.get(), items));
+            let mut due = Due::NOBODY;
+            let found = self.with(|held| held.put_items(false, keys.get(), items, &mut due));
             self.wake_due(due);
             match found {
                 Found::Done(count) => sent += count,
@@ -195,7 +187,8 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         while taken < limit {
             let left = limit - taken;
             buffer.reserve(self.read(|held| held.state.len()).clamp(1, left));
-            let (found, due) = self.with(|held| held.take_items(false, buffer, left));
+            let mut due = Due::NOBODY;
+            let found = self.with(|held| held.take_items(false, buffer, left, &mut due));
             self.wake_quietly(due);
             match found {
                 Found::Done((count, more)) => {
@@ -262,9 +255,13 @@ impl<T, K: Buffered<T>> Hall<Room<T, K>> {
     /// Sends `value`, in place of an item that is there if newcomers find no slot. That one comes back.
     pub(super) fn force_send(&self, value: T) -> Result<Option<T>, TrySendError<T>> {
         let key = K::Shelf::key(&value);
-        let (displaced, due) = self.with(|held| held.force(key, value))?;
+        let (mut value, mut due) = (Some(value), Due::NOBODY);
+        let found = self.with(|held| held.force(key, &mut value, &mut due));
         self.wake_due(due);
-        Ok(displaced)
+        match found {
+            Found::Done(()) => Ok(value),
+            refused => unsent(refused, value).map_or(Ok(None), Err),
+        }
     }
 
     pub(super) fn set_capacity(&self, capacity: NonZeroUsize) {
@@ -273,10 +270,24 @@ impl<T, K: Buffered<T>> Hall<Room<T, K>> {
     }
 }
 
-impl<T> From<Refused<T>> for TrySendError<T> {
-    #[inline]
-    fn from(Refused { value, closed }: Refused<T>) -> Self {
-        if closed { Self::Closed(value) } else { Self::Full(value) }
+#[inline(always)]
+fn wake(waker: Waker) {
+    probe::firing(&waker);
+    waker.wake();
+}
+
+#[inline(never)]
+fn wake_contained(waker: Waker) {
+    contain(|| wake(waker));
+}
+
+/// The value that is left if it was not sent.
+#[inline(always)]
+fn unsent<T>(found: Found<()>, value: Option<T>) -> Option<TrySendError<T>> {
+    match found {
+        Found::Done(()) => None,
+        Found::Closed => value.map(TrySendError::Closed),
+        Found::Nothing => value.map(TrySendError::Full),
     }
 }
 

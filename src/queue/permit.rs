@@ -6,7 +6,6 @@ use super::poll::{self, Hold};
 use super::sender::Sender;
 use super::state::{self, InLine, Queue};
 use crate::sys::Arc;
-use crate::wait::Seen;
 use core::fmt;
 use core::future::Future;
 use core::mem;
@@ -26,13 +25,12 @@ pin_project! {
     pub struct Reserve<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
     }
 }
 
 impl<'a, T, K: Kind<T>> Reserve<'a, T, K> {
     pub(super) fn new(queue: &'a Queue<T, K>) -> Self {
-        Self { waiter: InLine::new(queue, Default::default()), seen: Seen::NONE }
+        Self { waiter: InLine::new(queue, Default::default()) }
     }
 }
 
@@ -41,7 +39,7 @@ impl<'a, T, K: Kind<T>> Future for Reserve<'a, T, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let reserved = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, Hold));
+        let reserved = ready!(poll::poll(this.waiter.as_ref(), cx, Hold));
         let queue: &'a Queue<T, K> = this.waiter.as_ref().get_ref().home();
         Poll::Ready(reserved.map(|()| Permit { queue }).map_err(SendError))
     }
@@ -65,14 +63,13 @@ pin_project! {
     pub struct ReserveOwned<T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, Arc<Queue<T, K>>>,
-        seen: Seen,
         sender: Sender<T, K>,
     }
 }
 
 impl<T, K: Kind<T>> ReserveOwned<T, K> {
     pub(super) fn new(sender: Sender<T, K>) -> Self {
-        Self { waiter: InLine::new(sender.queue().clone(), Default::default()), seen: Seen::NONE, sender }
+        Self { waiter: InLine::new(sender.queue().clone(), Default::default()), sender }
     }
 }
 
@@ -81,7 +78,7 @@ impl<T, K: Kind<T>> Future for ReserveOwned<T, K> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let reserved = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, Hold));
+        let reserved = ready!(poll::poll(this.waiter.as_ref(), cx, Hold));
         Poll::Ready(reserved.map(|()| OwnedPermit::new(this.sender.clone())).map_err(SendError))
     }
 }

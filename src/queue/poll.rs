@@ -3,13 +3,13 @@
 use super::kind::{Buffered, Kind};
 use super::ops::Keys;
 use super::shelf::Shelf;
-use super::state::{Due, Found, InLine, JOINERS, Key, Queue, RECEIVERS, Refused, Room, SENDERS, Shared};
+use super::state::{Due, Found, InLine, JOINERS, Key, Queue, RECEIVERS, Room, SENDERS, Shared};
 use crate::sys::probe;
-use crate::wait::{Held, Home, Seat, Seen, Standing};
+use crate::wait::{Held, Home, Seat, Standing};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// What a future wants of a queue.
 pub(super) trait Errand<T, K: Kind<T>> {
@@ -18,6 +18,8 @@ pub(super) trait Errand<T, K: Kind<T>> {
     const LINE: usize;
     /// What a report says it waits for.
     const WHAT: &'static str;
+    /// Whether it brings something, which would be lost with the panic of a waker.
+    const BRINGS: bool = true;
 
     /// Whether a newcomer will have to wait.
     fn is_hopeless(shared: &Shared) -> bool;
@@ -28,6 +30,12 @@ pub(super) trait Errand<T, K: Kind<T>> {
         None
     }
 
+    /// Whether [`collect`](Self::collect) is worth a try.
+    #[inline(always)]
+    fn is_easy(_: &Shared) -> bool {
+        false
+    }
+
     /// Does what was granted, if nobody else is concerned.
     #[inline(always)]
     fn collect(&mut self, _: &mut Seat<'_, '_, Room<T, K>>) -> Option<Self::Output> {
@@ -35,23 +43,20 @@ pub(super) trait Errand<T, K: Kind<T>> {
     }
 
     /// Looks for what is wanted; whether it was granted is known.
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<Self::Output>, Due);
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<Self::Output>;
 
     /// Whether a newcomer has to wait, as is known under the lock.
     fn is_in_vain(held: &Held<'_, Room<T, K>>) -> bool;
 
     /// Called when the waiter has joined the line.
     #[inline]
-    fn joined(&mut self, _: &mut Seat<'_, '_, Room<T, K>>) -> Due {
-        Due::NOBODY
-    }
+    fn joined(&mut self, _: &mut Seat<'_, '_, Room<T, K>>, _: &mut Due) {}
 }
 
 /// The one way to wait: looks, and joins the line if there is nothing. `Err`: the queue is closed.
 #[inline(always)]
 pub(super) fn poll<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>>(
     waiter: Pin<&InLine<T, K, H>>,
-    seen: &mut Seen,
     cx: &mut Context<'_>,
     mut errand: E,
 ) -> Poll<Result<E::Output, ()>> {
@@ -62,98 +67,119 @@ pub(super) fn poll<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>>(
                 return Poll::Ready(Ok(output));
             }
             if E::is_hopeless(&queue.shared) {
-                return enter(waiter, seen, cx, errand, false);
+                return enter::<T, K, H, E, false>(waiter, cx, errand);
             }
         }
-        Standing::Waiting => return stay(waiter, seen, cx, errand),
+        Standing::Waiting => return stay(waiter, cx, errand),
         Standing::Granted => {
-            if let Some(Some(output)) = waiter.try_with(|seat| errand.collect(seat)) {
-                return Poll::Ready(Ok(output));
+            if E::is_easy(&queue.shared) {
+                if let Some(Some(output)) = waiter.try_with(|seat| errand.collect(seat)) {
+                    return Poll::Ready(Ok(output));
+                }
             }
+            return look::<T, K, H, E, true>(waiter, cx, errand);
         }
     }
-    look(waiter, seen, cx, errand)
+    look::<T, K, H, E, false>(waiter, cx, errand)
 }
 
 /// Looks under the lock: for what was granted, or for what is there for newcomers.
 #[inline(never)]
-fn look<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>>(
+fn look<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>, const GRANTED: bool>(
     waiter: Pin<&InLine<T, K, H>>,
-    seen: &mut Seen,
     cx: &mut Context<'_>,
     mut errand: E,
 ) -> Poll<Result<E::Output, ()>> {
     let queue = waiter.home().hall();
-    let mut granted = false;
-    let (found, due) = waiter.with(|seat| {
-        granted = seat.accept();
-        errand.look(seat, granted)
+    let mut due = Due::NOBODY;
+    let found = waiter.with(|seat| {
+        if GRANTED {
+            seat.accept_known();
+        }
+        errand.look(seat, GRANTED, &mut due)
     });
-    queue.wake_quietly(due);
+    if E::BRINGS {
+        queue.wake_quietly(due);
+    } else {
+        queue.wake_due(due);
+    }
     match found {
         Found::Done(output) => Poll::Ready(Ok(output)),
         Found::Closed => Poll::Ready(Err(())),
-        Found::Nothing => enter(waiter, seen, cx, errand, granted),
+        Found::Nothing => enter::<T, K, H, E, GRANTED>(waiter, cx, errand),
     }
 }
 
-/// Joins the line, if there is still nothing. One who was granted what was not there any more (`in_vain`) is the first again.
+/// Joins the line, if there is still nothing. One who was granted what was not there any more (`IN_VAIN`) is the first again.
 ///
 /// A waker is cloned outside the lock (Q9), and only to wait.
 #[inline(never)]
-fn enter<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>>(
+fn enter<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>, const IN_VAIN: bool>(
     waiter: Pin<&InLine<T, K, H>>,
-    seen: &mut Seen,
     cx: &mut Context<'_>,
     mut errand: E,
-    in_vain: bool,
 ) -> Poll<Result<E::Output, ()>> {
     let queue = waiter.home().hall();
     let waker = cx.waker().clone();
-    *seen = Seen::of(&waker);
-    let entered = waiter.with(|seat| {
+    let mut due = Due::NOBODY;
+    let refused = waiter.with(|seat| {
         if !E::is_hopeless(seat.held.shared) && !E::is_in_vain(seat.held) {
-            return Err(waker);
+            return Some(waker);
         }
         seat.enter(E::LINE, waker);
-        if in_vain {
+        if IN_VAIN {
             seat.go_first(E::LINE);
         }
-        let due = errand.joined(seat);
+        errand.joined(seat, &mut due);
         seat.held.tell_joined(E::LINE);
-        Ok(due)
+        None
     });
-    match entered {
-        Ok(due) => {
-            queue.wake_due(due);
-            pending::<T, K, E>(queue)
-        }
-        Err(waker) => {
+    queue.wake_due(due);
+    match refused {
+        None => pending::<T, K, E>(queue),
+        Some(waker) => {
             // Something has come in between.
             drop(waker);
-            look(waiter, seen, cx, errand)
+            look::<T, K, H, E, false>(waiter, cx, errand)
         }
     }
 }
 
-/// Leaves another waker behind, where the waiter is in line.
+/// What came of a second look by one in line.
+enum Stays {
+    /// It stays; the waker that it had is to be dropped.
+    With(Option<Waker>),
+    /// It stays, and needs another waker.
+    NeedsWaker,
+    /// It is not in line any more; the waker that it brought is to be dropped.
+    Not(Option<Waker>),
+}
+
+/// Leaves another waker behind, where the waiter is in line with one that is not the task's any more.
 #[inline(never)]
 fn stay<T, K: Kind<T>, H: Home<Room<T, K>>, E: Errand<T, K>>(
     waiter: Pin<&InLine<T, K, H>>,
-    seen: &mut Seen,
     cx: &mut Context<'_>,
     errand: E,
 ) -> Poll<Result<E::Output, ()>> {
     let queue = waiter.home().hall();
-    if !seen.is(cx.waker()) {
-        let waker = cx.waker().clone();
-        *seen = Seen::of(&waker);
-        let stays = waiter.with(|seat| if seat.is_waiting() { Ok(seat.set_waker(waker)) } else { Err(waker) });
+    let mut waker = None;
+    loop {
+        let stays = waiter.with(|seat| match (seat.is_waiting(), waker.take()) {
+            (true, Some(waker)) => Stays::With(seat.set_waker(waker)),
+            (true, None) if seat.will_wake(cx.waker()) => Stays::With(None),
+            (true, None) => Stays::NeedsWaker,
+            (false, waker) => Stays::Not(waker),
+        });
         match stays {
-            Ok(old) => drop(old),
-            Err(waker) => {
+            Stays::With(old) => {
+                drop(old);
+                break;
+            }
+            Stays::NeedsWaker => waker = Some(cx.waker().clone()),
+            Stays::Not(waker) => {
                 drop(waker);
-                return look(waiter, seen, cx, errand);
+                return poll(waiter, cx, errand);
             }
         }
     }
@@ -176,6 +202,7 @@ impl<T, K: Kind<T>> Errand<T, K> for Put<'_, T, K> {
     type Output = ();
     const LINE: usize = SENDERS;
     const WHAT: &'static str = "queue send";
+    const BRINGS: bool = false;
 
     #[inline]
     fn is_hopeless(shared: &Shared) -> bool {
@@ -191,28 +218,21 @@ impl<T, K: Kind<T>> Errand<T, K> for Put<'_, T, K> {
         if self.value.is_none() { Some(()) } else { None }
     }
 
-    #[inline]
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<()>, Due) {
-        if K::Shelf::MEETS {
-            if granted {
-                return (Found::Done(()), Due::NOBODY);
-            }
-            if seat.held.state.is_closed() {
-                if let Some(value) = K::Shelf::pick_up(seat.slot()) {
-                    *self.value = Some(value);
-                }
-                return (Found::Closed, Due::NOBODY);
-            }
-            return (Found::Nothing, Due::NOBODY);
+    #[inline(always)]
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<()> {
+        if !K::Shelf::MEETS {
+            return seat.held.put_item(granted, self.key, self.value, due);
         }
-        let Some(value) = self.value.take() else { return (Found::Nothing, Due::NOBODY) };
-        match seat.held.put_item(granted, self.key, value) {
-            Ok(due) => (Found::Done(()), due),
-            Err(Refused { value, closed }) => {
+        if granted {
+            return Found::Done(());
+        }
+        if seat.held.state.is_closed() {
+            if let Some(value) = K::Shelf::pick_up(seat.slot()) {
                 *self.value = Some(value);
-                (if closed { Found::Closed } else { Found::Nothing }, Due::NOBODY)
             }
+            return Found::Closed;
         }
+        Found::Nothing
     }
 
     #[inline]
@@ -221,14 +241,13 @@ impl<T, K: Kind<T>> Errand<T, K> for Put<'_, T, K> {
     }
 
     #[inline]
-    fn joined(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>) -> Due {
-        if !K::Shelf::MEETS {
-            return Due::NOBODY;
+    fn joined(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, due: &mut Due) {
+        if K::Shelf::MEETS {
+            if let Some(value) = self.value.take() {
+                *self.value = K::Shelf::lay(seat.slot(), value);
+            }
+            seat.held.offer(due);
         }
-        if let Some(value) = self.value.take() {
-            *self.value = K::Shelf::lay(seat.slot(), value);
-        }
-        seat.held.offer()
     }
 }
 
@@ -248,8 +267,8 @@ impl<T, K: Kind<T>> Errand<T, K> for Hold {
         !held.state.is_closed() && !held.may_send()
     }
 
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<()>, Due) {
-        (seat.held.hold_slot(granted), Due::NOBODY)
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, _: &mut Due) -> Found<()> {
+        seat.held.hold_slot(granted)
     }
 }
 
@@ -269,6 +288,7 @@ impl<T, K: Buffered<T>> Errand<T, K> for PutMany<'_, T, K> {
     type Output = usize;
     const LINE: usize = SENDERS;
     const WHAT: &'static str = "queue send_many";
+    const BRINGS: bool = false;
 
     fn is_hopeless(shared: &Shared) -> bool {
         shared.has_no_slot()
@@ -278,8 +298,8 @@ impl<T, K: Buffered<T>> Errand<T, K> for PutMany<'_, T, K> {
         !held.state.is_closed() && !held.may_send()
     }
 
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<usize>, Due) {
-        seat.held.put_items(granted, self.keys.get(), self.items)
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<usize> {
+        seat.held.put_items(granted, self.keys.get(), self.items, due)
     }
 }
 
@@ -302,6 +322,11 @@ impl<T, K: Kind<T>> Errand<T, K> for Take {
     }
 
     #[inline(always)]
+    fn is_easy(shared: &Shared) -> bool {
+        shared.has_quick_slot()
+    }
+
+    #[inline(always)]
     fn collect(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>) -> Option<T> {
         let item = seat.held.pop_claimed()?;
         seat.accept_known();
@@ -313,9 +338,9 @@ impl<T, K: Kind<T>> Errand<T, K> for Take {
         !held.may_recv() && !held.state.is_done()
     }
 
-    #[inline]
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<T>, Due) {
-        seat.held.take_item(granted)
+    #[inline(always)]
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<T> {
+        seat.held.take_item(granted, due)
     }
 }
 
@@ -336,9 +361,8 @@ impl<T, K: Kind<T>> Errand<T, K> for TakeJob {
         !held.may_recv() && !held.state.is_done()
     }
 
-    #[inline]
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<T>, Due) {
-        seat.held.take_job(granted)
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<T> {
+        seat.held.take_job(granted, due)
     }
 }
 
@@ -361,8 +385,8 @@ impl<T, K: Kind<T>> Errand<T, K> for TakeMany<'_, T> {
         !held.may_recv() && !held.state.is_done()
     }
 
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<(usize, bool)>, Due) {
-        seat.held.take_items(granted, self.buffer, self.limit)
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, due: &mut Due) -> Found<(usize, bool)> {
+        seat.held.take_items(granted, self.buffer, self.limit, due)
     }
 }
 
@@ -382,8 +406,7 @@ impl<T, K: Kind<T>> Errand<T, K> for Join {
         held.state.unfinished() > 0
     }
 
-    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool) -> (Found<()>, Due) {
-        let done = granted || seat.held.state.unfinished() == 0;
-        (if done { Found::Done(()) } else { Found::Nothing }, Due::NOBODY)
+    fn look(&mut self, seat: &mut Seat<'_, '_, Room<T, K>>, granted: bool, _: &mut Due) -> Found<()> {
+        if granted || seat.held.state.unfinished() == 0 { Found::Done(()) } else { Found::Nothing }
     }
 }

@@ -6,7 +6,6 @@ use super::poll::{self, Take, TakeMany};
 use super::receiver::Receiver;
 use super::state::{InLine, Queue};
 use crate::sys::Arc;
-use crate::wait::Seen;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
@@ -28,14 +27,13 @@ pin_project! {
     pub struct Recv<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
     }
 }
 
 impl<'a, T, K: Kind<T>> Recv<'a, T, K> {
     #[inline]
     pub(super) fn new(queue: &'a Queue<T, K>) -> Self {
-        Self { waiter: InLine::new(queue, Default::default()), seen: Seen::NONE }
+        Self { waiter: InLine::new(queue, Default::default()) }
     }
 }
 
@@ -45,7 +43,7 @@ impl<T, K: Kind<T>> Future for Recv<'_, T, K> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        poll::poll(this.waiter.as_ref(), this.seen, cx, Take).map_err(|()| RecvError)
+        poll::poll(this.waiter.as_ref(), cx, Take).map_err(|()| RecvError)
     }
 }
 
@@ -67,7 +65,6 @@ pin_project! {
     pub struct RecvMany<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
         buffer: &'a mut Vec<T>,
         limit: usize,
     }
@@ -75,7 +72,7 @@ pin_project! {
 
 impl<'a, T, K: Kind<T>> RecvMany<'a, T, K> {
     pub(super) fn new(queue: &'a Queue<T, K>, buffer: &'a mut Vec<T>, limit: usize) -> Self {
-        Self { waiter: InLine::new(queue, Default::default()), seen: Seen::NONE, buffer, limit }
+        Self { waiter: InLine::new(queue, Default::default()), buffer, limit }
     }
 }
 
@@ -91,7 +88,7 @@ impl<T, K: Kind<T>> Future for RecvMany<'_, T, K> {
         // Outside the lock.
         this.buffer.reserve(queue.len().clamp(1, *this.limit));
         let take = TakeMany { buffer: this.buffer, limit: *this.limit };
-        Poll::Ready(match ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, take)) {
+        Poll::Ready(match ready!(poll::poll(this.waiter.as_ref(), cx, take)) {
             Err(()) => Err(RecvError),
             Ok((taken, false)) => Ok(taken),
             Ok((taken, true)) => {
@@ -125,7 +122,6 @@ pin_project! {
     pub struct Items<T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, Arc<Queue<T, K>>>,
-        seen: Seen,
         receiver: Receiver<T, K>,
         ended: bool,
     }
@@ -134,7 +130,7 @@ pin_project! {
 impl<T, K: Kind<T>> Items<T, K> {
     pub(super) fn new(receiver: Receiver<T, K>) -> Self {
         let waiter = InLine::new(receiver.queue().clone(), Default::default());
-        Self { waiter, seen: Seen::NONE, receiver, ended: false }
+        Self { waiter, receiver, ended: false }
     }
 
     /// The receiver that this was made of.
@@ -148,7 +144,7 @@ impl<T, K: Kind<T>> Stream for Items<T, K> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let this = self.project();
-        let item = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, Take)).ok();
+        let item = ready!(poll::poll(this.waiter.as_ref(), cx, Take)).ok();
         *this.ended = item.is_none();
         Poll::Ready(item)
     }

@@ -5,7 +5,6 @@ use super::kind::{Buffered, Fifo, Kind};
 use super::poll::{self, Put, PutMany};
 use super::shelf::Shelf;
 use super::state::{InLine, Key, Queue};
-use crate::wait::Seen;
 use alloc::collections::VecDeque;
 use core::fmt;
 use core::future::Future;
@@ -31,7 +30,6 @@ pin_project! {
     pub struct SendItem<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
         key: Key<T, K>,
         value: Option<T>,
         done: bool,
@@ -43,7 +41,7 @@ impl<'a, T, K: Kind<T>> SendItem<'a, T, K> {
     pub(super) fn new(queue: &'a Queue<T, K>, value: T) -> Self {
         let key = K::Shelf::key(&value);
         let waiter = InLine::new(queue, Default::default());
-        Self { waiter, seen: Seen::NONE, key, value: Some(value), done: false }
+        Self { waiter, key, value: Some(value), done: false }
     }
 }
 
@@ -55,7 +53,7 @@ impl<T, K: Kind<T>> Future for SendItem<'_, T, K> {
         let this = self.project();
         assert!(!*this.done, "a send is polled after completion");
         let put = Put { key: *this.key, value: this.value };
-        let sent = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, put));
+        let sent = ready!(poll::poll(this.waiter.as_ref(), cx, put));
         *this.done = true;
         Poll::Ready(match (sent, this.value.take()) {
             (Err(()), Some(value)) => Err(SendError(value)),
@@ -82,14 +80,13 @@ pin_project! {
     pub struct SendMany<'a, T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, &'a Queue<T, K>>,
-        seen: Seen,
         items: &'a mut VecDeque<T>,
     }
 }
 
 impl<'a, T, K: Kind<T>> SendMany<'a, T, K> {
     pub(super) fn new(queue: &'a Queue<T, K>, items: &'a mut VecDeque<T>) -> Self {
-        Self { waiter: InLine::new(queue, Default::default()), seen: Seen::NONE, items }
+        Self { waiter: InLine::new(queue, Default::default()), items }
     }
 }
 
@@ -100,7 +97,7 @@ impl<T, K: Buffered<T>> Future for SendMany<'_, T, K> {
         let this = self.project();
         while !this.items.is_empty() {
             let put = PutMany::new(this.items);
-            if ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, put)).is_err() {
+            if ready!(poll::poll(this.waiter.as_ref(), cx, put)).is_err() {
                 return Poll::Ready(Err(SendError(())));
             }
         }

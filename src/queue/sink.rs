@@ -7,7 +7,6 @@ use super::poll::{self, Hold};
 use super::sender::Sender;
 use super::state::{InLine, Queue};
 use crate::sys::Arc;
-use crate::wait::Seen;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -65,7 +64,6 @@ pin_project! {
     pub struct SendSink<T, K: Kind<T> = Fifo> {
         #[pin]
         waiter: InLine<T, K, Arc<Queue<T, K>>>,
-        seen: Seen,
         // Declared before the sender: what is held is given back before the queue may close.
         permit: Option<OwnedPermit<T, K>>,
         sender: Option<Sender<T, K>>,
@@ -75,7 +73,7 @@ pin_project! {
 impl<T, K: Kind<T>> SendSink<T, K> {
     pub(super) fn new(sender: Sender<T, K>) -> Self {
         let waiter = InLine::new(sender.queue().clone(), Default::default());
-        Self { waiter, seen: Seen::NONE, permit: None, sender: Some(sender) }
+        Self { waiter, permit: None, sender: Some(sender) }
     }
 
     /// The sender that this was made of, until it is closed.
@@ -93,7 +91,7 @@ impl<T, K: Buffered<T>> SendSink<T, K> {
         let this = self.project();
         let Some(sender) = this.sender else { return Poll::Ready(Err(SendError(()))) };
         if this.permit.is_none() {
-            let held = ready!(poll::poll(this.waiter.as_ref(), this.seen, cx, Hold));
+            let held = ready!(poll::poll(this.waiter.as_ref(), cx, Hold));
             if held.is_err() {
                 return Poll::Ready(Err(SendError(())));
             }

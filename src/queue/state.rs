@@ -35,7 +35,7 @@ pub(super) const JOINERS: usize = 2;
 
 /// Items for which room is allocated in advance.
 const RESERVED: usize = 256;
-/// The limit of a queue that is closed: so low that no change brings it back above zero.
+/// The limit of a queue that is closed: so low that no change brings it near zero again, and nothing else brings it there.
 const NEVER_AGAIN: isize = isize::MIN / 2;
 
 /// Hint: a newcomer finds nothing.
@@ -67,6 +67,8 @@ pub(super) struct Shared {
     /// Of items.
     items: AtomicU8,
     closed: AtomicBool,
+    /// The last receiver is gone. Written and read under the lock; here it takes no room.
+    deserted: AtomicBool,
     pub(super) id: probe::Id,
 }
 
@@ -80,9 +82,6 @@ pub(super) struct State<T, K: Kind<T>> {
     permits: usize,
     /// Items that were received as jobs and are not finished.
     jobs: usize,
-    closed: bool,
-    /// The last receiver is gone.
-    deserted: bool,
 }
 
 /// Whom a call has to wake when the lock is free: at most one, as a rule.
@@ -96,17 +95,6 @@ pub(super) struct Due {
 impl Due {
     pub(super) const NOBODY: Self = Self { waker: None, more: false };
     pub(super) const MORE: Self = Self { waker: None, more: true };
-
-    #[inline]
-    pub(super) fn is_somebody(&self) -> bool {
-        self.more || self.waker.is_some()
-    }
-}
-
-/// A value that was not sent.
-pub(super) struct Refused<T> {
-    pub(super) value: T,
-    pub(super) closed: bool,
 }
 
 /// What a call found under the lock.
@@ -143,22 +131,15 @@ impl<T, K: Kind<T>> Place for Room<T, K> {
 #[track_caller]
 pub(super) fn queue<T, K: Kind<T>>(capacity: usize) -> Arc<Queue<T, K>> {
     let reserved = if capacity == usize::MAX { 0 } else { capacity.min(RESERVED) };
-    let state = State {
-        shelf: K::Shelf::new(reserved),
-        limit: slots(capacity),
-        claims: 0,
-        capacity,
-        permits: 0,
-        jobs: 0,
-        closed: false,
-        deserted: false,
-    };
+    let state =
+        State { shelf: K::Shelf::new(reserved), limit: slots(capacity), claims: 0, capacity, permits: 0, jobs: 0 };
     let shared = Shared {
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
         slots: AtomicU8::new(if K::Shelf::MEETS { LOOK } else { QUICK }),
         items: AtomicU8::new(NONE),
         closed: AtomicBool::new(false),
+        deserted: AtomicBool::new(false),
         id: probe::Id::new(),
     };
     Arc::new(Hall::new(shared, state, [const { Line::new() }; 3]))
@@ -213,13 +194,13 @@ impl<T, K: Kind<T>> State<T, K> {
 
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.limit < NEVER_AGAIN / 2
     }
 
     /// Whether nothing can come any more (Q6).
     #[inline]
     pub(super) fn is_done(&self) -> bool {
-        self.closed && self.shelf.len() == 0 && self.permits == 0
+        self.shelf.len() == 0 && self.permits == 0 && self.is_closed()
     }
 
     /// How many items are in the queue or were received as jobs and are not finished (Q8).
@@ -252,7 +233,7 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
     #[inline]
     pub(super) fn may_send(&self) -> bool {
         if K::Shelf::MEETS {
-            !self.state.closed && !self.is_empty(RECEIVERS)
+            !self.state.is_closed() && !self.is_empty(RECEIVERS)
         } else {
             self.state.has_slot() && self.is_empty(SENDERS)
         }
@@ -287,12 +268,11 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
     /// Whether somebody may wait for just this: that nothing is left.
     #[inline]
     fn may_be_over(&self) -> bool {
-        self.state.shelf.len() == 0 && (self.state.closed || !self.is_empty(JOINERS))
+        self.state.shelf.len() == 0 && (self.state.is_closed() || !self.is_empty(JOINERS))
     }
 
     /// Lets nothing more in.
     pub(super) fn close(&mut self) {
-        self.state.closed = true;
         self.state.limit = NEVER_AGAIN;
         self.shared.closed.store(true, Ordering::Relaxed);
         self.tell();
@@ -307,13 +287,13 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
 
     /// As [`shut`](Self::shut), since the last receiver is gone.
     pub(super) fn desert(&mut self) -> K::Shelf {
-        self.state.deserted = true;
+        self.shared.deserted.store(true, Ordering::Relaxed);
         self.shut()
     }
 
     /// Changes the capacity.
     pub(super) fn resize(&mut self, capacity: usize) {
-        if !self.state.closed {
+        if !self.state.is_closed() {
             self.state.limit += slots(capacity) - slots(self.state.capacity);
         }
         self.state.capacity = capacity;
@@ -334,7 +314,7 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
             let (senders, receivers) = (!self.is_empty(SENDERS), !self.is_empty(RECEIVERS));
             let (line, granted) = if self.state.has_item() && receivers {
                 (RECEIVERS, true)
-            } else if self.state.closed && senders {
+            } else if self.state.is_closed() && senders {
                 (SENDERS, false)
             } else if self.state.has_slot() && senders {
                 (SENDERS, true)
@@ -386,24 +366,17 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         if calm { QUICK } else { LOOK }
     }
 
-    /// Brings the hint of slots up to date (S4).
-    #[inline]
-    fn tell_slots(&self, there: u8) {
-        let slots = if self.state.has_slot() {
-            there
-        } else if self.state.closed || K::Shelf::MEETS {
-            LOOK
-        } else {
-            NONE
-        };
-        self.shared.slots.store(slots, Ordering::Relaxed);
-    }
-
     /// Brings the hints up to date (S4).
     #[inline]
     fn tell(&self) {
         let there = self.there();
-        self.tell_slots(there);
+        let slots = if self.state.has_slot() {
+            there
+        } else if self.state.is_closed() || K::Shelf::MEETS {
+            LOOK
+        } else {
+            NONE
+        };
         let items = if self.state.has_item() {
             if self.state.count() <= self.state.limit { there } else { LOOK }
         } else if self.state.is_done() {
@@ -411,12 +384,13 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         } else {
             NONE
         };
+        self.shared.slots.store(slots, Ordering::Relaxed);
         self.shared.items.store(items, Ordering::Relaxed);
     }
 }
 
 /// What the handles print.
 pub(super) fn debug<T, K: Kind<T>>(queue: &Queue<T, K>, mut out: fmt::DebugStruct<'_, '_>) -> fmt::Result {
-    let (len, capacity, closed) = queue.read(|held| (held.state.len(), held.state.capacity, held.state.closed));
+    let (len, capacity, closed) = queue.read(|held| (held.state.len(), held.state.capacity, held.state.is_closed()));
     out.field("len", &len).field("capacity", &capacity).field("closed", &closed).finish()
 }

@@ -27,6 +27,12 @@ impl Batch {
         Self { len: 0, wakers: [const { MaybeUninit::uninit() }; SIZE] }
     }
 
+    /// Whether nobody is to be woken.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Whether the lock should be left before more is taken out.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {

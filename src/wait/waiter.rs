@@ -175,9 +175,11 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
         let this = unsafe { Pin::new_unchecked(&*self) };
         let mut batch = Batch::new();
         let waker = this.with(|seat| seat.leave(&mut batch));
-        // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
-        contain(|| batch.fire());
-        contain(|| drop(waker));
+        if !batch.is_empty() {
+            // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
+            contain(|| batch.fire());
+        }
+        drop(waker);
     }
 }
 
@@ -283,6 +285,12 @@ impl<P: Place> Seat<'_, '_, P> {
     #[inline]
     pub(crate) fn go_first(&mut self, line: usize) {
         self.held.line(line).turn_back();
+    }
+
+    /// Whether the waker that it has wakes the same task as `waker`.
+    #[inline]
+    pub(crate) fn will_wake(&mut self, waker: &Waker) -> bool {
+        self.inner().waker.as_ref().is_some_and(|own| own.will_wake(waker))
     }
 
     /// Replaces the waker of a waiter that stays where it is. Gives back the old one, to be dropped outside the lock.

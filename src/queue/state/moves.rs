@@ -1,18 +1,18 @@
 //! What is done under the lock: items, slots, permits and jobs change hands.
 //!
 //! Each of these brings the hints up to date before the lock is left (S4), and grants one waiter what follows from it (S3), or
-//! says that there is more to grant.
+//! says that there is more to grant. Hints may stay at [`LOOK`](super::LOOK): whoever looks brings them up to date.
 
 use super::super::kind::{Buffered, Kind};
 use super::super::shelf::{Buffer, Shelf};
-use super::{Due, Found, Key, NONE, QUICK, RECEIVERS, Refused, Room, SENDERS};
+use super::{Due, Found, Key, NONE, QUICK, RECEIVERS, Room, SENDERS};
 use crate::sys::atomic::Ordering;
 use crate::wait::Held;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
-    /// Puts in an item, after [`Shared::has_quick_slot`].
+    /// Puts in an item, after [`Shared::has_quick_slot`](super::Shared::has_quick_slot).
     #[inline(always)]
     pub(in crate::queue) fn push(&mut self, key: Key<T, K>, value: T) {
         self.state.shelf.push(key, value);
@@ -22,7 +22,7 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         }
     }
 
-    /// Takes an item out, after [`Shared::has_quick_item`].
+    /// Takes an item out, after [`Shared::has_quick_item`](super::Shared::has_quick_item).
     #[inline(always)]
     pub(in crate::queue) fn pop(&mut self) -> Option<T> {
         let item = self.state.shelf.pop()?;
@@ -47,80 +47,80 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
 
     /// Takes an item, if one was granted or a newcomer finds one.
     #[inline(always)]
-    pub(in crate::queue) fn take_item(&mut self, granted: bool) -> (Found<T>, Due) {
+    pub(in crate::queue) fn take_item(&mut self, granted: bool, due: &mut Due) -> Found<T> {
         if granted || self.may_recv() {
             self.state.claims -= isize::from(granted);
             if let Some(item) = self.state.shelf.pop() {
-                let waker = self.grant_slot();
-                let more = self.may_be_over();
-                // An item that was granted leaves the items as they are, and the slots, if they were not used up.
-                if !granted || self.state.count() + 1 >= self.state.limit {
+                due.waker = self.grant_slot();
+                due.more = self.may_be_over();
+                // Of what was granted and passes on its slot, newcomers see nothing; nor of a slot where there were others.
+                let unseen = due.waker.is_some() || self.state.count() + 1 < self.state.limit;
+                if !(granted && unseen) {
                     self.tell();
                 }
-                return (Found::Done(item), Due { waker, more });
+                return Found::Done(item);
             }
             if K::Shelf::MEETS {
-                if let Some((item, due)) = self.meet() {
-                    return (Found::Done(item), due);
+                if let Some(item) = self.meet(due) {
+                    return Found::Done(item);
                 }
             }
         }
-        let found = if self.state.is_done() { Found::Closed } else { Found::Nothing };
-        (found, Due::NOBODY)
+        if self.state.is_done() { Found::Closed } else { Found::Nothing }
     }
 
     /// Takes what the first sender in line offers, where sends meet receives.
-    fn meet(&mut self) -> Option<(T, Due)> {
+    fn meet(&mut self, due: &mut Due) -> Option<T> {
         let item = K::Shelf::pick_up(self.first(SENDERS)?)?;
         self.state.claims += 1;
-        let waker = self.hand(SENDERS);
+        due.waker = self.hand(SENDERS);
         self.tell();
-        Some((item, Due { waker, more: false }))
+        Some(item)
     }
 
     /// As [`take_item`](Self::take_item); what was taken is a job, and so stays unfinished.
-    pub(in crate::queue) fn take_job(&mut self, granted: bool) -> (Found<T>, Due) {
-        let (found, due) = self.take_item(granted);
+    pub(in crate::queue) fn take_job(&mut self, granted: bool, due: &mut Due) -> Found<T> {
+        let found = self.take_item(granted, due);
         self.state.jobs += usize::from(matches!(found, Found::Done(_)));
-        (found, due)
+        found
     }
 
-    /// Sends `value`, if a slot was granted or a newcomer finds one.
+    /// Sends what is in `value`, if a slot was granted or a newcomer finds one.
     #[inline(always)]
-    pub(in crate::queue) fn put_item(&mut self, granted: bool, key: Key<T, K>, value: T) -> Result<Due, Refused<T>> {
+    pub(in crate::queue) fn put_item(
+        &mut self,
+        granted: bool,
+        key: Key<T, K>,
+        value: &mut Option<T>,
+        due: &mut Due,
+    ) -> Found<()> {
         // A queue that is closed has no slot (S1), but for one that was granted before.
-        if if granted { self.state.closed } else { !self.may_send() } {
-            return Err(Refused { value, closed: self.state.closed });
+        if if granted { self.state.is_closed() } else { !self.may_send() } {
+            return if self.state.is_closed() { Found::Closed } else { Found::Nothing };
         }
+        let Some(value) = value.take() else { return Found::Nothing };
         self.state.limit += isize::from(granted);
         self.state.shelf.push(key, value);
-        Ok(self.arrived())
-    }
-
-    /// Grants an item that was just put in, if somebody waits for it.
-    #[inline]
-    fn arrived(&mut self) -> Due {
-        let waker = self.grant_item();
-        // If it was granted, there are as many items as before for newcomers.
-        if waker.is_some() {
-            self.tell_slots(self.there())
-        } else {
-            self.tell()
+        due.waker = self.grant_item();
+        // Of what was granted and goes to somebody who waits, newcomers see nothing; else of the slot alone.
+        if due.waker.is_none() {
+            self.tell();
+        } else if !granted && !K::Shelf::MEETS {
+            self.shared.slots.store(if self.state.has_slot() { self.there() } else { NONE }, Ordering::Relaxed);
         }
-        Due { waker, more: false }
+        Found::Done(())
     }
 
     /// Offers a value that was laid down, where sends meet receives.
-    pub(in crate::queue) fn offer(&mut self) -> Due {
+    pub(in crate::queue) fn offer(&mut self, due: &mut Due) {
         self.state.claims -= 1;
-        let waker = self.grant_item();
+        due.waker = self.grant_item();
         self.tell();
-        Due { waker, more: false }
     }
 
     /// Sets a slot aside, if one was granted or a newcomer finds one.
     pub(in crate::queue) fn hold_slot(&mut self, granted: bool) -> Found<()> {
-        if self.state.closed {
+        if self.state.is_closed() {
             return Found::Closed;
         }
         if !granted && !self.may_send() {
@@ -138,9 +138,10 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         granted: bool,
         keys: &[Key<T, K>],
         items: &mut VecDeque<T>,
-    ) -> (Found<usize>, Due) {
-        if self.state.closed {
-            return (Found::Closed, Due::NOBODY);
+        due: &mut Due,
+    ) -> Found<usize> {
+        if self.state.is_closed() {
+            return Found::Closed;
         }
         self.state.limit += isize::from(granted);
         let found = if self.is_empty(SENDERS) {
@@ -153,8 +154,8 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
             self.state.shelf.push(*key, value);
         }
         self.tell();
-        let more = self.state.has_item() && !self.is_empty(RECEIVERS);
-        (if count == 0 { Found::Nothing } else { Found::Done(count) }, Due { waker: None, more })
+        due.more = self.state.has_item() && !self.is_empty(RECEIVERS);
+        if count == 0 { Found::Nothing } else { Found::Done(count) }
     }
 
     /// Takes items into the spare room of `buffer`, which is there for one at least, and `limit` at the most: one that was
@@ -164,14 +165,14 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         granted: bool,
         buffer: &mut Vec<T>,
         limit: usize,
-    ) -> (Found<(usize, bool)>, Due) {
+        due: &mut Due,
+    ) -> Found<(usize, bool)> {
         let others =
             if self.is_empty(RECEIVERS) { (self.state.count() - self.state.claims).max(0).unsigned_abs() } else { 0 };
         let found = others + usize::from(granted);
         let count = found.min(limit).min(buffer.capacity() - buffer.len());
         if count < 2 || K::Shelf::MEETS {
-            let (item, due) = self.take_item(granted);
-            let taken = match item {
+            return match self.take_item(granted, due) {
                 Found::Done(item) => {
                     buffer.push(item);
                     Found::Done((1, found > 1))
@@ -179,13 +180,12 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
                 Found::Closed => Found::Closed,
                 Found::Nothing => Found::Nothing,
             };
-            return (taken, due);
         }
         self.state.claims -= isize::from(granted);
         buffer.extend((0..count).map_while(|_| self.state.shelf.pop()));
         self.tell();
-        let more = (self.state.has_slot() && !self.is_empty(SENDERS)) || self.may_be_over();
-        (Found::Done((count, found > count)), Due { waker: None, more })
+        due.more = (self.state.has_slot() && !self.is_empty(SENDERS)) || self.may_be_over();
+        Found::Done((count, found > count))
     }
 
     /// Ends a permit, whose slot is given up.
@@ -201,11 +201,13 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
     pub(in crate::queue) fn fill(&mut self, key: Key<T, K>, value: T) -> Result<Due, T> {
         self.state.permits -= 1;
         self.state.limit += 1;
-        if self.state.deserted {
+        if self.shared.deserted.load(Ordering::Relaxed) {
             return Err(value);
         }
         self.state.shelf.push(key, value);
-        Ok(self.arrived())
+        let waker = self.grant_item();
+        self.tell();
+        Ok(Due { waker, more: false })
     }
 
     /// Ends a job.
@@ -216,14 +218,15 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
 }
 
 impl<T, K: Buffered<T>> Held<'_, Room<T, K>> {
-    /// Puts an item in: into a slot that a newcomer finds, or in place of one of those that are there, which comes back.
-    pub(in crate::queue) fn force(&mut self, key: Key<T, K>, value: T) -> Result<(Option<T>, Due), Refused<T>> {
-        match self.put_item(false, key, value) {
-            Ok(due) => Ok((None, due)),
-            Err(Refused { value, closed: false }) if self.state.shelf.len() > 0 => {
-                Ok((Some(self.state.shelf.displace(key, value)), Due::NOBODY))
+    /// Puts an item in: into a slot that a newcomer finds, or in place of one of those that are there, which is left in
+    /// `value`.
+    pub(in crate::queue) fn force(&mut self, key: Key<T, K>, value: &mut Option<T>, due: &mut Due) -> Found<()> {
+        match self.put_item(false, key, value, due) {
+            Found::Nothing if self.state.shelf.len() > 0 => {
+                *value = value.take().map(|value| self.state.shelf.displace(key, value));
+                Found::Done(())
             }
-            Err(refused) => Err(refused),
+            found => found,
         }
     }
 }

@@ -56,8 +56,9 @@ fn try_send_hands_over_to_a_receiver_that_waits_or_to_the_next() {
     assert_eq!(tx.try_send(3), Err(TrySendError::Full(3)), "one receiver, one item");
     assert_eq!((first.wakes(), rx.len(), rx.try_recv()), (1, 1, Err(TryRecvError::Empty)));
     let mut second = Task::waiting(rx.recv());
+    assert_eq!(tx.try_send(3), Ok(()), "another receiver");
     drop(first);
-    assert_eq!((second.wakes(), second.poll()), (1, Ready(Ok(2))));
+    assert_eq!((second.wakes(), second.poll(), rx.try_recv()), (1, Ready(Ok(2)), Ok(3)));
     let gone = Task::waiting(rx.recv());
     assert_eq!(tx.try_send(4), Ok(()));
     drop(gone);

@@ -27,6 +27,7 @@ const ROWS: &[Row] = &[
     ("queue.try_recv_empty", queue::try_recv_empty),
     ("queue.async_pair", queue::async_pair),
     ("queue.block_wake_recv", queue::block_wake_recv),
+    ("queue.hand_over", queue::hand_over),
     ("sync.semaphore_pair", sync::semaphore_pair),
     ("sync.semaphore_try_pair", sync::semaphore_try_pair),
     ("sync.semaphore_hand_over", sync::semaphore_hand_over),

@@ -62,3 +62,23 @@ pub fn block_wake_recv() {
         assert!(matches!(black_box(recv.poll(&mut cx)), Poll::Ready(Ok(_))));
     }
 }
+
+/// A producer and a consumer take turns at capacity 1: each item is waited for by both.
+#[inline(never)]
+pub fn hand_over() {
+    let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut produce = pin!(async {
+        for n in 0..TIMES {
+            tx.send(black_box(n)).await.unwrap();
+        }
+    });
+    let mut consume = pin!(async {
+        for _ in 0..TIMES {
+            black_box(rx.recv().await.unwrap());
+        }
+    });
+    while consume.as_mut().poll(&mut cx).is_pending() {
+        let _ = produce.as_mut().poll(&mut cx);
+    }
+}
