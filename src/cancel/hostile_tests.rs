@@ -89,6 +89,7 @@ fn a_sweep_does_not_skip_who_waited_before_it_when_others_join_and_leave_meanwhi
     others.with(core::mem::take).clear();
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_body_that_panics_when_its_run_is_dropped_leaves_nobody_without_a_clock() {
     struct Bomb;

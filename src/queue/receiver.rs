@@ -32,7 +32,7 @@ impl<T, K: Kind<T>> Receiver<T, K> {
     /// Waits for an item.
     ///
     /// # Errors
-    /// [`RecvError`] once the queue is closed and neither an item nor a permit is left.
+    /// [`RecvError`](super::RecvError) once the queue is closed and neither an item nor a permit is left.
     ///
     /// # Examples
     /// ```
@@ -78,7 +78,7 @@ impl<T, K: Kind<T>> Receiver<T, K> {
     /// at the end of `buffer`, the next one first. Says how many; with a limit of zero, none, at once.
     ///
     /// # Errors
-    /// [`RecvError`] once the queue is closed and neither an item nor a permit is left.
+    /// [`RecvError`](super::RecvError) once the queue is closed and neither an item nor a permit is left.
     ///
     /// # Examples
     /// ```
@@ -119,7 +119,7 @@ impl<T, K: Kind<T>> Receiver<T, K> {
     /// dropped.
     ///
     /// # Errors
-    /// [`RecvError`] once the queue is closed and neither an item nor a permit is left.
+    /// [`RecvError`](super::RecvError) once the queue is closed and neither an item nor a permit is left.
     ///
     /// # Examples
     /// As of [`Sender::join`](super::Sender::join).

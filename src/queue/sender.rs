@@ -35,8 +35,8 @@ impl<T, K: Kind<T>> Sender<T, K> {
     /// Waits for room and sends `value`. In a [rendezvous](super::rendezvous()), waits until a receiver has taken it.
     ///
     /// # Errors
-    /// [`SendError`] with the value, if the queue is closed before there is room, or while this has been granted room and
-    /// has not been polled since.
+    /// [`SendError`](super::SendError) with the value, if the queue is closed before there is room, or while this has been
+    /// granted room and has not been polled since.
     ///
     /// # Examples
     /// ```
@@ -172,8 +172,8 @@ impl<T, K: Buffered<T>> Sender<T, K> {
     /// For an item that should not be made, or taken from elsewhere, before it is sure of its place.
     ///
     /// # Errors
-    /// [`SendError`] if the queue is closed before there is room, or while this has been granted room and has not been
-    /// polled since.
+    /// [`SendError`](super::SendError) if the queue is closed before there is room, or while this has been granted room and
+    /// has not been polled since.
     ///
     /// # Examples
     /// ```
@@ -237,7 +237,7 @@ impl<T, K: Buffered<T>> Sender<T, K> {
     /// stays. For whoever has many: several are sent at once.
     ///
     /// # Errors
-    /// [`SendError`] if the queue is closed before all are sent. The rest is in `items`.
+    /// [`SendError`](super::SendError) if the queue is closed before all are sent. The rest is in `items`.
     ///
     /// # Examples
     /// ```

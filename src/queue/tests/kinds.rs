@@ -2,6 +2,7 @@
 
 use super::*;
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 
 /// An item of which the first thousand are urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,7 +353,7 @@ fn force_send_leaves_grants_and_permits_alone() {
 }
 
 /// An item that looks into its queue whenever code of its own runs.
-struct Looks(Arc<Box<dyn Fn()>>);
+struct Looks(Rc<dyn Fn()>);
 
 impl Ranked for Looks {
     type Rank = Lane<2>;
@@ -373,8 +374,7 @@ impl Drop for Looks {
 fn q9_ranks_are_asked_and_items_dropped_outside_the_lock() {
     fn check<K: Buffered<Looks> + 'static>((tx, rx): (Sender<Looks, K>, Receiver<Looks, K>)) {
         let into = tx.downgrade();
-        let look: Box<dyn Fn()> = Box::new(move || assert!(into.upgrade().is_none_or(|tx| tx.len() <= tx.capacity())));
-        let look = Arc::new(look);
+        let look: Rc<dyn Fn()> = Rc::new(move || assert!(into.upgrade().is_none_or(|tx| tx.len() <= tx.capacity())));
         let looks = || Looks(look.clone());
         assert!(tx.try_send(looks()).is_ok());
         assert!(tx.try_send_many(&mut VecDeque::from([looks()])).is_ok());

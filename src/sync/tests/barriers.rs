@@ -90,6 +90,7 @@ fn one_of_a_long_round_that_is_dropped_while_it_is_let_go_is_not_missed_in_the_n
     rest.into_iter().for_each(|task| assert!(!leads(task.woken())));
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_waker_that_panics_keeps_nobody_at_a_barrier() {
     let barrier = barrier(102);

@@ -96,6 +96,7 @@ fn a_waker_that_panics_keeps_nobody_from_an_event() {
     assert!(a_waker_that_panics_leaves_nobody_asleep(|| event.wait(), || event.set()));
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_waker_that_panics_keeps_nobody_at_a_latch_and_does_not_come_out_of_a_drop() {
     let latch = Latch::new(1);

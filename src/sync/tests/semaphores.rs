@@ -187,6 +187,7 @@ fn a_waker_that_panics_keeps_nobody_from_a_permit() {
     assert!(a_waker_that_panics_leaves_nobody_asleep(|| semaphore.acquire(), || semaphore.close()));
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_waker_that_panics_does_not_come_out_of_a_drop() {
     let semaphore = Semaphore::new(101);
