@@ -77,6 +77,17 @@ pub(super) struct Ended {
 
 type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// What came of a poll.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// The task is done, or was dropped.
+    Done,
+    /// It is pending.
+    Pending,
+    /// It is pending and has left no waker behind.
+    Alone,
+}
+
 /// What is polled under a number.
 pub(super) struct Entry {
     task: Option<Task>,
@@ -205,9 +216,8 @@ impl Exec<'_> {
         let (mut polled, mut moved) = (None, None::<(Instant, Instant)>);
         loop {
             let next = self.world.core.with(|core| {
-                if let Some((number, pending)) = polled.take() {
-                    let alone = pending && self.entries[number as usize].own.is_alone();
-                    core.polled(number, &mut self.waits, alone);
+                if let Some((number, came)) = polled.take() {
+                    core.polled(number, &mut self.waits, came == Came::Alone);
                 }
                 if !core.suspects.is_empty() {
                     core.look_for_stranded(self.allow_leaks, |number| &self.entries[number as usize].own);
@@ -230,11 +240,11 @@ impl Exec<'_> {
                     if self.fresh {
                         self.entries[number as usize].own.renew();
                     }
-                    let pending = match self.watcher {
+                    let came = match self.watcher {
                         None => self.poll(number),
                         Some(_) => self.poll_watched(number),
                     };
-                    polled = Some((number, pending));
+                    polled = Some((number, came));
                 }
                 Next::Nobody(_) if self.is_open && self.world.let_in(false) => {}
                 Next::Nobody(lull) if self.probes && self.probe_all(lull) => {}
@@ -251,14 +261,14 @@ impl Exec<'_> {
         }
     }
 
-    /// Polls a task, or drops it where that is due. Whether it is pending.
+    /// Polls a task, or drops it where that is due.
     #[inline]
-    pub(super) fn poll(&mut self, number: u32) -> bool {
+    pub(super) fn poll(&mut self, number: u32) -> Came {
         let swept = !self.swept.is_empty();
         if swept && self.cancels(number, false) {
             self.waits.clear();
             self.finish(number);
-            return false;
+            return Came::Done;
         }
         let Entry { task, own } = &mut self.entries[number as usize];
         let mut cx = Context::from_waker(own.waker());
@@ -267,11 +277,12 @@ impl Exec<'_> {
             Some(task) => Pin::new(task).poll(&mut cx),
             None => root.as_mut().map_or(Poll::Pending, |root| root.as_mut().poll(&mut cx)),
         });
+        let alone = own.is_alone();
         if poll.is_ready() || (swept && self.cancels(number, true)) {
             self.finish(number);
-            return false;
+            return Came::Done;
         }
-        true
+        if alone { Came::Alone } else { Came::Pending }
     }
 
     /// Whether a task is dropped that is swept: right after the poll that was just made, or in place of it.
@@ -290,7 +301,7 @@ impl Exec<'_> {
 
     /// Polls, and tells the watcher what came of it.
     #[cold]
-    fn poll_watched(&mut self, number: u32) -> bool {
+    fn poll_watched(&mut self, number: u32) -> Came {
         let mut print = core::mem::take(&mut self.print);
         let mut touched = core::mem::take(&mut print.touched);
         let (poll, foreign) = self.world.core.with(|core| {
@@ -302,7 +313,7 @@ impl Exec<'_> {
             (fold(meta.key, meta.polls.into()), meta.foreign)
         });
         let waker = probe::address(self.entries[number as usize].own.waker());
-        let (pending, kept) = probe::watch(poll, waker, &mut touched, || {
+        let (came, kept) = probe::watch(poll, waker, &mut touched, || {
             if foreign {
                 Resource::FOREIGN.touch(Access::Write);
             }
@@ -320,7 +331,7 @@ impl Exec<'_> {
             watcher.polled(&mut print);
         }
         self.print = print;
-        pending
+        came
     }
 
     /// Leaves what can be used again to the next run, unless somebody still has a handle to this one.

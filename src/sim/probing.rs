@@ -7,7 +7,7 @@
 
 use super::builder::Builder;
 use super::dump::TaskInfo;
-use super::exec::Exec;
+use super::exec::{Came, Exec};
 use super::explore::Trouble;
 use super::handle::Sim;
 use super::meta::Meta;
@@ -76,6 +76,7 @@ impl Core {
         }
         self.steps += 1;
         (self.current, self.last, self.polling, self.probing) = (number, number, true, true);
+        self.woken_last = None;
         let meta = &mut self.metas[number as usize];
         meta.polls = meta.polls.wrapping_add(1);
         if self.twists.fresh {
@@ -123,7 +124,7 @@ impl Exec<'_> {
             if !self.world.core.with(|core| core.begin_probe(number)) {
                 break;
             }
-            if self.poll(number) {
+            if self.poll(number) != Came::Done {
                 self.waits.clear();
                 self.world.core.with(|core| (core.probing, core.verdict) = (false, None));
                 self.drive();
@@ -158,12 +159,11 @@ impl Exec<'_> {
             if self.fresh {
                 self.entries[number as usize].own.renew();
             }
-            let pending = self.poll(number);
+            let came = self.poll(number);
             self.world.core.with(|core| {
                 core.probing = false;
-                let alone = pending && self.entries[number as usize].own.is_alone();
-                core.polled(number, &mut self.waits, alone);
-                if !pending && core.verdict.is_none() {
+                core.polled(number, &mut self.waits, came == Came::Alone);
+                if came == Came::Done && core.verdict.is_none() {
                     core.verdict = Some(Box::new(waiting.verdict()));
                 }
             });

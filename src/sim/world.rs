@@ -93,6 +93,8 @@ pub(super) struct Core {
     keys: u64,
     /// How many that are not in the background are ready.
     foreground: usize,
+    /// Who was made ready last since a poll was begun.
+    pub(super) woken_last: Option<u32>,
     /// Those who may have lost their last waker.
     pub(super) suspects: Vec<(u32, u32)>,
     /// Whether somebody was woken for nothing and not polled since.
@@ -157,6 +159,7 @@ impl Core {
             last: ROOT,
             keys: 0,
             foreground: 0,
+            woken_last: None,
             suspects: Vec::new(),
             woke_for_nothing: false,
             probing: false,
@@ -302,6 +305,7 @@ impl Core {
             self.woken.push(meta.key);
         }
         if self.ready.set(number) {
+            self.woken_last = Some(number);
             meta.since = Moment { at: self.clock.at(), poll: self.steps };
             self.keys ^= meta.key;
             self.foreground += usize::from(!meta.background);
@@ -348,6 +352,7 @@ impl Core {
         self.foreground -= usize::from(!meta.background);
         self.current = number;
         self.last = number;
+        self.woken_last = None;
         self.polling = true;
         self.trace(|trace, now| trace.polled(now, number, n));
         Next::Poll(number)
@@ -356,7 +361,7 @@ impl Core {
     /// Keeps what the task's last poll waits for; `alone`: it is pending and left no waker behind.
     #[inline]
     pub(super) fn polled(&mut self, number: u32, waits: &mut Vec<Wait>, alone: bool) {
-        if alone && !self.ready.is_set(number) {
+        if alone && self.woken_last != Some(number) && !self.ready.is_set(number) {
             self.suspects.push((number, self.metas[number as usize].tenant));
         }
         self.trace(|trace, now| trace.pending(now, waits));
