@@ -1,5 +1,6 @@
 //! A future on its way to an executor.
 
+use crate::sys::joint::{Label, Runner, alone};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
@@ -35,7 +36,7 @@ impl<F: Fn(Task)> Spawn for F {
     }
 }
 
-/// A boxed future with a name and the place where it was made; itself a future.
+/// A future with a name and the place where it was made, in an allocation of its own; itself a future.
 ///
 /// A runtime's own function takes it as it is; the name is for reports, such as the simulator's of a deadlock.
 ///
@@ -43,32 +44,41 @@ impl<F: Fn(Task)> Spawn for F {
 /// Dropping it drops the future that it holds.
 #[must_use = "a task does nothing unless it is spawned or awaited"]
 pub struct Task {
-    name: Cow<'static, str>,
-    made: &'static Location<'static>,
-    future: Pin<Box<dyn Future<Output = ()> + Send>>,
+    runner: Runner,
+    /// Instead of the one in the runner, which others may be looking at.
+    name: Option<Box<Cow<'static, str>>>,
 }
 
 impl Task {
     /// A task without a name.
     #[track_caller]
     pub fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { name: Cow::Borrowed(""), made: Location::caller(), future: Box::pin(future) }
+        Self::of(alone(Label { name: Cow::Borrowed(""), made: Location::caller() }, future))
+    }
+
+    /// A task whose future lies beside what it shares with others.
+    pub(crate) fn of(runner: Runner) -> Self {
+        Self { runner, name: None }
     }
 
     /// Gives it a name, for reports.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = name.into();
+        let name = name.into();
+        match self.runner.label_mut() {
+            Some(label) => label.name = name,
+            None => self.name = Some(Box::new(name)),
+        }
         self
     }
 
     /// Its name; empty if it has none.
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.as_deref().unwrap_or(&self.runner.label().name)
     }
 
     /// The place where it was made.
     pub fn made(&self) -> &'static Location<'static> {
-        self.made
+        self.runner.label().made
     }
 }
 
@@ -84,13 +94,14 @@ crate::sys::with_sim! {
 impl Future for Task {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.future.as_mut().poll(cx)
+        Pin::new(&mut self.runner).poll(cx)
     }
 }
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("name", &self.name).field("made", &format_args!("{}", self.made)).finish()
+        f.debug_struct("Task").field("name", &self.name()).field("made", &format_args!("{}", self.made())).finish()
     }
 }

@@ -8,6 +8,7 @@
 //! | `word` | the lock of hosts with threads |
 //! | `attic` | what a thread keeps for later |
 //! | [`handover`] | a place that values come back to, without a lock |
+//! | [`joint`] | a future and what others share with it, in one allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
@@ -31,6 +32,7 @@ pub(crate) mod file;
 pub(crate) mod handover;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;
+pub(crate) mod joint;
 pub(crate) mod lock;
 pub(crate) mod marks;
 #[cfg(test)]
