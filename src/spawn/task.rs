@@ -86,7 +86,7 @@ crate::sys::with_sim! {
     impl Task {
         /// Its name, to be kept without copying it if it is static.
         pub(crate) fn name_to_keep(&self) -> Cow<'static, str> {
-            self.name.clone()
+            self.name.as_deref().unwrap_or(&self.runner.label().name).clone()
         }
     }
 }

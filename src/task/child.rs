@@ -1,11 +1,12 @@
 //! A spawned child: the future that its task runs, and what that shares with the child's handle.
 
-use super::outcome::{Label, Status};
-use super::state::{Core, Side};
+use super::outcome::Status;
+use super::state::{Core, Place, Side};
 use super::tally::How;
 use crate::cancel::{Cancelled, Scope, Ward};
 use crate::spawn::Panic;
 use crate::sys::atomic::Ordering;
+use crate::sys::joint::{Joined, Label, Labelled};
 use crate::sys::thread::catch;
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Lock, Weak};
@@ -16,15 +17,15 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
-/// What a child shares with its handle.
+/// What a child shares with its handle. In this order, so that polls touch little of it.
+#[repr(C)]
 pub(super) struct Record<T, E> {
     pub(super) core: Arc<Core<E>>,
-    pub(super) index: usize,
-    pub(super) label: Label,
     /// The child's own.
     pub(super) scope: Scope,
-    side: Side,
     slot: Lock<Slot<T>>,
+    place: Place,
+    pub(super) label: Label,
 }
 
 struct Slot<T> {
@@ -47,15 +48,16 @@ pub(super) enum Ended {
     Done,
     Failed,
     Panicked,
-    Cancelled(Cancelled),
+    /// Apart, so that a child takes little room.
+    Cancelled(Box<Cancelled>),
     Lost,
 }
 
 impl<T, E> Record<T, E> {
-    pub(super) fn new(core: Arc<Core<E>>, index: usize, label: Label, side: Side) -> Self {
-        let scope = core.shared.scopes[side as usize].child();
+    pub(super) fn new(core: Arc<Core<E>>, place: Place, label: Label) -> Self {
+        let scope = core.shared.scopes[place.side as usize].child();
         let slot = Lock::new(Slot { end: End::Running, joiner: None });
-        Self { core, index, label, scope, side, slot }
+        Self { core, scope, slot, place, label }
     }
 
     pub(super) fn status(&self) -> Status {
@@ -97,6 +99,11 @@ impl<T, E> Record<T, E> {
         end
     }
 
+    /// Wakes the child's task.
+    pub(super) fn wake(&self) {
+        self.core.wake_child(self.place);
+    }
+
     /// Whoever waits for the end waits no more.
     pub(super) fn forget_joiner(&self) {
         let waker = self.slot.with(|slot| slot.joiner.take());
@@ -104,7 +111,7 @@ impl<T, E> Record<T, E> {
     }
 
     /// The child has ended: its handle is told, and the group counts it.
-    fn ended(&self, end: End<T>, how: How<E>) {
+    fn ended(&self, (end, how): Ending<T, E>) {
         let (before, joiner) = self.slot.with(|slot| (core::mem::replace(&mut slot.end, end), slot.joiner.take()));
         debug_assert!(matches!(before, End::Running), "a child ends once");
         /// Wakes the joiner also if the other wakers panic.
@@ -117,7 +124,17 @@ impl<T, E> Record<T, E> {
             }
         }
         let _tell = Tell(joiner);
-        self.core.ended(self.index, how);
+        self.core.ended(self.place, &self.label, how);
+    }
+}
+
+impl<T: Send, E: Send> Labelled for Record<T, E> {
+    fn label(&self) -> &Label {
+        &self.label
+    }
+
+    fn label_mut(&mut self) -> &mut Label {
+        &mut self.label
     }
 }
 
@@ -145,47 +162,30 @@ impl<T> End<T> {
 pub(super) type Returned<T, E> = Result<T, Option<E>>;
 
 pin_project! {
-    /// What a child's task runs.
-    pub(super) struct Child<F, T, E>
-    where
-        F: Future<Output = Returned<T, E>>,
-    {
+    /// What a child's task runs, beside the record.
+    pub(super) struct Child<F, T, E> {
         #[pin]
         body: Ward<F>,
-        // None: it has ended.
-        record: Option<Arc<Record<T, E>>>,
         // How it ended, while groups that it left behind are waited for.
-        ending: Option<Box<(End<T>, How<E>)>>,
+        ending: Option<Box<Ending<T, E>>>,
         begun: bool,
         // The waker that is noted in the group, and when it was (T4).
         seen: Seen,
         epoch: usize,
     }
+}
 
-    impl<F, T, E> PinnedDrop for Child<F, T, E>
-    where
-        F: Future<Output = Returned<T, E>>,
-    {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if let Some(record) = this.record.take() {
-                let body = this.body.as_mut();
-                let dropped = catch(|| body.end(&record.scope)).map_err(Panic::new);
-                let (end, how) = match (this.ending.take(), dropped) {
-                    (Some(ending), _) => *ending,
-                    (None, Ok(())) => (End::Ended(Ended::Lost), How::Lost),
-                    (None, Err(panic)) => (End::Ended(Ended::Panicked), How::Panicked(panic)),
-                };
-                record.ended(end, how);
-            }
-        }
+/// How a child ended, for its handle and for its group.
+type Ending<T, E> = (End<T>, How<E>);
+
+impl<F: Future, T, E> Child<F, T, E> {
+    pub(super) fn new(body: F) -> Self {
+        Self { body: Ward::new(body), ending: None, begun: false, seen: Seen::NONE, epoch: 0 }
     }
 }
 
-impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
-    pub(super) fn new(record: Arc<Record<T, E>>, body: F) -> Self {
-        Self { body: Ward::new(body), record: Some(record), ending: None, begun: false, seen: Seen::NONE, epoch: 0 }
-    }
+fn panicked<T, E>(panic: Panic) -> Ending<T, E> {
+    (End::Ended(Ended::Panicked), How::Panicked(panic))
 }
 
 /// Drops a body in a panic guard.
@@ -193,84 +193,107 @@ fn clear<F: Future>(body: Pin<&mut Ward<F>>, scope: &Scope) -> Result<(), Panic>
     catch(|| body.clear(scope)).map_err(Panic::new)
 }
 
-impl<F: Future<Output = Returned<T, E>>, T, E: Send + 'static> Future for Child<F, T, E> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+impl<F, T, E> Joined<Record<T, E>> for Child<F, T, E>
+where
+    F: Future<Output = Returned<T, E>> + Send,
+    T: Send,
+    E: Send + 'static,
+{
+    fn poll(self: Pin<&mut Self>, record: &Record<T, E>, alone: bool, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let Some(record) = this.record.as_ref() else { return Poll::Ready(()) };
         let scope = &record.scope;
-        if this.ending.is_some() && this.body.as_mut().lingers(scope, cx) {
-            return Poll::Pending;
-        }
-        if let Some(ending) = this.ending.take() {
-            let (end, how) = *ending;
-            if let Some(record) = this.record.take() {
-                record.ended(end, how);
-            }
-            return Poll::Ready(());
-        }
-        if !*this.begun {
-            // Rule b. What is wrong by now is read from the flags below.
-            *this.begun = scope.check().is_ok();
-        }
-        let polled = match *this.begun {
-            true => catch(|| this.body.as_mut().poll(scope, cx)),
-            false => Ok(Poll::Pending),
-        };
-        let (end, how) = match polled {
-            Ok(Poll::Pending) => match rest(record, this.seen, this.epoch, cx) {
-                None => return Poll::Pending,
-                // Rule h.
-                Some(_) if this.body.as_mut().shelters(scope, cx) => return Poll::Pending,
-                Some(cancelled) => match clear(this.body.as_mut(), scope) {
-                    Ok(()) => {
-                        let from_above = !cancelled.is_own();
-                        (End::Ended(Ended::Cancelled(cancelled)), How::Cancelled { from_above })
-                    }
-                    Err(panic) => (End::Ended(Ended::Panicked), How::Panicked(panic)),
-                },
-            },
-            Ok(Poll::Ready(returned)) => match (clear(this.body.as_mut(), scope), returned) {
-                (Ok(()), Ok(value)) => kept(record, value),
-                (Ok(()), Err(error)) => (End::Ended(Ended::Failed), How::Failed(error)),
-                (Err(panic), returned) => {
-                    // The panic is how it ended; an error is kept beside it.
-                    match returned {
-                        Ok(value) => drop(catch(|| drop(value)).map_err(Panic::new)),
-                        Err(Some(error)) => record.core.failed_late(record.label.clone(), error),
-                        Err(None) => {}
-                    }
-                    (End::Ended(Ended::Panicked), How::Panicked(panic))
+        let ending = match this.ending.take() {
+            Some(ending) => *ending,
+            None => {
+                if !*this.begun {
+                    // Rule b. What is wrong by now is read from the flags below.
+                    *this.begun = scope.check().is_ok();
                 }
-            },
-            Err(payload) => {
-                // What panics when it is polled may panic again when it is dropped: the first one counts.
-                let panic = Panic::new(payload);
-                drop(clear(this.body.as_mut(), scope));
-                (End::Ended(Ended::Panicked), How::Panicked(panic))
+                let polled = match *this.begun {
+                    true => catch(|| this.body.as_mut().poll(scope, cx)),
+                    false => Ok(Poll::Pending),
+                };
+                match polled {
+                    Ok(Poll::Pending) => match rest(record, this.seen, this.epoch, cx) {
+                        None => return Poll::Pending,
+                        // Rule h.
+                        Some(_) if this.body.as_mut().shelters(scope, cx) => return Poll::Pending,
+                        Some(cancelled) => cut(clear(this.body.as_mut(), scope), cancelled),
+                    },
+                    Ok(Poll::Ready(returned)) => {
+                        returned_with(record, clear(this.body.as_mut(), scope), returned, alone)
+                    }
+                    Err(payload) => {
+                        // What panics when it is polled may panic again when it is dropped: the first one counts.
+                        let panic = Panic::new(payload);
+                        drop(clear(this.body.as_mut(), scope));
+                        panicked(panic)
+                    }
+                }
             }
         };
         if this.body.as_mut().lingers(scope, cx) {
-            *this.ending = Some(Box::new((end, how)));
+            *this.ending = Some(Box::new(ending));
             return Poll::Pending;
         }
-        if let Some(record) = this.record.take() {
-            record.ended(end, how);
-        }
+        record.ended(ending);
         Poll::Ready(())
+    }
+
+    fn left(self: Pin<&mut Self>, record: &Record<T, E>) {
+        let this = self.project();
+        let dropped = catch(|| this.body.end(&record.scope)).map_err(Panic::new);
+        record.ended(match (this.ending.take(), dropped) {
+            (Some(ending), _) => *ending,
+            (None, Ok(())) => (End::Ended(Ended::Lost), How::Lost),
+            (None, Err(panic)) => panicked(panic),
+        });
+    }
+}
+
+/// The end of a child whose body was cut short, or not begun.
+fn cut<T, E>(cleared: Result<(), Panic>, cancelled: Cancelled) -> Ending<T, E> {
+    match cleared {
+        Ok(()) => {
+            let from_above = !cancelled.is_own();
+            (End::Ended(Ended::Cancelled(Box::new(cancelled))), How::Cancelled { from_above })
+        }
+        Err(panic) => panicked(panic),
+    }
+}
+
+/// The end of a child whose body has returned.
+#[inline]
+fn returned_with<T, E>(
+    record: &Record<T, E>,
+    cleared: Result<(), Panic>,
+    returned: Returned<T, E>,
+    alone: bool,
+) -> Ending<T, E> {
+    match (cleared, returned) {
+        (Ok(()), Ok(value)) => kept(alone, value),
+        (Ok(()), Err(error)) => (End::Ended(Ended::Failed), How::Failed(error)),
+        (Err(panic), returned) => {
+            // The panic is how it ended; an error is kept beside it.
+            match returned {
+                Ok(value) => drop(catch(|| drop(value)).map_err(Panic::new)),
+                Err(Some(error)) => record.core.failed_late(record.label.clone(), error),
+                Err(None) => {}
+            }
+            panicked(panic)
+        }
     }
 }
 
 /// A result that nobody will take is dropped here, in a guard.
 #[inline]
-fn kept<T, E>(record: &Arc<Record<T, E>>, value: T) -> (End<T>, How<E>) {
-    if !core::mem::needs_drop::<T>() || Arc::strong_count(record) > 1 {
+fn kept<T, E>(alone: bool, value: T) -> Ending<T, E> {
+    if !(alone && core::mem::needs_drop::<T>()) {
         return (End::Done(value), How::Done);
     }
     match catch(|| drop(value)) {
         Ok(()) => (End::Ended(Ended::Done), How::Done),
-        Err(payload) => (End::Ended(Ended::Panicked), How::Panicked(Panic::new(payload))),
+        Err(payload) => panicked(Panic::new(payload)),
     }
 }
 
@@ -282,25 +305,20 @@ fn rest<T, E: Send + 'static>(
     epoch: &mut usize,
     cx: &mut Context<'_>,
 ) -> Option<Cancelled> {
-    let (shared, side) = (&record.core.shared, record.side as usize);
-    let hook = || waker(Arc::new(Hook { core: Arc::downgrade(&record.core), side: record.side }));
-    loop {
-        if let Some(cancelled) = record.scope.cause() {
-            return Some(cancelled);
-        }
-        // Acquire: partner of the store in `next_epoch`.
-        if seen.is(cx.waker()) && *epoch == shared.epoch.load(Ordering::Acquire) {
-            if shared.watches[side].arm(&shared.scopes[side], hook) {
-                record.core.wake_side(record.side);
-            }
-            return record.scope.cause();
-        }
+    let (shared, side) = (&record.core.shared, record.place.side);
+    let hook = || waker(Arc::new(Hook { core: Arc::downgrade(&record.core), side }));
+    // Acquire: partner of the store in `next_epoch`.
+    while !(seen.is(cx.waker()) && *epoch == shared.epoch.load(Ordering::Acquire)) {
         let waker = cx.waker().clone();
         *seen = Seen::of(&waker);
-        let (at, old) = record.core.register(record.index, waker);
+        let (at, old) = record.core.register(record.place, waker);
         *epoch = at;
         drop(old);
     }
+    if shared.watches[side as usize].arm(&shared.scopes[side as usize], hook) {
+        record.core.wake_side(side);
+    }
+    if record.scope.is_cancelled() { record.scope.cause() } else { None }
 }
 
 /// Wakes all children of a side, when their scope may be cancelled.

@@ -3,7 +3,7 @@
 use super::child::{End, Ended, Record};
 use super::outcome::{ChildError, Status};
 use crate::cancel::Reason;
-use crate::sys::Arc;
+use crate::sys::joint::Shared;
 use crate::sys::probe::{self, Id};
 use core::fmt;
 use core::future::Future;
@@ -52,12 +52,12 @@ use core::task::{Context, Poll};
 /// ```
 #[must_use = "awaiting it gives the child's result; to let the child go by itself, drop it"]
 pub struct Handle<T, E> {
-    record: Arc<Record<T, E>>,
+    record: Shared<Record<T, E>>,
     id: Id,
 }
 
 impl<T, E> Handle<T, E> {
-    pub(super) fn new(record: Arc<Record<T, E>>, id: Id) -> Self {
+    pub(super) fn new(record: Shared<Record<T, E>>, id: Id) -> Self {
         Self { record, id }
     }
 
@@ -88,7 +88,7 @@ impl<T, E> Handle<T, E> {
         if self.is_finished() || !self.record.scope.cancel(reason) {
             return false;
         }
-        self.record.core.wake_child(self.record.index);
+        self.record.wake();
         true
     }
 
@@ -104,7 +104,7 @@ fn result<T>(end: End<T>) -> Option<Result<T, ChildError>> {
         End::Done(value) => Some(Ok(value)),
         End::Ended(Ended::Failed) => Some(Err(ChildError::Failed)),
         End::Ended(Ended::Panicked) => Some(Err(ChildError::Panicked)),
-        End::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(cancelled))),
+        End::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(*cancelled))),
         End::Ended(Ended::Lost) => Some(Err(ChildError::Lost)),
         End::Running | End::Ended(Ended::Done) => None,
     }

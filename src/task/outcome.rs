@@ -2,7 +2,7 @@
 
 use crate::cancel::Cancelled;
 use crate::spawn::Panic;
-use alloc::borrow::Cow;
+use crate::sys::joint::Label;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -86,22 +86,6 @@ pub struct Failure<E> {
     cause: Cause<E>,
 }
 
-/// What a child is known by.
-#[derive(Clone, Debug)]
-pub(super) struct Label {
-    pub(super) name: Cow<'static, str>,
-    pub(super) made: &'static Location<'static>,
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.name {
-            "" => write!(f, "child made at {}", self.made),
-            name => write!(f, "`{name}`"),
-        }
-    }
-}
-
 impl<E> Failure<E> {
     pub(super) fn new(child: Option<Label>, cause: Cause<E>) -> Self {
         Self { child, cause }
@@ -149,6 +133,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.child {
             None => f.write_str("the body")?,
+            Some(label) if label.name.is_empty() => write!(f, "a child {label}")?,
             Some(label) => label.fmt(f)?,
         }
         write!(f, ": {}", self.cause)

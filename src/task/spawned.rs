@@ -2,13 +2,14 @@
 
 use super::child::{Child, Record, Returned};
 use super::handle::Handle;
-use super::outcome::{GroupCount, Label, SpawnError};
+use super::outcome::{GroupCount, SpawnError};
 use super::quiesced::Quiesced;
 use super::start::{Start, Starting, handshake};
-use super::state::{Core, Side};
+use super::state::{Core, Place, Side};
 use crate::cancel::{Reason, Scope};
 use crate::spawn::Task;
 use crate::sys::Arc;
+use crate::sys::joint::{Label, join};
 use crate::sys::probe::Id;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -91,9 +92,7 @@ impl<E> TaskGroup<E> {
 
     /// Who is there: how many children of each name. After the group's future was dropped: what outlives it.
     pub fn live(&self) -> BTreeMap<Cow<'static, str>, usize> {
-        let mut live = BTreeMap::new();
-        self.0.each(|label| *live.entry(label.name.clone()).or_default() += 1);
-        live
+        self.0.with(|held| held.state.names.live().map(|(name, count)| (name.clone(), count)).collect())
     }
 
     /// Waits until the group is over: its body has ended or was dropped, every child is gone, and nobody waits for one to
@@ -280,11 +279,11 @@ impl<E: Send + 'static> TaskGroup<E> {
         V: Send + 'static,
     {
         let label = Label { name: name.into(), made: Location::caller() };
-        match self.0.admit(label.clone(), Side::Main, true) {
-            Err(_) => Err(SpawnError::new(make)),
-            Ok(index) => {
+        match self.0.admit(&label, Side::Main, true) {
+            None => Err(SpawnError::new(make)),
+            Some(place) => {
                 let (body, waiting) = handshake(make);
-                let handle = self.begin(index, label, Side::Main, body);
+                let handle = self.begin(place, label, body);
                 Ok(Start::new(waiting, handle, Id::new()))
             }
         }
@@ -297,24 +296,22 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
     {
         let label = Label { name, made: Location::caller() };
-        match self.0.admit(label.clone(), side, false) {
-            Err(_) => Err(SpawnError::new(future)),
-            Ok(index) => Ok(self.begin(index, label, side, Plain { body: future })),
+        match self.0.admit(&label, side, false) {
+            None => Err(SpawnError::new(future)),
+            Some(place) => Ok(self.begin(place, label, Plain { body: future })),
         }
     }
 
     /// Starts the task of a child that has been let in.
     #[track_caller]
-    fn begin<T, F>(&self, index: usize, label: Label, side: Side, body: F) -> Handle<T, E>
+    fn begin<T, F>(&self, place: Place, label: Label, body: F) -> Handle<T, E>
     where
         F: Future<Output = Returned<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let name = label.name.clone();
-        let record = Arc::new(Record::new(self.0.clone(), index, label, side));
-        let child = Child::new(record.clone(), body);
+        let (runner, record) = join(Record::new(self.0.clone(), place, label), Child::new(body));
         let handle = Handle::new(record, Id::new());
-        self.0.shared.spawner.spawn(Task::new(child).named(name));
+        self.0.shared.spawner.spawn(Task::of(runner));
         handle
     }
 }

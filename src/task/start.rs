@@ -225,7 +225,7 @@ impl<V, T, E> Future for Start<V, T, E> {
             (_, Some(Ended::Panicked)) => Err(StartError::Panicked),
             (_, Some(Ended::Lost)) => Err(StartError::Lost),
             (_, Some(Ended::Cancelled(cancelled))) if !(dismissed && cancelled.is_own()) => {
-                Err(StartError::Cancelled(cancelled))
+                Err(StartError::Cancelled(*cancelled))
             }
             _ => Err(StartError::Unstarted),
         })

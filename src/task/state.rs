@@ -2,18 +2,20 @@
 //!
 //! The rules of this file stand in the room's invariants T1 to T5.
 
-use super::outcome::{Cause, Label};
+use super::names::Names;
+use super::outcome::Cause;
+use super::seats::Seats;
 use super::tally::{How, Policy, Tally, Verdict};
 use super::watch::Watch;
 use crate::cancel::{Reason, Scope};
 use crate::spawn::{Panic, Spawn};
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::joint::Label;
 use crate::sys::probe::Id;
-use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
+use crate::wait::{self, Batch, Departure, Hall, Held, Line};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::task::Waker;
 
@@ -32,7 +34,7 @@ pub(super) struct Members<E>(PhantomData<fn(E)>);
 
 pub(super) type Core<E> = Hall<Members<E>>;
 
-impl<E> Place for Members<E> {
+impl<E> wait::Place for Members<E> {
     type State = State<E>;
     type Shared = Shared;
     type Slot = ();
@@ -59,9 +61,9 @@ pub(super) struct Shared {
 /// What the lock guards.
 pub(super) struct State<E> {
     pub(super) tally: Tally<E>,
-    entries: Vec<Entry>,
-    /// The first unused entry of a list, or the number of entries.
-    unused: usize,
+    pub(super) names: Names,
+    /// By side.
+    seats: [Seats; 2],
     /// By side.
     pub(super) alive: [usize; 2],
     /// Handshakes that somebody waits for.
@@ -74,14 +76,12 @@ pub(super) struct State<E> {
     pub(super) over: bool,
 }
 
-enum Entry {
-    /// The next unused one.
-    Unused(usize),
-    Child {
-        label: Label,
-        side: Side,
-        waker: Option<Waker>,
-    },
+/// What a child has in its group.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    seat: u32,
+    name: u32,
+    pub(super) side: Side,
 }
 
 /// What has to be done outside the lock.
@@ -104,8 +104,8 @@ impl<E> Core<E> {
         let shared = Shared { spawner, name, scope, scopes, watches, epoch: AtomicUsize::new(0), id };
         let state = State {
             tally: Tally::new(policy),
-            entries: Vec::new(),
-            unused: 0,
+            names: Names::default(),
+            seats: Default::default(),
             alive: [0; 2],
             starting: 0,
             body_gone: false,
@@ -115,66 +115,47 @@ impl<E> Core<E> {
         Arc::new(Hall::new(shared, state, [Line::new()]))
     }
 
-    /// Lets a child in, and gives it the number of its entry. `Err`: the group is over.
-    pub(super) fn admit(&self, label: Label, side: Side, starting: bool) -> Result<usize, Label> {
+    /// Lets a child in. None: the group is over.
+    pub(super) fn admit(&self, label: &Label, side: Side, starting: bool) -> Option<Place> {
         self.with(|held| {
             let state = &mut *held.state;
             if state.over {
-                return Err(label);
+                return None;
             }
             state.alive[side as usize] += 1;
             state.starting += usize::from(starting);
-            let index = state.unused;
-            let entry = Entry::Child { label, side, waker: None };
-            match state.entries.get_mut(index) {
-                None => {
-                    state.entries.push(entry);
-                    state.unused = state.entries.len();
-                }
-                Some(place) => {
-                    let Entry::Unused(next) = core::mem::replace(place, entry) else { unreachable!("on the list") };
-                    state.unused = next;
-                }
-            }
-            Ok(index)
+            Some(Place { seat: state.seats[side as usize].take(), name: state.names.enter(label), side })
         })
     }
 
     /// Notes how a child's task is woken. Gives the epoch in which it was noted, and what is to be dropped outside.
-    pub(super) fn register(&self, index: usize, waker: Waker) -> (usize, Option<Waker>) {
+    pub(super) fn register(&self, place: Place, waker: Waker) -> (usize, Option<Waker>) {
         self.with(|held| {
-            let Entry::Child { waker: place, .. } = &mut held.state.entries[index] else {
-                unreachable!("a child that is alive has an entry")
-            };
-            let old = place.replace(waker);
+            let old = held.state.seats[place.side as usize].at(place.seat).replace(waker);
             // Relaxed: written under the lock.
             (held.shared.epoch.load(Ordering::Relaxed), old)
         })
     }
 
     /// Wakes one child.
-    pub(super) fn wake_child(&self, index: usize) {
+    pub(super) fn wake_child(&self, place: Place) {
         self.wake(|held, batch| {
-            if let Some(Entry::Child { waker, .. }) = held.state.entries.get_mut(index) {
-                take_waker(waker, batch);
-                next_epoch(held.shared);
-            }
+            take_waker(held.state.seats[place.side as usize].at(place.seat), batch);
+            next_epoch(held.shared);
         });
     }
 
     /// Wakes all children of a side.
-    pub(super) fn wake_side(&self, wanted: Side) {
+    pub(super) fn wake_side(&self, side: Side) {
         let mut at = 0;
         self.wake_to_end(|held, batch| {
             next_epoch(held.shared);
-            while let (Some(entry), false) = (held.state.entries.get_mut(at), batch.is_full()) {
-                match entry {
-                    Entry::Child { side, waker, .. } if *side == wanted => take_waker(waker, batch),
-                    _ => {}
-                }
+            let seats = &mut held.state.seats[side as usize];
+            while at < seats.count() && !batch.is_full() {
+                take_waker(seats.at(at), batch);
                 at += 1;
             }
-            at < held.state.entries.len()
+            at < seats.count()
         });
     }
 
@@ -184,16 +165,13 @@ impl<E> Core<E> {
     }
 
     /// Counts a child out (T2).
-    pub(super) fn ended(&self, index: usize, how: How<E>) {
+    pub(super) fn ended(&self, place: Place, label: &Label, how: How<E>) {
         let (chores, waker) = self.with(|held| {
-            let state = &mut *held.state;
-            let unused = Entry::Unused(state.unused);
-            let Entry::Child { label, side, waker } = core::mem::replace(&mut state.entries[index], unused) else {
-                unreachable!("a child ends once")
-            };
-            state.unused = index;
+            let (state, side) = (&mut *held.state, place.side);
+            let waker = state.seats[side as usize].give_back(place.seat);
+            state.names.leave(place.name);
             state.alive[side as usize] -= 1;
-            let verdict = state.tally.ended(label, side == Side::Main, how);
+            let verdict = state.tally.ended(|| label.clone(), side == Side::Main, how);
             (state.look(verdict), waker)
         });
         drop(waker);
@@ -210,7 +188,7 @@ impl<E> Core<E> {
         self.attend(chores);
     }
 
-    /// An error that went elsewhere has come back; its child has been counted.
+    /// Keeps an error of a child whose end is counted otherwise, or was before.
     pub(super) fn failed_late(&self, label: Label, error: E) {
         let chores = self.with(|held| {
             let verdict = held.state.tally.failed(label, Cause::Error(error));
@@ -233,19 +211,16 @@ impl<E> Core<E> {
         self.with(|held| held.state.over)
     }
 
-    /// Calls `f` with the label and side of each child that is there.
-    pub(super) fn each(&self, mut f: impl FnMut(&Label)) {
-        self.with(|held| {
-            for entry in &held.state.entries {
-                if let Entry::Child { label, .. } = entry {
-                    f(label);
-                }
-            }
-        });
+    /// Does what follows from a change; should a waker panic, the rest while that unwinds.
+    #[inline]
+    fn attend(&self, chores: Chores) {
+        if chores.dismiss || chores.over || chores.verdict != Verdict::GoOn {
+            self.attend_to(chores);
+        }
     }
 
-    /// Does what follows from a change; should a waker panic, the rest while that unwinds.
-    fn attend(&self, chores: Chores) {
+    #[cold]
+    fn attend_to(&self, chores: Chores) {
         struct Rest<'a, E>(&'a Core<E>, Chores);
         impl<E> Drop for Rest<'_, E> {
             fn drop(&mut self) {
@@ -299,8 +274,8 @@ impl<E> State<E> {
     }
 }
 
-fn take_waker(place: &mut Option<Waker>, batch: &mut Batch) {
-    if let Some(waker) = place.take() {
+fn take_waker(seat: &mut Option<Waker>, batch: &mut Batch) {
+    if let Some(waker) = seat.take() {
         batch.push(waker);
     }
 }

@@ -1,8 +1,9 @@
 //! Pure decisions of a group: what an ending counts as, and whom it cancels.
 
-use super::outcome::{Cause, Failure, GroupCount, Label};
+use super::outcome::{Cause, Failure, GroupCount};
 use crate::cancel::Reason;
 use crate::spawn::Panic;
+use crate::sys::joint::Label;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -102,7 +103,7 @@ impl<E> Tally<E> {
     }
 
     /// Counts a child that ended.
-    pub(super) fn ended(&mut self, label: Label, is_main: bool, how: How<E>) -> Verdict {
+    pub(super) fn ended(&mut self, label: impl FnOnce() -> Label, is_main: bool, how: How<E>) -> Verdict {
         let (place, cause) = match how {
             How::Done => (&mut self.count.done, None),
             How::Failed(error) => (&mut self.count.failed, error.map(Cause::Error)),
@@ -124,7 +125,7 @@ impl<E> Tally<E> {
         };
         match cause {
             None => verdict,
-            Some(cause) => match self.failed(label, cause) {
+            Some(cause) => match self.failed(label(), cause) {
                 Verdict::GoOn => verdict,
                 stronger => stronger,
             },
