@@ -108,7 +108,7 @@ pub(super) struct Exec<'a> {
     machines: Machines,
     pub(super) autojump: bool,
     /// Whether other threads may wake tasks.
-    is_open: bool,
+    pub(super) is_open: bool,
     pub(super) watcher: Option<Box<dyn Watcher>>,
     print: Footprint,
     allow_leaks: bool,
@@ -131,7 +131,8 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists, &mut spare);
     core.record(trace);
     core.sites = locates.then(Box::default);
-    core.watched = watcher.is_some();
+    let watched = watcher.is_some();
+    core.watched = watched;
     core.expect(faults);
     core.foreign = Foreign::new(foreign);
     let world = Arc::new(World { core: Lock::new(core), clock, locates, home: Home::here() });
@@ -154,7 +155,8 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
         print,
         allow_leaks,
         fresh,
-        probes: twists.probe,
+        // A search by what polls touch does not expect them.
+        probes: twists.probe && !watched,
         probed: None,
         course: None,
     };

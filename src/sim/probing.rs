@@ -106,7 +106,8 @@ impl Exec<'_> {
             core.begin_aftermath();
             core.waiting(concerned)
         });
-        (self.fresh, self.watcher) = (false, None);
+        // Other threads had their time.
+        (self.fresh, self.is_open, self.watcher) = (false, false, None);
         self.swept.clear();
         let time = self.time.now();
         match hush(|| catch(|| self.first_who_goes_on(waiting))).0 {
@@ -184,8 +185,8 @@ impl Builder {
     /// happened, and nobody had woken it, so that it would have gone on late, or by luck. (Or else it takes being polled for
     /// being woken: see [`spurious`](Self::spurious).)
     ///
-    /// That is done in any case to those who can't go on before a [deadlock](super::FailureKind::Deadlock) or a
-    /// [leak](super::FailureKind::Leak) is reported, and throughout one run in [`PROBE_EVERY`](Self::PROBE_EVERY) of many.
+    /// That is done in any case to those who can't go on before a [deadlock](super::FailureKind::Deadlock), a
+    /// [standstill](super::FailureKind::Standstill) or a [leak](super::FailureKind::Leak) is reported, and throughout one run in [`PROBE_EVERY`](Self::PROBE_EVERY) of many.
     ///
     /// [Each poll has a waker of its own](Self::fresh_wakers) in such runs, unless that is switched off: a future that finds
     /// its task's waker unchanged may not look whether it could go on.

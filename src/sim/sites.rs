@@ -107,15 +107,12 @@ fn choose(calls: &[Call]) -> Vec<String> {
 
 impl Core {
     /// Notes where a waker of `tenant` was cloned.
-    pub(super) fn note_clone(&mut self, number: u32, tenant: u32, trail: Trail) -> Option<Trail> {
+    pub(super) fn note_clone(&mut self, number: u32, tenant: u32, trail: Trail) {
         let meta = &self.metas[number as usize];
         let age = meta.tenant.wrapping_sub(tenant);
-        match &mut self.sites {
-            Some(sites) if age <= meta.tenant.wrapping_sub(meta.born) => {
-                sites.add(meta.key, meta.polls.wrapping_sub(age), trail);
-                None
-            }
-            _ => Some(trail),
+        // Tenants are counted round; those before it are of other tasks.
+        if let Some(sites) = self.sites.as_mut().filter(|_| age <= meta.tenant.wrapping_sub(meta.born)) {
+            sites.add(meta.key, meta.polls.wrapping_sub(age), trail);
         }
     }
 }

@@ -37,7 +37,9 @@ pub enum Strategy {
     Walk,
     /// Random priorities that change at few places: [`Pct`](super::Pct), of this depth.
     Pct(u8),
-    /// Random, PCT of depth 2, walk, PCT of depth 3, in turns: which one, the seed says.
+    /// Random, PCT of depth 2, walk, PCT of depth 3, in turns: which one, the seed says. And in turns of these four, nothing
+    /// else; [wakers of their own](super::Builder::fresh_wakers) for all polls; nothing else; and both that and
+    /// [polls for nothing](super::Builder::spurious).
     Portfolio,
     /// Of many runs, each makes other choices, depth first, until none are left; a single run makes all choices 0.
     ///

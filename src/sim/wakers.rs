@@ -34,7 +34,7 @@ impl Wake for Target {
     fn cloned(this: &Arc<Self>) {
         if this.world.locates {
             let trail = Trail::here();
-            drop(this.world.core.with(|core| core.note_clone(this.number, this.tenant, trail)));
+            this.world.core.with(|core| core.note_clone(this.number, this.tenant, trail));
         }
     }
 
@@ -102,8 +102,8 @@ impl Own {
 }
 
 impl Core {
-    /// Wakes one of those who wait, if the oracle says so: not twice without a poll of somebody else in between, so that
-    /// no oracle can keep a run from going on.
+    /// Wakes one of those who wait, if the oracle says so. It is not asked right after the poll that this leads to: so no
+    /// oracle can keep a run from going on.
     #[cold]
     pub(super) fn wake_for_nothing(&mut self) {
         let count = self.metas.len() - self.unused.len() - self.ready.count();
