@@ -1,5 +1,7 @@
-//! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag.
+//! Rule e's last sentence between threads: whoever begins to wait, in whatever branch, is woken or sees the flag; so do those
+//! behind shields, those who watch for a grace, and runs that wait for holds.
 
+use super::shield::Shelter;
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
@@ -7,9 +9,11 @@ use crate::sys::model::{model, spawn};
 use crate::sys::waker::hooked::counter;
 use crate::time::{Clock, Instant, Time};
 use alloc::boxed::Box;
+use core::cell::RefCell;
 use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Waker};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 /// A clock that stands still: nothing here waits for time.
 struct Still;
@@ -189,5 +193,108 @@ fn loom_an_inline_scope_that_is_shared_while_its_deadline_is_noticed_stays_cance
         assert!(scope.check().is_err(), "its time is over");
         assert!(scope.is_cancelled(), "what was cancelled stays so");
         assert!(sharer.join().unwrap().is_cancelled());
+    });
+}
+
+#[test]
+fn loom_h_a_first_wait_behind_a_shield_that_races_with_a_lower_budget_is_ready_or_woken() {
+    model(|| {
+        let root = root();
+        root.cancel("before");
+        let shelter = Shelter::new(&root, Duration::from_nanos(5));
+        let lower = spawn({
+            let shield = shelter.scope().clone();
+            move || shield.set_budget(Duration::ZERO).unwrap()
+        });
+        let check = begin(&shelter.scope().child());
+        lower.join().unwrap();
+        check();
+    });
+}
+
+#[test]
+fn loom_h_a_first_wait_behind_a_shield_that_races_with_its_end_is_ready_or_woken() {
+    model(|| {
+        let root = root();
+        root.cancel("before");
+        let shelter = Shelter::new(&root, Duration::MAX);
+        let child = shelter.scope().child();
+        let ends = spawn(move || drop(shelter));
+        let check = begin(&child);
+        ends.join().unwrap();
+        check();
+        assert!(child.is_cancelled() && !child.cancel_called());
+    });
+}
+
+#[test]
+fn loom_h_a_wait_behind_a_shield_hears_of_a_cancelling_and_of_a_lower_budget_that_race() {
+    model(|| {
+        let root = root();
+        let shelter = Shelter::new(&root, Duration::MAX);
+        let check = begin(shelter.scope());
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        shelter.scope().set_budget(Duration::ZERO).unwrap();
+        canceller.join().unwrap();
+        check();
+    });
+}
+
+#[test]
+fn loom_j_a_first_wait_for_a_grace_that_races_with_its_beginning_is_ready_or_woken() {
+    model(|| {
+        let root = root();
+        let child = root.child();
+        let drainer = spawn({
+            let root = root.clone();
+            move || root.cancel_with_grace("race", Duration::MAX)
+        });
+        let mut draining = Box::pin(child.draining());
+        let (count, waker) = counter();
+        let mut cx = Context::from_waker(&waker);
+        let ready = draining.as_mut().poll(&mut cx).is_ready();
+        assert!(drainer.join().unwrap());
+        assert!(ready || count.load(Ordering::Relaxed) > 0, "neither ready nor woken");
+        assert!(ready || draining.as_mut().poll(&mut cx).is_ready());
+        assert!(child.is_draining() && !child.is_cancelled());
+    });
+}
+
+#[test]
+fn loom_j_a_grace_and_a_cancelling_that_race_leave_the_first_reason() {
+    model(|| {
+        let root = root();
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("at once")
+        });
+        let drained = root.cancel_with_grace("at leisure", Duration::MAX);
+        let check = begin(&root);
+        assert!(canceller.join().unwrap(), "the grace does not cancel");
+        check();
+        assert_eq!(root.reason(), Some(Reason::from(if drained { "at leisure" } else { "at once" })));
+    });
+}
+
+#[test]
+fn loom_a_run_that_begins_to_wait_for_what_was_left_behind_while_that_goes_is_woken() {
+    model(|| {
+        let root = root();
+        let (child, left) = (root.child(), RefCell::new(None));
+        let body = core::future::poll_fn(|_| {
+            let open = child.keep_open();
+            *left.borrow_mut() = Some(spawn(move || drop(open)));
+            Poll::Ready(())
+        });
+        let mut run = pin!(root.run(body));
+        let (count, waker) = counter();
+        let mut cx = Context::from_waker(&waker);
+        let ready = run.as_mut().poll(&mut cx).is_ready();
+        left.take().expect("the body was polled").join().unwrap();
+        assert!(ready || count.load(Ordering::Relaxed) > 0, "neither ready nor woken");
+        assert!(ready || run.as_mut().poll(&mut cx).is_ready());
     });
 }
