@@ -1,12 +1,13 @@
-//! Cancel scopes, and who waits for their end, against a plain tree of flags and deadlines.
+//! Cancel scopes, and who waits for their end, against a plain tree of flags, deadlines, graces and shields.
 
 use crate::models::timers::{At, Distance};
 use arbitrary::Arbitrary;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 use wakeful::cancel::{Cancelled, Deadline, Outcome, Reason, Scope};
 use wakeful::time::{Instant, ManualClock};
 
@@ -37,6 +38,14 @@ pub(crate) enum Op {
     Wait { scope: u8, place: u8 },
     /// Begins to run a body in a scope; nothing happens before the first poll.
     Run { scope: u8, place: u8 },
+    /// Begins to wait for a scope's grace; nothing happens before the first poll.
+    Draining { scope: u8, place: u8 },
+    /// Begins to run a body in a shield; at its first poll a handle to the shield's scope is put in a place.
+    Shield { scope: u8, place: u8, handle: u8, budget: Option<Distance> },
+    /// Changes a shield's budget.
+    Budget { place: u8, budget: Option<Distance> },
+    /// Begins a scope's grace, or shortens it.
+    Grace { place: u8, text: u8, grace: Option<Distance> },
     /// Lets a body be ready from its next poll on.
     Finish { place: u8 },
     /// Polls one that waits or runs, with a new waker or the one of the last poll.
@@ -71,7 +80,40 @@ impl Why {
 struct Node {
     parent: Option<usize>,
     deadline: u64,
-    why: Option<Why>,
+    /// Why it was cancelled, and when.
+    why: Option<(Why, u64)>,
+    /// With what it will be cancelled when its grace ends, and when that is.
+    grace: Option<(Why, u64)>,
+    /// When it was entered, and its budget, if it is a shield.
+    shield: Option<(u64, u64)>,
+    /// Whether the shield holds.
+    covers: bool,
+}
+
+impl Node {
+    fn new(parent: Option<usize>, deadline: u64) -> Self {
+        Self { parent, deadline, why: None, grace: None, shield: None, covers: false }
+    }
+
+    /// When it is, or was, cancelled by itself.
+    fn ends(&self) -> u64 {
+        let grace = self.grace.map_or(u64::MAX, |(_, end)| end);
+        self.why.map_or(self.deadline.min(grace), |(_, since)| since)
+    }
+
+    fn cancel(&mut self, why: Why, since: u64) {
+        if self.why.is_none() {
+            self.why = Some((self.grace.map_or(why, |(why, _)| why), since));
+        }
+    }
+
+    /// When what comes from further out at `at` is through.
+    fn through(&self, at: u64) -> u64 {
+        match self.shield {
+            Some((entered, budget)) if self.covers => at.max(entered).saturating_add(budget),
+            _ => at,
+        }
+    }
 }
 
 struct Told(AtomicBool);
@@ -86,12 +128,30 @@ impl Wake for Told {
 enum End {
     Done,
     Cancelled(Cancelled),
+    Draining(Reason),
+}
+
+/// What waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Wait,
+    Draining,
+    Run,
+    /// Runs in a shield with this budget, whose handle goes to this place.
+    Shield {
+        handle: usize,
+        budget: u64,
+    },
 }
 
 /// One that waits or runs.
 struct Waiting {
     future: Pin<Box<dyn Future<Output = End>>>,
+    /// Its scope; for a shield, from the first poll on, that of the shield.
     node: usize,
+    kind: Kind,
+    /// The handle to the shield's scope, once its body has begun.
+    inside: Arc<Mutex<Option<Scope>>>,
     /// The body's switch, if it is a run.
     finish: Option<Arc<AtomicBool>>,
     /// The waker of the last poll.
@@ -100,19 +160,53 @@ struct Waiting {
     woken: bool,
 }
 
+impl Waiting {
+    fn new(
+        future: Pin<Box<dyn Future<Output = End>>>,
+        node: usize,
+        kind: Kind,
+        finish: Option<Arc<AtomicBool>>,
+    ) -> Self {
+        Self { future, node, kind, inside: Arc::default(), finish, told: None, woken: false }
+    }
+}
+
+/// A body, and the switch that makes it ready.
+fn body() -> (Arc<AtomicBool>, impl Future<Output = ()>) {
+    let finish = Arc::new(AtomicBool::new(false));
+    let finished = finish.clone();
+    (finish, poll_fn(move |_| if finished.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }))
+}
+
+fn end(outcome: Outcome<()>) -> End {
+    match outcome {
+        Outcome::Done(()) => End::Done,
+        Outcome::Cancelled(cancelled) => End::Cancelled(cancelled),
+    }
+}
+
+fn same_reason(reason: Option<Reason>, why: Option<Why>) {
+    match (reason, why) {
+        (Some(reason), Some(why)) => assert!(why.is(&reason), "{why:?}, not {reason:?}"),
+        (reason, why) => assert!(reason.is_none() && why.is_none(), "{why:?}, not {reason:?}"),
+    }
+}
+
 /// The kit's side and the model's.
 pub(crate) struct World {
     clock: ManualClock,
     nodes: Vec<Node>,
     scopes: [Option<(Scope, usize)>; SCOPES],
     waits: [Option<Waiting>; WAITS],
+    /// Whether a shield was over in this step, which wakes those inside.
+    shield_ended: bool,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let clock = ManualClock::new();
-        let mut world =
-            Self { clock, nodes: Vec::new(), scopes: [const { None }; SCOPES], waits: [const { None }; WAITS] };
+        let (scopes, waits) = ([const { None }; SCOPES], [const { None }; WAITS]);
+        let mut world = Self { clock, nodes: Vec::new(), scopes, waits, shield_ended: false };
         world.root(0);
         world
     }
@@ -122,7 +216,7 @@ impl World {
     }
 
     fn root(&mut self, place: usize) {
-        self.nodes.push(Node { parent: None, deadline: u64::MAX, why: None });
+        self.nodes.push(Node::new(None, u64::MAX));
         self.scopes[place] = Some((Scope::new(self.clock.time()), self.nodes.len() - 1));
     }
 
@@ -131,32 +225,67 @@ impl World {
         std::iter::successors(Some(node), |&node| self.nodes[node].parent)
     }
 
+    /// From the node up to its root, or to the first shield that holds.
+    fn visible(&self, node: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(node), |&node| {
+            let node = &self.nodes[node];
+            node.parent.filter(|_| !node.covers)
+        })
+    }
+
     fn is_flagged(&self, node: usize) -> bool {
-        self.up(node).any(|node| self.nodes[node].why.is_some())
+        self.visible(node).any(|node| self.nodes[node].why.is_some())
+    }
+
+    /// Whether a shield hides something from it.
+    fn is_shielded(&self, node: usize) -> bool {
+        self.visible(node).any(|node| self.nodes[node].covers)
+    }
+
+    /// When it is, or was, cancelled, by itself or from further out.
+    fn reach(&self, node: usize) -> u64 {
+        let path: Vec<usize> = self.up(node).collect();
+        path.iter().rev().fold(u64::MAX, |outer, &at| {
+            let node = &self.nodes[at];
+            node.ends().min(node.through(outer))
+        })
     }
 
     /// Whether it is cancelled or its time is over, noticed or not.
     fn is_over(&self, node: usize) -> bool {
-        let now = self.now();
-        self.is_flagged(node) || self.up(node).any(|node| self.nodes[node].deadline <= now)
+        self.is_flagged(node) || self.reach(node) <= self.now()
     }
 
-    /// What looking at the clock does.
+    /// What looking at the clock does; for a scope that has no end there is no need to.
     fn expire(&mut self, node: usize) {
-        let now = self.now();
+        let now = if self.reach(node) == u64::MAX { 0 } else { self.now() };
         let path: Vec<usize> = self.up(node).collect();
-        for node in path {
-            let node = &mut self.nodes[node];
-            if node.deadline <= now {
-                node.why.get_or_insert(Why::Deadline(node.deadline));
+        // The shields as they were before.
+        let spent = path.iter().enumerate().filter(|&(outer, &at)| {
+            let ends = self.nodes[at].ends();
+            path[..outer].iter().rev().fold(ends, |at, &inner| self.nodes[inner].through(at)) <= now
+        });
+        let spent = spent.last().map_or(0, |(outer, _)| outer);
+        for (outer, &at) in path.iter().enumerate() {
+            let node = &mut self.nodes[at];
+            let ends = node.ends();
+            if ends <= now {
+                node.cancel(Why::Deadline(node.deadline), ends);
             }
+            node.covers &= outer >= spent;
         }
     }
 
     /// The outermost flagged scope's reason, and whether it is that of the node itself.
     fn outermost(&self, node: usize) -> Option<(Why, bool)> {
-        let flagged = self.up(node).filter_map(|at| Some((self.nodes[at].why?, at == node)));
+        let flagged = self.visible(node).filter_map(|at| Some((self.nodes[at].why?.0, at == node)));
         flagged.last()
+    }
+
+    /// Why nothing new is to be begun.
+    fn draining(&self, node: usize) -> Option<Why> {
+        let why = |node: &Node| node.why.or(node.grace).map(|(why, _)| why);
+        self.visible(node).filter_map(|at| why(&self.nodes[at])).last()
     }
 
     fn same(&self, node: usize, cancelled: &Cancelled) {
@@ -176,8 +305,13 @@ impl World {
 
     fn poll(&mut self, place: usize, fresh: bool) {
         let Some(mut waiting) = self.waits[place].take() else { return };
-        let node = waiting.node;
         let first = waiting.told.is_none();
+        if let (Kind::Shield { budget, .. }, true) = (waiting.kind, first) {
+            let shield = Some((self.now(), budget));
+            self.nodes.push(Node { shield, covers: true, ..Node::new(Some(waiting.node), u64::MAX) });
+            waiting.node = self.nodes.len() - 1;
+        }
+        let node = waiting.node;
         let told = match &waiting.told {
             Some(told) if !fresh => told.clone(),
             _ => Arc::new(Told(AtomicBool::new(false))),
@@ -190,20 +324,48 @@ impl World {
         waiting.woken = false;
         // Rule b: a run looks at the clock before it begins. A body that has begun and is ready wins.
         let begins = waiting.finish.is_some() && first;
-        if finished && !(begins && self.is_over(node)) {
-            assert!(matches!(polled, Poll::Ready(End::Done)), "a body that is ready wins");
-            return;
-        }
-        if begins || !self.is_flagged(node) {
+        let wins = finished && !(begins && self.is_over(node));
+        let drains = waiting.kind == Kind::Draining && self.draining(node).is_some();
+        if begins || !wins && !drains && !self.is_flagged(node) && self.reach(node) <= self.now() {
             self.expire(node);
         }
+        if let (Kind::Shield { handle, .. }, Some(scope)) = (waiting.kind, waiting.inside.lock().unwrap().take()) {
+            self.scopes[handle] = Some((scope, node));
+        }
         match polled {
-            Poll::Ready(End::Cancelled(cancelled)) => self.same(node, &cancelled),
-            Poll::Ready(End::Done) => panic!("the body is not ready, or was not to begin"),
+            Poll::Ready(end) => {
+                match end {
+                    End::Done => assert!(wins, "the body is not ready, or was not to begin"),
+                    End::Cancelled(cancelled) => {
+                        assert!(!wins, "a body that is ready wins");
+                        self.same(node, &cancelled);
+                    }
+                    End::Draining(reason) => {
+                        assert!(self.draining(node).is_some_and(|why| why.is(&reason)), "not {reason:?}");
+                    }
+                }
+                self.over(&waiting);
+            }
             Poll::Pending => {
-                assert!(!self.is_over(node), "nothing waits in a scope that is over");
+                assert!(!wins && !self.is_over(node), "nothing waits in a scope that is over");
+                assert!(waiting.kind != Kind::Draining || self.draining(node).is_none());
                 self.waits[place] = Some(waiting);
             }
+        }
+    }
+
+    /// What a shield hides it hides no longer than the future lives that it wraps.
+    fn over(&mut self, waiting: &Waiting) {
+        if matches!(waiting.kind, Kind::Shield { .. }) && waiting.told.is_some() {
+            self.nodes[waiting.node].covers = false;
+            self.shield_ended = true;
+        }
+    }
+
+    /// Puts one that waits in a place, in which another may have been.
+    fn begin(&mut self, place: usize, waiting: Option<Waiting>) {
+        if let Some(before) = std::mem::replace(&mut self.waits[place], waiting) {
+            self.over(&before);
         }
     }
 
@@ -211,9 +373,11 @@ impl World {
     pub(crate) fn step(&mut self, op: Op) {
         let at = |place: u8| usize::from(place) % SCOPES;
         let wait = |place: u8| usize::from(place) % WAITS;
+        let span = |distance: Option<Distance>| distance.map_or(u64::MAX, Distance::step);
         let get =
             |world: &Self, place: u8| world.scopes[at(place)].as_ref().map(|(scope, node)| (scope.clone(), *node));
         let mut may_wake_early = false;
+        self.shield_ended = false;
         match op {
             Op::Root { place } => self.root(at(place)),
             Op::Child { of, place, at: deadline } => {
@@ -223,7 +387,7 @@ impl World {
                     u64::MAX => scope.child(),
                     deadline => scope.child_at(Instant::from_nanos(deadline)),
                 };
-                self.nodes.push(Node { parent: Some(parent), deadline, why: None });
+                self.nodes.push(Node::new(Some(parent), deadline));
                 self.scopes[at(place)] = Some((child, self.nodes.len() - 1));
             }
             Op::Clone { of, place } => self.scopes[at(place)] = get(self, of),
@@ -244,7 +408,8 @@ impl World {
                 let Some((scope, node)) = get(self, place) else { return };
                 let text = usize::from(text) % TEXTS.len();
                 assert_eq!(scope.cancel(TEXTS[text]), self.nodes[node].why.is_none());
-                self.nodes[node].why.get_or_insert(Why::Text(text));
+                let now = self.now();
+                self.nodes[node].cancel(Why::Text(text), now);
             }
             Op::Check { place } => {
                 let Some((scope, node)) = get(self, place) else { return };
@@ -256,25 +421,61 @@ impl World {
                 }
             }
             Op::Drop { place } => self.scopes[at(place)] = None,
+            Op::Grace { place, text, grace } => {
+                let Some((scope, node)) = get(self, place) else { return };
+                let (now, text, grace) = (self.now(), usize::from(text) % TEXTS.len(), span(grace));
+                let end = now.saturating_add(grace);
+                let first = scope.cancel_with_grace(TEXTS[text], Duration::from_nanos(grace));
+                let node = &mut self.nodes[node];
+                assert_eq!(first, node.why.is_none() && (node.grace.is_none() || grace == 0));
+                match &mut node.grace {
+                    _ if node.why.is_some() => {}
+                    _ if grace == 0 => node.cancel(Why::Text(text), now),
+                    Some((_, begun)) => *begun = end.min(*begun),
+                    none => *none = Some((Why::Text(text), end)),
+                }
+                may_wake_early = true;
+            }
+            Op::Budget { place, budget } => {
+                let Some((scope, node)) = get(self, place) else { return };
+                let budget = span(budget);
+                let set = scope.set_budget(Duration::from_nanos(budget));
+                assert_eq!(set.is_ok(), self.nodes[node].shield.is_some());
+                if let Some((_, before)) = &mut self.nodes[node].shield {
+                    *before = budget;
+                }
+                may_wake_early = true;
+            }
             Op::Wait { scope, place } => {
                 let Some((scope, node)) = get(self, scope) else { return };
                 let future = Box::pin(async move { End::Cancelled(scope.cancelled().await) });
-                self.waits[wait(place)] = Some(Waiting { future, node, finish: None, told: None, woken: false });
+                self.begin(wait(place), Some(Waiting::new(future, node, Kind::Wait, None)));
+            }
+            Op::Draining { scope, place } => {
+                let Some((scope, node)) = get(self, scope) else { return };
+                let future = Box::pin(async move { End::Draining(scope.draining().await) });
+                self.begin(wait(place), Some(Waiting::new(future, node, Kind::Draining, None)));
             }
             Op::Run { scope, place } => {
                 let Some((scope, node)) = get(self, scope) else { return };
-                let finish = Arc::new(AtomicBool::new(false));
-                let finished = finish.clone();
-                let body =
-                    poll_fn(move |_| if finished.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending });
+                let (finish, body) = body();
+                let future = Box::pin(async move { end(scope.run(body).await) });
+                self.begin(wait(place), Some(Waiting::new(future, node, Kind::Run, Some(finish))));
+            }
+            Op::Shield { scope, place, handle, budget } => {
+                let Some((scope, node)) = get(self, scope) else { return };
+                let (finish, body) = body();
+                let (budget, inside) = (span(budget), Arc::new(Mutex::new(None)));
+                let out = inside.clone();
                 let future = Box::pin(async move {
-                    match scope.run(body).await {
-                        Outcome::Done(()) => End::Done,
-                        Outcome::Cancelled(cancelled) => End::Cancelled(cancelled),
-                    }
+                    let body = async move |s: &Scope| {
+                        *out.lock().unwrap() = Some(s.clone());
+                        body.await;
+                    };
+                    end(scope.shield(Duration::from_nanos(budget), body).await)
                 });
-                self.waits[wait(place)] =
-                    Some(Waiting { future, node, finish: Some(finish), told: None, woken: false });
+                let kind = Kind::Shield { handle: at(handle), budget };
+                self.begin(wait(place), Some(Waiting { inside, ..Waiting::new(future, node, kind, Some(finish)) }));
             }
             Op::Finish { place } => {
                 if let Some(finish) = self.waits[wait(place)].as_ref().and_then(|waiting| waiting.finish.as_ref()) {
@@ -282,7 +483,7 @@ impl World {
                 }
             }
             Op::Poll { place, fresh } => self.poll(wait(place), fresh),
-            Op::DropWait { place } => self.waits[wait(place)] = None,
+            Op::DropWait { place } => self.begin(wait(place), None),
             Op::Advance(distance) => {
                 self.clock.advance_to(Instant::from_nanos(self.now() + distance.step()));
                 may_wake_early = true;
@@ -292,37 +493,41 @@ impl World {
                 may_wake_early = true;
             }
         }
-        self.check(may_wake_early);
+        self.check(may_wake_early || self.shield_ended);
     }
 
-    /// Compares what can be asked; no wake-up is lost, and none comes for nothing unless a deadline was moved.
+    /// Compares what can be asked; no wake-up is lost, and none comes for nothing unless a deadline was moved, or something
+    /// changed that a shield hides.
     fn check(&mut self, may_wake_early: bool) {
         for (scope, node) in self.scopes.iter().flatten() {
-            let Node { deadline, why, .. } = self.nodes[*node];
+            let Node { deadline, why, shield, .. } = self.nodes[*node];
             assert_eq!(scope.deadline().as_nanos(), deadline);
             assert_eq!(scope.cancel_called(), why.is_some());
-            match (scope.reason(), why) {
-                (Some(reason), Some(why)) => assert!(why.is(&reason), "{why:?}, not {reason:?}"),
-                (reason, why) => assert!(reason.is_none() && why.is_none(), "{why:?}, not {reason:?}"),
-            }
+            assert_eq!(scope.budget(), shield.map(|(_, budget)| Duration::from_nanos(budget)));
+            same_reason(scope.reason(), why.map(|(why, _)| why));
+            let draining = self.draining(*node);
+            assert_eq!(scope.is_draining(), draining.is_some());
+            same_reason(scope.drain_reason(), draining);
             let flagged = self.is_flagged(*node);
             assert_eq!(scope.is_cancelled(), flagged);
-            let earliest = self.up(*node).map(|node| self.nodes[node].deadline).min().expect("itself");
-            let effective = match earliest {
+            let effective = match self.reach(*node) {
                 _ if flagged => Deadline::Cancelled,
                 u64::MAX => Deadline::Never,
                 at => Deadline::At(Instant::from_nanos(at)),
             };
             assert_eq!(scope.effective_deadline(), effective);
         }
-        let over = self.waits.each_ref().map(|waiting| waiting.as_ref().is_some_and(|w| self.is_over(w.node)));
-        for (waiting, over) in self.waits.iter_mut().zip(over) {
-            let Some((waiting, told)) = waiting.as_mut().and_then(|w| w.told.clone().map(|told| (w, told))) else {
-                continue;
-            };
+        let look = |waiting: &Waiting| {
+            let drains = waiting.kind == Kind::Draining && self.draining(waiting.node).is_some();
+            (self.is_over(waiting.node) || drains, self.is_shielded(waiting.node))
+        };
+        let seen = self.waits.each_ref().map(|waiting| waiting.as_ref().map(look));
+        for (waiting, seen) in self.waits.iter_mut().zip(seen) {
+            let Some(waiting) = waiting else { continue };
+            let (Some(told), Some((over, shielded))) = (&waiting.told, seen) else { continue };
             let woken = told.0.load(Ordering::Relaxed);
             assert!(woken || !over, "woken when its scope is over");
-            assert!(!woken || over || may_wake_early || waiting.woken, "woken for nothing");
+            assert!(!woken || over || may_wake_early || shielded || waiting.woken, "woken for nothing");
             waiting.woken = woken;
         }
     }
