@@ -32,6 +32,11 @@ impl Shelter {
         &self.scope
     }
 
+    /// Counts the budget from now on, at which nobody is inside yet.
+    pub(super) fn enter(&self) {
+        tree::enter(&self.scope.branch(), self.scope.now());
+    }
+
     /// To be called at each poll: the runs that are polling around it may be others than the last time.
     pub(super) fn place(&mut self) {
         self.place_with(|_| {});

@@ -294,6 +294,15 @@ pub(super) fn cover(branch: &Branch) -> Option<Cover> {
     branch.read(|held| held.state.rare.as_ref()?.cover)
 }
 
+/// Lets a shield count from `now` on, at which nobody is inside yet.
+pub(super) fn enter(branch: &Branch, now: Instant) {
+    branch.with(|held| {
+        if let Some(cover) = held.state.rare.as_mut().and_then(|rare| rare.cover.as_mut()) {
+            cover.entered = now;
+        }
+    });
+}
+
 /// Changes a shield's budget; wakes those that wait if it becomes less. False: it is no shield.
 pub(super) fn set_budget(branch: &Branch, budget: Duration) -> bool {
     let before = branch.with(|held| {
