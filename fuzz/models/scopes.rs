@@ -261,11 +261,11 @@ impl World {
         let now = if self.reach(node) == u64::MAX { 0 } else { self.now() };
         let path: Vec<usize> = self.up(node).collect();
         // The shields as they were before.
-        let spent = path.iter().enumerate().filter(|&(outer, &at)| {
+        let mut spent = path.iter().enumerate().filter(|&(outer, &at)| {
             let ends = self.nodes[at].ends();
             path[..outer].iter().rev().fold(ends, |at, &inner| self.nodes[inner].through(at)) <= now
         });
-        let spent = spent.last().map_or(0, |(outer, _)| outer);
+        let spent = spent.next_back().map_or(0, |(outer, _)| outer);
         for (outer, &at) in path.iter().enumerate() {
             let node = &mut self.nodes[at];
             let ends = node.ends();
