@@ -168,11 +168,19 @@ pin_project! {
         body: Ward<F>,
         // How it ended, while groups that it left behind are waited for.
         ending: Option<Box<Ending<T, E>>>,
-        begun: bool,
+        stage: Stage,
         // The waker that is noted in the group, and when it was (T4).
         seen: Seen,
         epoch: usize,
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Begun,
+    /// It has been counted out.
+    Over,
 }
 
 /// How a child ended, for its handle and for its group.
@@ -180,7 +188,7 @@ type Ending<T, E> = (End<T>, How<E>);
 
 impl<F: Future, T, E> Child<F, T, E> {
     pub(super) fn new(body: F) -> Self {
-        Self { body: Ward::new(body), ending: None, begun: false, seen: Seen::NONE, epoch: 0 }
+        Self { body: Ward::new(body), ending: None, stage: Stage::New, seen: Seen::NONE, epoch: 0 }
     }
 }
 
@@ -205,13 +213,14 @@ where
         let ending = match this.ending.take() {
             Some(ending) => *ending,
             None => {
-                if !*this.begun {
-                    // Rule b. What is wrong by now is read from the flags below.
-                    *this.begun = scope.check().is_ok();
+                if *this.stage == Stage::New && scope.check().is_ok() {
+                    *this.stage = Stage::Begun;
                 }
-                let polled = match *this.begun {
-                    true => catch(|| this.body.as_mut().poll(scope, cx)),
-                    false => Ok(Poll::Pending),
+                let polled = match this.stage {
+                    Stage::Begun => catch(|| this.body.as_mut().poll(scope, cx)),
+                    // Rule b. Why it may not begin is read from the flags below.
+                    Stage::New => Ok(Poll::Pending),
+                    Stage::Over => return Poll::Ready(()),
                 };
                 match polled {
                     Ok(Poll::Pending) => match rest(record, this.seen, this.epoch, cx) {
@@ -236,12 +245,18 @@ where
             *this.ending = Some(Box::new(ending));
             return Poll::Pending;
         }
+        // Before others are told, whose wakers may panic.
+        *this.stage = Stage::Over;
         record.ended(ending);
         Poll::Ready(())
     }
 
     fn left(self: Pin<&mut Self>, record: &Record<T, E>) {
         let this = self.project();
+        if *this.stage == Stage::Over {
+            return;
+        }
+        *this.stage = Stage::Over;
         let dropped = catch(|| this.body.end(&record.scope)).map_err(Panic::new);
         record.ended(match (this.ending.take(), dropped) {
             (Some(ending), _) => *ending,

@@ -226,6 +226,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             // Before the body is dropped.
             if matches!(this.stage, Stage::Body | Stage::Children { .. }) {
+                this.core.keep_open();
                 this.core.body_gone(|_| Verdict::CancelAll(Reason::owner_dropped()));
             }
         }

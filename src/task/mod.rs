@@ -66,8 +66,8 @@
 //! children lie outside, so that they go on while the others are being cancelled.
 //!
 //! Dropping a group's future cancels its children at once; they end when their executor next polls them, and nothing that is
-//! dropped can wait for that. So what children use must be theirs (`'static`), and [`TaskGroup::quiesced`] is there for those
-//! who want to wait.
+//! dropped can wait for that. So what children use must be theirs (`'static`). If it is a scope of ours that drops it with its
+//! body, that scope waits for the children to be gone before it moves on; for all others there is [`TaskGroup::quiesced`].
 //!
 //! # How it works
 //!
@@ -92,7 +92,7 @@ mod watch;
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
 pub use handle::Handle;
 pub use outcome::{
-    Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, SpawnError, StartError, Status,
+    Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, Refusal, SpawnError, StartError, Status,
 };
 pub use quiesced::Quiesced;
 pub use spawned::TaskGroup;

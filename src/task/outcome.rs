@@ -324,14 +324,39 @@ impl<R, E> GroupReport<R, E> {
     }
 }
 
+/// Why a group takes no more children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It is over.
+    Over,
+    /// Its scope winds down: see [`Scope::cancel_with_grace`](crate::cancel::Scope::cancel_with_grace).
+    Draining,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Over => "the group is over, and takes no more children",
+            Self::Draining => "the group winds down, and takes no more children",
+        })
+    }
+}
+
 /// The error of spawning into a group that takes no more children; it gives back what was to be spawned.
 pub struct SpawnError<F> {
     future: F,
+    refusal: Refusal,
 }
 
 impl<F> SpawnError<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self { future }
+    pub(super) fn new(future: F, refusal: Refusal) -> Self {
+        Self { future, refusal }
+    }
+
+    /// Why.
+    pub fn refusal(&self) -> Refusal {
+        self.refusal
     }
 
     /// What was to be spawned.
@@ -342,13 +367,13 @@ impl<F> SpawnError<F> {
 
 impl<F> fmt::Display for SpawnError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the group is over, and takes no more children")
+        self.refusal.fmt(f)
     }
 }
 
 impl<F> fmt::Debug for SpawnError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpawnError").finish_non_exhaustive()
+        f.debug_struct("SpawnError").field("refusal", &self.refusal).finish_non_exhaustive()
     }
 }
 

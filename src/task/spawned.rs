@@ -142,7 +142,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// In a group that has been cancelled, the child is not begun, and ends as cancelled.
     ///
     /// # Errors
-    /// With the future, if the group is over.
+    /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
     ///
     /// # Panics
     /// If the spawner does. The child is lost then.
@@ -181,7 +181,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// Its scope does not lie inside the group's: it goes on while the others are being cancelled.
     ///
     /// # Errors
-    /// With the future, if the group is over.
+    /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
     ///
     /// # Panics
     /// If the spawner does. The child is lost then.
@@ -228,7 +228,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// start, and not of the group.
     ///
     /// # Errors
-    /// With `make`, if the group is over.
+    /// With `make`, if the group is over, or [winds down](Scope::cancel_with_grace).
     ///
     /// # Panics
     /// If the spawner does. The child is lost then.
@@ -280,8 +280,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     {
         let label = Label { name: name.into(), made: Location::caller() };
         match self.0.admit(&label, Side::Main, true) {
-            None => Err(SpawnError::new(make)),
-            Some(place) => {
+            Err(refusal) => Err(SpawnError::new(make, refusal)),
+            Ok(place) => {
                 let (body, waiting) = handshake(make);
                 let handle = self.begin(place, label, body);
                 Ok(Start::new(waiting, handle, Id::new()))
@@ -297,8 +297,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     {
         let label = Label { name, made: Location::caller() };
         match self.0.admit(&label, side, false) {
-            None => Err(SpawnError::new(future)),
-            Some(place) => Ok(self.begin(place, label, Plain { body: future })),
+            Err(refusal) => Err(SpawnError::new(future, refusal)),
+            Ok(place) => Ok(self.begin(place, label, Plain { body: future })),
         }
     }
 

@@ -3,11 +3,11 @@
 //! The rules of this file stand in the room's invariants T1 to T5.
 
 use super::names::Names;
-use super::outcome::Cause;
+use super::outcome::{Cause, Refusal};
 use super::seats::Seats;
 use super::tally::{How, Policy, Tally, Verdict};
 use super::watch::Watch;
-use crate::cancel::{Reason, Scope};
+use crate::cancel::{KeepOpen, Reason, Scope};
 use crate::spawn::{Panic, Spawn};
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -74,6 +74,8 @@ pub(super) struct State<E> {
     dismissed: bool,
     /// Everybody is gone (T1).
     pub(super) over: bool,
+    /// Keeps the scopes around a group that was dropped from moving on.
+    open: Option<KeepOpen>,
 }
 
 /// What a child has in its group.
@@ -111,20 +113,26 @@ impl<E> Core<E> {
             body_gone: false,
             dismissed: false,
             over: false,
+            open: None,
         };
         Arc::new(Hall::new(shared, state, [Line::new()]))
     }
 
-    /// Lets a child in. None: the group is over.
-    pub(super) fn admit(&self, label: &Label, side: Side, starting: bool) -> Option<Place> {
+    /// Lets a child in.
+    pub(super) fn admit(&self, label: &Label, side: Side, starting: bool) -> Result<Place, Refusal> {
+        let scope = &self.shared.scope;
+        // Rule j. In a scope that is cancelled already, the child is not begun.
+        let drains = scope.is_draining() && !scope.is_cancelled();
         self.with(|held| {
             let state = &mut *held.state;
-            if state.over {
-                return None;
+            match (state.over, drains) {
+                (true, _) => return Err(Refusal::Over),
+                (false, true) => return Err(Refusal::Draining),
+                (false, false) => {}
             }
             state.alive[side as usize] += 1;
             state.starting += usize::from(starting);
-            Some(Place { seat: state.seats[side as usize].take(), name: state.names.enter(label), side })
+            Ok(Place { seat: state.seats[side as usize].take(), name: state.names.enter(label), side })
         })
     }
 
@@ -197,6 +205,16 @@ impl<E> Core<E> {
         self.attend(chores);
     }
 
+    /// Lets the scopes around the group wait for its end.
+    pub(super) fn keep_open(&self) {
+        let open = self.shared.scope.keep_open();
+        let unused = self.with(|held| match held.state.over {
+            true => Some(open),
+            false => held.state.open.replace(open),
+        });
+        drop(unused);
+    }
+
     /// Nobody waits for this handshake any more.
     pub(super) fn started(&self) {
         let chores = self.with(|held| {
@@ -250,6 +268,7 @@ impl<E> Core<E> {
         }
         if core::mem::take(&mut chores.over) {
             watches.iter().for_each(Watch::stop);
+            drop(self.with(|held| held.state.open.take()));
             self.wake_to_end(|held, batch| {
                 while !batch.is_full() {
                     if !held.grant(WAITERS, batch) {

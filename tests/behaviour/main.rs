@@ -208,6 +208,9 @@ on_every_runtime! {
         what_outlives_a_dropped_group_is_known_by_name
         several_may_wait_for_a_group_to_quiesce
         e_a_group_in_the_body_of_a_cancelled_scope_is_cut_with_it
+        a_scope_waits_for_the_groups_that_it_cut_short
+        h_a_shield_in_a_child_holds_the_group
+        j_a_group_that_winds_down_takes_no_more_children
         e_a_group_whose_scope_is_cancelled_from_elsewhere_says_so
         b_a_group_whose_children_are_done_in_time_is_not_cancelled
         b_a_group_in_a_cancelled_scope_does_not_begin

@@ -3,7 +3,7 @@
 use crate::support::{Boxed, Counter, Cx, LONG, Spawner, again, ms, ok, poll};
 use std::future::pending;
 use wakeful::cancel::{ReasonKind, Scope};
-use wakeful::task::{GroupError, Handle, TaskGroup, group};
+use wakeful::task::{GroupError, Handle, Refusal, TaskGroup, group};
 
 type Run = Boxed<Result<(), GroupError<()>>>;
 
@@ -97,6 +97,84 @@ pub(crate) async fn e_a_group_in_the_body_of_a_cancelled_scope_is_cut_with_it(cx
         })
         .await;
     assert!(outcome.is_cancelled());
+}
+
+/// Nothing that follows the scope meets what was left behind.
+pub(crate) async fn a_scope_waits_for_the_groups_that_it_cut_short(cx: Cx<impl Spawner>) {
+    let (scope, gone) = (cx.scope(), Counter::new());
+    let mut kept = Vec::new();
+    let outcome = scope
+        .move_on_after(ms(20), async |s| {
+            let ((one, g), (two, h)) = (endless(&cx, s, &gone), endless(&cx, s, &gone));
+            kept.extend([g, h]);
+            futures::future::join(one, two).await
+        })
+        .await;
+    assert!(outcome.into_result().unwrap_err().is_timeout());
+    assert_eq!(gone.count(), 2);
+    assert!(kept.iter().all(TaskGroup::is_over));
+    // A run that ends by itself waits too, for one that its body dropped.
+    let (run, g) = endless(&cx, &scope, &gone);
+    let done = scope.run(async move {
+        let mut run = run;
+        assert!(poll(run.as_mut(), &Counter::new().waker()).is_pending());
+        drop(run);
+    });
+    assert!(!done.await.is_cancelled());
+    assert!(g.is_over() && gone.count() == 3);
+}
+
+/// Rule h: what a shield keeps in a child ends before the group does.
+pub(crate) async fn h_a_shield_in_a_child_holds_the_group(cx: Cx<impl Spawner>) {
+    let written = Counter::new();
+    let report = group::<()>(cx.spawner.clone())
+        .report(&cx.scope(), async |g| {
+            let (count, sleep) = (written.clone(), cx.sleep(10));
+            let child = async move {
+                let write = async {
+                    sleep.await;
+                    count.add();
+                };
+                let _ = wakeful::cancel::shield(LONG, write).await;
+                pending().await
+            };
+            let handle: Handle<(), ()> = g.spawn("writer", child).unwrap();
+            drop(handle);
+            again().await;
+            cx.sleep(2).await;
+            g.cancel("enough");
+            Ok(())
+        })
+        .await;
+    assert_eq!((written.count(), report.count.cancelled), (1, 1));
+    cx.assert_at(10);
+}
+
+/// Rule j: what is there winds down, and nothing new begins.
+pub(crate) async fn j_a_group_that_winds_down_takes_no_more_children(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let report = group::<()>(cx.spawner.clone())
+        .report(&scope, async |g| {
+            let inside = g.scope().clone();
+            let polite = async move {
+                inside.draining().await;
+                Ok(())
+            };
+            let polite = g.spawn("polite", polite).unwrap();
+            let stubborn: Handle<(), ()> = g.spawn("stubborn", pending()).unwrap();
+            cx.sleep(2).await;
+            assert!(scope.cancel_with_grace("wind down", ms(20)));
+            let refused = g.spawn("late", async { Ok(5) }).unwrap_err();
+            assert_eq!(refused.refusal(), Refusal::Draining);
+            assert_eq!(refused.into_inner().await, Ok(5));
+            assert!(g.spawn_background("late", pending()).is_err());
+            assert_eq!(polite.await, Ok(()));
+            let _ = stubborn.await;
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.count.done, report.count.cancelled), (1, 1));
+    cx.assert_at(22);
 }
 
 /// Rule e: elsewhere it says so itself, with the ancestor's reason.
