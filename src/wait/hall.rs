@@ -334,6 +334,35 @@ impl<P: Place> Held<'_, P> {
         true
     }
 
+    /// Takes those off `line` without a grant of whom `leaves` says so, by what they brought: they may join again. Their
+    /// wakers go into `batch`. True: it is full, and there may be more.
+    pub(crate) fn dismiss_where(
+        &mut self,
+        line: usize,
+        batch: &mut Batch,
+        mut leaves: impl FnMut(&mut P::Slot) -> bool,
+    ) -> bool {
+        let Some(first) = self.lines.as_ref()[line].first else { return false };
+        // SAFETY: in a line of this hall, whose lock is held; the borrow ends with the statement.
+        let last = unsafe { Line::inner(first) }.prev;
+        let mut at = first;
+        while !batch.is_full() {
+            // SAFETY: in a line of this hall, whose lock is held; the borrow ends before that of another entry begins.
+            let Inner { next, ref mut slot, .. } = *unsafe { Line::inner(at) };
+            if leaves(slot) {
+                // SAFETY: `at` is in this line, of which others only were taken off since it was found there.
+                if let Some(waker) = unsafe { self.take_off(line, at, IDLE) } {
+                    batch.push(waker);
+                }
+            }
+            if at == last {
+                return false;
+            }
+            at = next;
+        }
+        true
+    }
+
     /// Moves the first waiter of `from` to the end of `to`.
     #[inline]
     pub(crate) fn shift(&mut self, from: usize, to: usize) {
@@ -349,7 +378,15 @@ impl<P: Place> Held<'_, P> {
     #[inline]
     fn take_first(&mut self, line: usize, flag: u8) -> Option<Option<Waker>> {
         let entry = self.lines.as_ref()[line].first?;
-        // SAFETY: the lock is held and `entry` is in this line.
+        // SAFETY: `entry` is in this line.
+        Some(unsafe { self.take_off(line, entry, flag) })
+    }
+
+    /// # Safety
+    /// `entry` is in this line.
+    #[inline]
+    unsafe fn take_off(&mut self, line: usize, entry: NonNull<Entry<P::Slot>>, flag: u8) -> Option<Waker> {
+        // SAFETY: the lock is held, and the contract above.
         unsafe { self.line(line).unlink(entry) };
         // SAFETY: the borrow of the entry ends with the statement.
         let waker = unsafe { Line::inner(entry) }.waker.take();
@@ -357,7 +394,7 @@ impl<P: Place> Held<'_, P> {
         let entry = unsafe { entry.as_ref() };
         // Release: partner of the waiter's acquiring loads, after which it may free the entry (W4).
         entry.flag.store(flag, Ordering::Release);
-        Some(waker)
+        waker
     }
 
     #[inline]

@@ -110,6 +110,27 @@ fn waiters_are_granted_in_the_order_in_which_they_joined() {
 }
 
 #[test]
+fn those_are_dismissed_who_are_named_wherever_they_stand() {
+    for gone in 0..1_u32 << 5 {
+        let (room, log) = (room(), Log::new());
+        let guests: Vec<Guest> = (0..5).map(|n| guest(&room, n)).collect();
+        (0..5).for_each(|n| join(&guests[n as usize], 1, log.waker(n)));
+        room.wake_all(|held, batch| held.dismiss_where(1, batch, |n| gone >> *n & 1 == 1));
+        let leaves = |n: &u32| gone >> n & 1 == 1;
+        assert_eq!(log.take(), (0..5).filter(leaves).collect::<Vec<_>>());
+        assert!(guests.iter().zip(0..).all(|(guest, n)| !guest.is_granted() && guest.is_waiting() != leaves(&n)));
+        assert_eq!(waiting(&room), 5 - gone.count_ones() as usize);
+        grant(&room, 1, 5);
+        assert_eq!(log.take(), (0..5).filter(|n| !leaves(n)).collect::<Vec<_>>(), "the others are in order");
+    }
+    let (room, log) = (room(), Log::new());
+    let guests: Vec<Guest> = (0..100).map(|n| guest(&room, n)).collect();
+    (0..100).for_each(|n| join(&guests[n as usize], 0, log.waker(n)));
+    room.wake_all(|held, batch| held.dismiss_where(0, batch, |n| *n % 2 == 1));
+    assert_eq!((log.take().len(), waiting(&room)), (50, 50), "in several batches");
+}
+
+#[test]
 fn waiters_leave_in_any_order() {
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 2, 0, 3], [2, 0, 3, 1]];
     for order in orders {
