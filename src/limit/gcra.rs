@@ -1,97 +1,127 @@
-//! The generic cell rate algorithm (ITU-T I.371, annex A; "virtual scheduling"), in integers and without a clock.
+//! The generic cell rate algorithm (ITU-T I.371, annex A; "virtual scheduling"), which is a token bucket.
 //!
-//! Time is counted in *ticks*. With `n` permits per period of `p` nanoseconds, in lowest terms, a nanosecond has `n` ticks
-//! and a permit costs `p` ticks, so that every rate is exact. The one variable is the theoretical arrival time: the tick at
-//! which the bucket will be full again. It never exceeds the present by more than the burst, so with `n < 2³²`,
-//! `p < 2⁶⁴`, `burst < 2³²` and instants below 2⁶⁴ every sum here stays below 2⁹⁷ ticks, but for that of a whole line
-//! of waiters, which saturates.
+//! The one variable is the theoretical arrival time: the tick at which the bucket will be full again. It never exceeds the
+//! present by more than the burst.
 
+use super::decide::{Carry, Decide, Mark};
+use super::quick::Quick;
 use super::quota::Quota;
+use super::rate::Rate;
 
-/// A quota in ticks.
+/// A token bucket, as GCRA: a permit every `period / n`, and up to the burst at once after a pause.
+///
+/// In any window, at most `burst + rate · (window + credit)`. Sixteen bytes of state, constant time, and the only one whose
+/// grants are decided by one atomic word as long as nobody waits.
+///
+/// # Examples
+/// ```
+/// use core::num::NonZeroU32;
+/// use wakeful::limit::{Gcra, Limiter, Quota};
+/// use wakeful::time::ManualClock;
+///
+/// let quota = Quota::per_second(NonZeroU32::new(10).unwrap());
+/// let limiter = Limiter::with(&ManualClock::new().time(), Gcra::new(quota)); // which is `Limiter::new(…, quota)`
+/// assert!(limiter.try_acquire(1).is_ok());
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    /// Ticks of a nanosecond.
-    nano: u32,
-    /// Ticks that a permit costs.
-    permit: u64,
-    /// Ticks from an empty bucket to a full one.
-    burst: u128,
-    /// Nanoseconds.
-    credit: u64,
+pub struct Gcra {
+    quota: Quota,
+    rate: Rate,
 }
 
-impl Rate {
-    pub(super) fn new(quota: &Quota) -> Self {
-        let (permits, period) = (quota.permits().get(), quota.period_nanos().get());
-        // The divisor divides `permits`, so it fits.
-        let divisor = gcd(u64::from(permits), period);
-        let permit = period / divisor;
-        Self {
-            nano: permits / divisor as u32,
-            permit,
-            burst: u128::from(permit) * u128::from(quota.max_burst().get()),
-            credit: crate::time::nanos(quota.max_credit()),
-        }
+impl Gcra {
+    /// A bucket for `quota`.
+    pub fn new(quota: Quota) -> Self {
+        Self { quota, rate: Rate::new(&quota) }
     }
 
-    #[inline]
-    fn ticks(&self, nanos: u64) -> u128 {
-        u128::from(nanos) * u128::from(self.nano)
+    /// What it was made for.
+    pub fn quota(&self) -> Quota {
+        self.quota
     }
-
-    #[inline]
-    fn cost(&self, permits: u64) -> u128 {
-        u128::from(permits) * u128::from(self.permit)
-    }
-}
-
-/// Greatest common divisor, of numbers above zero.
-fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 /// A bucket, full at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Bucket {
+pub struct Bucket {
     /// The tick at which it will be full again.
     full_at: u128,
 }
 
-impl Bucket {
-    /// Whether `permits`, no more than the burst, can be granted at `now`.
+impl Decide for Gcra {
+    type State = Bucket;
+
     #[inline]
-    pub(super) fn is_ready(&self, rate: &Rate, permits: u32, now: u64) -> bool {
-        self.full_at + rate.cost(u64::from(permits)) <= rate.ticks(now) + rate.burst
+    fn fresh(&self) -> Bucket {
+        Bucket::default()
     }
 
-    /// The first nanosecond at which the last of `permits` can be granted, those ahead of it being granted when they are
-    /// due. `u64::MAX`, which is never, if that is out of range.
     #[inline]
-    pub(super) fn due(&self, rate: &Rate, permits: u64) -> u64 {
-        let ticks = self.full_at.saturating_add(rate.cost(permits)).saturating_sub(rate.burst);
-        let nano = rate.nano;
-        match u64::try_from(ticks) {
-            Ok(ticks) => ticks.div_ceil(u64::from(nano)),
-            Err(_) => u64::try_from(ticks.div_ceil(u128::from(nano))).unwrap_or(u64::MAX),
-        }
+    fn burst(&self) -> u32 {
+        self.quota.max_burst().get()
     }
 
-    /// Grants `permits` at `now` to somebody who came at `since`.
-    ///
-    /// What the bucket would have gained above full, between the instant at which this was due and `now`, is not lost, but
-    /// for what is further back than the credit. The instant of the grant is never before `since`.
     #[inline]
-    pub(super) fn charge(&mut self, rate: &Rate, permits: u32, since: u64, now: u64) {
-        let from = since.max(now.saturating_sub(rate.credit));
-        self.full_at = self.full_at.max(rate.ticks(from)) + rate.cost(u64::from(permits));
+    fn credit(&self) -> u64 {
+        self.quota.credit_nanos()
     }
 
-    /// Takes back a grant of `permits`.
-    pub(super) fn refund(&mut self, rate: &Rate, permits: u32) {
-        self.full_at = self.full_at.saturating_sub(rate.cost(u64::from(permits)));
+    #[inline]
+    fn is_ready(&self, bucket: &Bucket, permits: u32, now: u64) -> bool {
+        bucket.full_at + self.rate.cost(u64::from(permits)) <= self.rate.ticks(now) + self.rate.burst
+    }
+
+    #[inline]
+    fn due(&self, bucket: &Bucket, permits: u32, from: u64) -> u64 {
+        let tick = bucket.full_at + self.rate.cost(u64::from(permits));
+        self.rate.instant(tick.saturating_sub(self.rate.burst)).max(from)
+    }
+
+    #[inline]
+    fn due_behind(&self, bucket: &Bucket, ahead: u64, permits: u32) -> Option<u64> {
+        let all = self.rate.cost(ahead.saturating_add(u64::from(permits)));
+        Some(self.rate.instant(bucket.full_at.saturating_add(all).saturating_sub(self.rate.burst)))
+    }
+
+    /// What the bucket would have gained above full, between `from` and the present, is not lost.
+    #[inline]
+    fn charge(&self, bucket: &mut Bucket, permits: u32, from: u64) -> Mark {
+        bucket.full_at = bucket.full_at.max(self.rate.ticks(from)) + self.rate.cost(u64::from(permits));
+        Mark(bucket.full_at)
+    }
+
+    fn refund(&self, bucket: &mut Bucket, permits: u32, mark: Mark, now: u64) -> u128 {
+        let back = self.rate.back(permits, mark, now);
+        bucket.full_at -= back;
+        back
+    }
+
+    fn refund_latest(&self, bucket: &mut Bucket, permits: u32, now: u64) -> u128 {
+        self.refund(bucket, permits, Mark(bucket.full_at), now)
+    }
+
+    #[inline]
+    fn idle_at(&self, bucket: &Bucket) -> u64 {
+        self.rate.instant(bucket.full_at)
+    }
+
+    fn carry(&self, old: &Self, bucket: &Bucket, carry: Carry, now: u64) -> Bucket {
+        let spent = bucket.full_at.saturating_sub(old.rate.ticks(now));
+        Bucket { full_at: self.rate.ticks(now) + self.rate.carry(&old.rate, spent, carry) }
+    }
+
+    fn quick(&self, origin: u64) -> Option<Quick> {
+        Quick::new(&self.rate, origin)
+    }
+
+    #[inline]
+    fn unpack(&self, word: u64, origin: u64) -> Bucket {
+        Bucket { full_at: self.rate.ticks(origin) + u128::from(word) }
+    }
+
+    #[inline]
+    fn pack(&self, bucket: &Bucket, origin: u64) -> Option<u64> {
+        let word = u64::try_from(bucket.full_at.saturating_sub(self.rate.ticks(origin))).ok();
+        word.filter(|word| *word <= Quick::LARGEST)
     }
 }

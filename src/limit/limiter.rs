@@ -1,13 +1,17 @@
 //! The limiter's handle.
 
 use super::acquire::Acquire;
+use super::book::Receipt;
+use super::decide::Algorithm;
+use super::error::TryAcquireError;
+use super::gcra::Gcra;
+use super::quick::Decision;
 use super::quota::Quota;
+use super::reserve::{Reservation, Reserve};
 use super::state::{self, Gate};
 use crate::cancel::{Deadline, Scope};
 use crate::sys::Arc;
 use crate::time::{Instant, Time};
-use crate::wait::Batch;
-use core::error::Error;
 use core::fmt;
 
 /// Grants permits at a rate; clones share it. See the [room](crate::limit) for what it promises.
@@ -35,21 +39,33 @@ use core::fmt;
 /// clock.advance(Duration::from_millis(100));
 /// assert_eq!(limiter.try_acquire(1), Ok(()));
 /// ```
-#[derive(Clone)]
-pub struct Limiter {
-    pub(super) gate: Arc<Gate>,
+pub struct Limiter<A: Algorithm = Gcra> {
+    pub(super) gate: Arc<Gate<A>>,
 }
 
 impl Limiter {
     /// A limiter by the clock of `time`, whose first burst is there from the start.
     #[track_caller]
     pub fn new(time: &Time, quota: Quota) -> Self {
-        Self { gate: state::gate(time.clone(), quota) }
+        Self::with(time, Gcra::new(quota))
     }
 
     /// What it was made for.
-    pub fn quota(&self) -> &Quota {
-        &self.gate.shared.quota
+    pub fn quota(&self) -> Quota {
+        self.algorithm().quota()
+    }
+}
+
+impl<A: Algorithm> Limiter<A> {
+    /// A limiter that decides by `algorithm` and the clock of `time`, and has granted nothing so far.
+    #[track_caller]
+    pub fn with(time: &Time, algorithm: A) -> Self {
+        Self { gate: state::gate(time.clone(), algorithm) }
+    }
+
+    /// What it decides by.
+    pub fn algorithm(&self) -> A {
+        self.gate.read(|held| held.state.book.algorithm.clone())
     }
 
     /// Takes `permits` if nobody waits for any and the quota allows it at this instant. None at all are granted always.
@@ -68,24 +84,44 @@ impl Limiter {
     /// [`TryAcquireError`], which says when to come back.
     #[inline]
     pub fn try_acquire_at(&self, now: Instant, permits: u32) -> Result<(), TryAcquireError> {
+        match self.gate.decide(permits, now) {
+            Decision::Granted(_) => Ok(()),
+            Decision::NotYet(earliest) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) }),
+            Decision::Unknown => self.try_slowly(permits, now).map(|_| ()),
+        }
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), for permits that may be given back: see [`reserve`](Self::reserve).
+    ///
+    /// # Errors
+    /// [`TryAcquireError`], which says when to come back.
+    pub fn try_reserve(&self, permits: u32) -> Result<Reservation<'_, A>, TryAcquireError> {
+        let now = self.gate.shared.time.now();
+        let receipt = self.try_slowly(permits, now)?;
+        Ok(Reservation::new(&self.gate, permits, receipt))
+    }
+
+    /// Whether `permits` could be taken at this instant, without taking them.
+    ///
+    /// # Errors
+    /// What [`try_acquire`](Self::try_acquire) would say.
+    pub fn peek(&self, permits: u32) -> Result<(), TryAcquireError> {
+        let now = self.gate.shared.time.now();
+        state::enter(&self.gate, now, |held, now| held.look(permits, now))
+    }
+
+    /// How many permits could be taken at once at this instant; none while anybody waits.
+    pub fn available(&self) -> u32 {
+        let now = self.gate.shared.time.now();
+        state::enter(&self.gate, now, |held, now| held.available(now))
+    }
+
+    #[cold]
+    fn try_slowly(&self, permits: u32, now: Instant) -> Result<Receipt, TryAcquireError> {
         if permits == 0 {
-            return Ok(());
+            return Ok(Receipt::NONE);
         }
-        let burst = self.gate.shared.quota.max_burst().get();
-        if permits > burst {
-            return Err(TryAcquireError::ExceedsBurst { permits, burst });
-        }
-        let mut batch = Batch::new();
-        let (earliest, todo) = self.gate.with(|held| {
-            let now = held.tell(now);
-            let todo = held.settle(now, &mut batch);
-            (if held.take(permits, now) { None } else { Some(held.due(permits)) }, todo)
-        });
-        state::follow(&self.gate, &mut batch, todo);
-        match earliest {
-            None => Ok(()),
-            Some(earliest) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) }),
-        }
+        state::enter(&self.gate, now, |held, now| held.try_take(permits, now))
     }
 
     /// Waits for its turn and takes `permits`. None at all are granted at once.
@@ -109,8 +145,8 @@ impl Limiter {
     /// });
     /// ```
     #[inline]
-    pub fn acquire(&self, permits: u32) -> Acquire<'_> {
-        Acquire::new(self, permits, Deadline::Never)
+    pub fn acquire(&self, permits: u32) -> Acquire<'_, A> {
+        Acquire::new(&self.gate, permits, Deadline::Never)
     }
 
     /// Waits for its turn, if that comes before `deadline`, and takes `permits`.
@@ -139,8 +175,8 @@ impl Limiter {
     /// });
     /// ```
     #[inline]
-    pub fn acquire_before(&self, permits: u32, deadline: Instant) -> Acquire<'_> {
-        Acquire::new(self, permits, deadline.into())
+    pub fn acquire_before(&self, permits: u32, deadline: Instant) -> Acquire<'_, A> {
+        Acquire::new(&self.gate, permits, deadline.into())
     }
 
     /// As [`acquire_before`](Self::acquire_before), with the effective deadline that `scope` has at this call. The scope's
@@ -175,8 +211,57 @@ impl Limiter {
     ///     assert_eq!(sim.now() - start, Duration::from_secs(2));
     /// });
     /// ```
-    pub fn acquire_in(&self, scope: &Scope, permits: u32) -> Acquire<'_> {
-        Acquire::new(self, permits, scope.effective_deadline())
+    pub fn acquire_in(&self, scope: &Scope, permits: u32) -> Acquire<'_, A> {
+        Acquire::new(&self.gate, permits, scope.effective_deadline())
+    }
+
+    /// As [`acquire`](Self::acquire), for permits that may be given back: those of a [`Reservation`] that is not committed.
+    ///
+    /// To wait with a deadline, make it of the others: `limiter.acquire_in(scope, 1).reserving()`.
+    ///
+    /// # Errors
+    /// As those of `acquire`.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use wakeful::limit::{Limiter, Quota};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::MIN));
+    ///     let permit = limiter.reserve(1).await.unwrap();
+    ///     drop(permit); // it was not needed
+    ///     assert!(limiter.peek(1).is_ok());
+    ///     limiter.reserve(1).await.unwrap().commit();
+    ///     assert!(limiter.peek(1).is_err());
+    /// });
+    /// ```
+    #[inline]
+    pub fn reserve(&self, permits: u32) -> Reserve<'_, A> {
+        self.acquire(permits).reserving()
+    }
+
+    /// Gives back `permits` that were acquired, as if the latest grants had been of so many fewer; no more than fit.
+    ///
+    /// To be counted against what is granted from now on: in any window, what was granted less what was given back is within
+    /// the limit. A [`Reservation`] is given back more exactly: what was granted without it is.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use wakeful::limit::{Limiter, Quota};
+    /// use wakeful::time::ManualClock;
+    ///
+    /// let five = NonZeroU32::new(5).unwrap();
+    /// let limiter = Limiter::new(&ManualClock::new().time(), Quota::per_second(five).burst(five));
+    /// limiter.try_acquire(5).unwrap();
+    /// limiter.refund(2);
+    /// assert_eq!(limiter.available(), 2);
+    /// limiter.refund(100);
+    /// assert_eq!(limiter.available(), 5);
+    /// ```
+    pub fn refund(&self, permits: u32) {
+        state::adjust(&self.gate, |book, now| book.refund_latest(permits, now));
     }
 
     /// Whether `self` and `other` are one limiter.
@@ -185,38 +270,15 @@ impl Limiter {
     }
 }
 
-impl fmt::Debug for Limiter {
+impl<A: Algorithm> Clone for Limiter<A> {
+    fn clone(&self) -> Self {
+        Self { gate: self.gate.clone() }
+    }
+}
+
+impl<A: Algorithm> fmt::Debug for Limiter<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let queued = self.gate.read(|held| held.queued());
-        f.debug_struct("Limiter").field("quota", self.quota()).field("queued", &queued).finish()
+        f.debug_struct("Limiter").field("algorithm", &self.algorithm()).field("queued", &queued).finish()
     }
 }
-
-/// Permits that were not granted at once. The limiter is as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TryAcquireError {
-    /// They are more than are ever granted at once.
-    ExceedsBurst {
-        /// How many were asked for.
-        permits: u32,
-        /// How many may be asked for.
-        burst: u32,
-    },
-    /// The quota does not allow them, or others wait for theirs.
-    NotYet {
-        /// The first instant at which they could be granted, if nobody else comes first.
-        earliest: Instant,
-    },
-}
-
-impl fmt::Display for TryAcquireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ExceedsBurst { permits, burst } => write!(f, "{permits} permits are more than the burst of {burst}"),
-            Self::NotYet { earliest } => write!(f, "not allowed before {earliest}"),
-        }
-    }
-}
-
-impl Error for TryAcquireError {}

@@ -9,41 +9,85 @@
 //! | wait, unless it would take too long | [`Limiter::acquire_in`] a scope, [`Limiter::acquire_before`] an instant |
 //! | know at once, and when to come back | [`Limiter::try_acquire`] |
 //! | decide many at one reading of the clock | [`Limiter::try_acquire_at`] |
+//! | look without taking | [`Limiter::peek`], [`Limiter::available`] |
+//! | take what may go back | [`Limiter::reserve`], [`Limiter::try_reserve`]; afterwards, [`Limiter::refund`] |
+//! | change the numbers while it is in use | [`Limiter::set_quota`], [`Limiter::reconfigure`] |
+//! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
+//! | allow nothing for now | [`Limiter::closed`] |
+//!
+//! # Which algorithm?
+//!
+//! A limiter decides by [`Gcra`] unless it is made [`with`](Limiter::with) another. With `n` permits to a period or a window,
+//! and a burst of `b`:
+//!
+//! | algorithm | in any time `l` at most | state | source |
+//! |---|---|---|---|
+//! | [`Gcra`]: a token bucket | `b + n · l / period` | 16 bytes | ITU-T I.371, annex A: virtual scheduling |
+//! | [`LeakyBucket`], as a meter | the same; it decides exactly as GCRA | 32 bytes | ITU-T I.371, annex A: continuous-state leaky bucket |
+//! | [`LeakyQueue`]: an even pace, and a bounded wait | `n · l / period`, and the largest request | 16 bytes | Turner 1986 |
+//! | [`FixedWindow`]: by the clock | `n` between two edges, `2 n` across one | 16 bytes | the `RateLimit` header fields for HTTP, IETF draft: quota and time window |
+//! | [`SlidingCounter`]: an estimate | `n · (1 + l / window)` | 16 bytes | Desgats, Cloudflare 2017 |
+//! | [`SlidingLog`]: the only exact window | `n` if `l` is no longer than the window | up to 16 bytes a permit | Mahdi, Figma 2017 |
+//!
+//! Take GCRA to keep to a rate; the queue to smooth what goes out; a window only to keep to a promise that is made in terms of
+//! it: the fixed one if whoever counts starts anew at edges, the log if no window whatsoever may hold more.
 //!
 //! # What a limiter promises
 //!
 //! Tests cite these by number.
 //!
-//! - **L1** In any window of time, at most `burst + rate · (window + credit)` permits are granted.
-//! - **L2** A grant is made at the first instant, to the nanosecond, at which the quota allows it, and refused before it.
+//! - **L1** In any time `l`, no more is granted than the table says; for the first three `l` is longer by the
+//!   [credit](Quota::credit).
+//! - **L2** A grant is made at the first instant, to the nanosecond, at which the algorithm allows it, and refused before it.
 //!   Rates are ratios of integers: nothing drifts, and nothing overflows within the range of
 //!   [`Instant`](crate::time::Instant).
 //! - **L3** Waiters are served first come, first served, and newcomers don't overtake them. A large request is not passed
 //!   by smaller ones behind it.
 //! - **L4** A waiter that is dropped gives its place back, and its permits if it had been granted any: those behind it
-//!   move forward at once.
+//!   move forward at once. So does a [`Reservation`] that is not committed. What is granted then is no more than if they had
+//!   never been granted anything.
 //! - **L5** A wait whose turn would not come before its deadline is refused when it is asked for, with the instant that it
 //!   would have needed, those ahead of it counted. A refusal leaves the limiter as it was.
 //! - **L6** A grant that comes late, because the timer or the executor was late, is charged at the instant at which it was
 //!   due, but no further back than the credit ([`Quota::credit`]): so the granted rate is the configured one, also
-//!   under load.
+//!   under load. Windows have no credit.
 //! - **L7** Time that goes backwards neither adds nor takes permits: a limiter keeps the latest instant that it was told.
+//! - **L8** Numbers that change, and what is imposed from outside, re-time whoever waits, and never allow more than what is
+//!   configured.
 //!
 //! # How it works
 //!
-//! The decisions are those of GCRA, in integers, as pure functions of the present instant (`gcra.rs`). One line holds who
-//! waits, in entries that live in the pinned futures; one timer, shared by all of them, is set to the instant at which the
-//! first is due, and grants from wherever the timer queue is driven. So each waiter is woken once, with its permits.
+//! The decisions are pure functions of the present instant, in integers (`decide.rs` and the algorithms, `book.rs`). One line
+//! holds who waits, in entries that live in the pinned futures; one timer, shared by all of them, is set to the instant at
+//! which the first is due, and grants from wherever the timer queue is driven. So each waiter is woken once, with its permits.
+//! As long as nobody waits, GCRA is decided by one atomic word beside the lock (`quick.rs`).
 
 mod acquire;
+mod book;
+mod change;
+mod decide;
+mod error;
 mod gcra;
+mod leaky;
 mod limiter;
+mod quick;
 mod quota;
+mod rate;
+mod reserve;
 mod state;
+mod timer;
+mod turn;
+mod window;
 
-pub use acquire::{Acquire, AcquireError};
-pub use limiter::{Limiter, TryAcquireError};
+pub use acquire::Acquire;
+pub use decide::{Algorithm, Carry};
+pub use error::{AcquireError, TryAcquireError};
+pub use gcra::Gcra;
+pub use leaky::{LeakyBucket, LeakyQueue};
+pub use limiter::Limiter;
 pub use quota::{Quota, QuotaError};
+pub use reserve::{Reservation, Reserve};
+pub use window::{FixedWindow, SlidingCounter, SlidingLog};
 
 #[cfg(test)]
 mod loom_tests;

@@ -40,12 +40,9 @@ impl Quota {
     /// # Errors
     /// [`QuotaError`] if `period` is zero or longer than 2⁶⁴−1 nanoseconds, which are 584 years.
     pub const fn new(permits: NonZeroU32, period: Duration) -> Result<Self, QuotaError> {
-        if period.as_nanos() > u64::MAX as u128 {
-            return Err(QuotaError { period });
-        }
-        match NonZeroU64::new(period.as_nanos() as u64) {
-            Some(period) => Ok(Self::of(permits, period)),
-            None => Err(QuotaError { period }),
+        match nanos(period) {
+            Ok(period) => Ok(Self::of(permits, period)),
+            Err(error) => Err(error),
         }
     }
 
@@ -113,6 +110,11 @@ impl Quota {
         self.credit
     }
 
+    /// [`max_credit`](Self::max_credit) in nanoseconds.
+    pub(super) const fn credit_nanos(&self) -> u64 {
+        crate::time::nanos(self.credit)
+    }
+
     pub(super) const fn period_nanos(&self) -> NonZeroU64 {
         self.period
     }
@@ -122,13 +124,24 @@ const SECOND: NonZeroU64 = NonZeroU64::new(1_000_000_000).unwrap();
 const MINUTE: NonZeroU64 = NonZeroU64::new(60_000_000_000).unwrap();
 const HOUR: NonZeroU64 = NonZeroU64::new(3_600_000_000_000).unwrap();
 
+/// The nanoseconds of a period that a limit can have.
+pub(super) const fn nanos(period: Duration) -> Result<NonZeroU64, QuotaError> {
+    if period.as_nanos() > u64::MAX as u128 {
+        return Err(QuotaError { period });
+    }
+    match NonZeroU64::new(period.as_nanos() as u64) {
+        Some(nanos) => Ok(nanos),
+        None => Err(QuotaError { period }),
+    }
+}
+
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} per {:?}, burst {}", self.permits, self.period(), self.burst)
     }
 }
 
-/// A period that no quota can have: zero, or longer than 2⁶⁴−1 nanoseconds.
+/// A period or a window that no limit can have: zero, or longer than 2⁶⁴−1 nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaError {
     period: Duration,
@@ -145,7 +158,7 @@ impl fmt::Display for QuotaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason =
             if self.period.is_zero() { "it has to be longer than zero" } else { "it is longer than 584 years" };
-        write!(f, "a quota's period can't be {:?}: {reason}", self.period)
+        write!(f, "a limit's period can't be {:?}: {reason}", self.period)
     }
 }
 

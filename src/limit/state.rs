@@ -9,75 +9,108 @@
 //!   rang.
 //! - **G4** Whoever takes the sleep out of the state has it alone, and puts it back; those who change `want` meanwhile
 //!   leave the setting to it. So the timer queue is reached outside the limiter's lock.
+//! - **G5** What was granted stands in `word`, where anybody may change it, unless that is [`TAKEN`]: then in the book, for
+//!   whoever has the lock. As long as anybody waits, or anything is imposed, it is taken.
+//! - **G6** `tail`, if it is there, is the book as it will be when all in line have been granted when they are due.
 
-use super::gcra::{Bucket, Rate};
-use super::quota::Quota;
+use super::book::{Book, Receipt};
+use super::decide::{Algorithm, Carry};
+use super::error::TryAcquireError;
+use super::quick::{Decision, Quick};
+use super::timer::{Timer, follow};
 use crate::cancel::Deadline;
-use crate::sys::waker::{Wake, waker};
-use crate::sys::{Arc, probe};
-use crate::time::{Instant, Sleep, Time};
+use crate::sys::probe::{self, Access};
+use crate::sys::{Arc, Stamp};
+use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
 use alloc::boxed::Box;
-use core::future::Future;
-use core::pin::Pin;
-use core::task::Context;
+use core::marker::PhantomData;
 
 /// The one line of a limiter.
 pub(super) const LINE: usize = 0;
 
+/// The word of a limiter whose book is to be looked into.
+const TAKEN: u64 = u64::MAX;
+
 /// A limiter: shared by its handles.
-pub(super) type Gate = Hall<Limit>;
+pub(super) type Gate<A> = Hall<Limit<A>>;
 
 /// What waits at a limiter.
-pub(super) struct Limit;
+pub(super) struct Limit<A>(PhantomData<A>);
 
 /// What is reached without the lock.
 pub(super) struct Shared {
     pub(super) time: Time,
-    pub(super) quota: Quota,
     pub(super) id: probe::Id,
-    rate: Rate,
+    quick: Option<Quick>,
+    word: Stamp,
+    /// The latest instant that it was told while the word was not taken, but for threads that met.
+    latest: Stamp,
 }
 
 /// What the lock guards.
-pub(super) struct State {
-    bucket: Bucket,
-    latest: u64,
+pub(super) struct State<A: Algorithm> {
+    pub(super) book: Book<A>,
+    tail: Option<Box<Tail<A>>>,
+    pub(super) latest: u64,
     queued: u64,
-    want: u64,
-    set: u64,
-    timer: Timer,
+    pub(super) want: u64,
+    pub(super) set: u64,
+    pub(super) timer: Timer,
 }
 
-/// The sleep of the limiter.
-enum Timer {
-    /// Not needed so far.
-    None,
-    /// At rest, or registered.
-    Here(Pin<Box<Sleep>>),
-    /// Somebody sets it (G4).
-    Out,
+/// The book as it will be, and the instant at which the last in line will be granted.
+struct Tail<A: Algorithm> {
+    book: Book<A>,
+    at: u64,
 }
 
-/// What a waiter brings.
+impl<A: Algorithm> Tail<A> {
+    /// When somebody who comes at `now` is granted `permits`.
+    fn due(&self, permits: u32, now: u64) -> u64 {
+        self.book.due(permits, self.at.max(now))
+    }
+
+    /// Adds somebody who came at `since`, unless it will be turned away.
+    fn add(&mut self, wish: &Wish) {
+        let due = self.due(wish.permits, wish.since);
+        if wish.deadline.allows(Instant::from_nanos(due)) {
+            self.book.grant(wish.permits, wish.since, due);
+            self.at = due;
+        }
+    }
+}
+
+/// What a waiter brings, and what came of it.
 pub(super) struct Wish {
     permits: u32,
     /// When it came.
     since: u64,
     /// Before which a grant is of use.
     deadline: Deadline,
+    pub(super) verdict: Verdict,
+}
+
+/// What came of a wish.
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    /// Nothing yet.
+    None,
+    Granted(Receipt),
     /// It was turned away: its turn would have come at this instant.
-    refused: Option<u64>,
+    TooLate(u64),
+    /// It was turned away: the burst has become as small as this.
+    Exceeds(u32),
 }
 
 impl Wish {
     pub(super) fn new(permits: u32, deadline: Deadline) -> Self {
-        Self { permits, since: 0, deadline, refused: None }
+        Self { permits, since: 0, deadline, verdict: Verdict::None }
     }
 }
 
-impl Place for Limit {
-    type State = State;
+impl<A: Algorithm> Place for Limit<A> {
+    type State = State<A>;
     type Shared = Shared;
     type Slot = Wish;
     type Lines = [Line<Wish>; 1];
@@ -85,21 +118,52 @@ impl Place for Limit {
 
     /// Callers settle afterwards.
     fn left(held: &mut Held<'_, Self>, departure: Departure, wish: &mut Wish, _: &mut Batch) {
-        match departure {
-            Departure::Line(_) => held.state.queued -= u64::from(wish.permits),
-            Departure::Grant(_) => held.state.bucket.refund(&held.shared.rate, wish.permits),
+        held.state.tail = None;
+        match (departure, wish.verdict) {
+            (Departure::Line(_), _) => held.state.queued -= u64::from(wish.permits),
+            (Departure::Grant(_), Verdict::Granted(receipt)) => {
+                held.take_over();
+                let now = held.state.latest;
+                held.state.book.refund(wish.permits, receipt, now);
+            }
+            _ => {}
         }
     }
 }
 
-/// A limiter whose bucket is full.
+/// A limiter that has granted nothing.
 #[track_caller]
-pub(super) fn gate(time: Time, quota: Quota) -> Arc<Gate> {
-    let rate = Rate::new(&quota);
-    let state =
-        State { bucket: Bucket::default(), latest: 0, queued: 0, want: u64::MAX, set: u64::MAX, timer: Timer::None };
-    let shared = Shared { time, quota, id: probe::Id::new(), rate };
+pub(super) fn gate<A: Algorithm>(time: Time, algorithm: A) -> Arc<Gate<A>> {
+    let now = time.now().as_nanos();
+    let quick = algorithm.quick(now).filter(|_| Stamp::IS_WORD);
+    let book = Book::new(algorithm);
+    let word = quick.and_then(|_| book.pack(now)).unwrap_or(TAKEN);
+    let state = State { book, tail: None, latest: now, queued: 0, want: u64::MAX, set: u64::MAX, timer: Timer::None };
+    let shared = Shared { time, id: probe::Id::new(), quick, word: Stamp::new(word), latest: Stamp::new(now) };
     Arc::new(Hall::new(shared, state, [Line::new()]))
+}
+
+impl<A: Algorithm> Hall<Limit<A>> {
+    /// Grants `permits` or refuses them by the word alone, if that can be done.
+    #[inline]
+    pub(super) fn decide(&self, permits: u32, now: Instant) -> Decision {
+        let Some(quick) = &self.shared.quick else { return Decision::Unknown };
+        self.touch(Access::Write);
+        let mut word = self.shared.word.get();
+        let (latest, now) = (self.shared.latest.get(), now.as_nanos());
+        while word != TAKEN {
+            let decision = quick.decide(word, permits, now.max(latest));
+            if now > latest && decision != Decision::Unknown {
+                self.shared.latest.set(now);
+            }
+            let Decision::Granted(new) = decision else { return decision };
+            match self.shared.word.exchange(word, new) {
+                Ok(()) => return decision,
+                Err(seen) => word = seen,
+            }
+        }
+        Decision::Unknown
+    }
 }
 
 /// What is left to do outside the lock.
@@ -107,33 +171,112 @@ pub(super) fn gate(time: Time, quota: Quota) -> Arc<Gate> {
 #[must_use = "others are to be woken, or the timer set"]
 pub(super) struct Todo {
     /// The batch was full: settle again.
-    more: bool,
+    pub(super) more: bool,
     /// The timer is to be set.
-    set: bool,
+    pub(super) set: bool,
 }
 
-impl Held<'_, Limit> {
-    /// Takes note of a reading of the clock (L7), and gives the latest.
+impl<A: Algorithm> Held<'_, Limit<A>> {
+    /// Has the book say what was granted (G5).
     #[inline]
-    pub(super) fn tell(&mut self, now: Instant) -> u64 {
-        self.state.latest = self.state.latest.max(now.as_nanos());
-        self.state.latest
+    fn take_over(&mut self) {
+        let Some(quick) = &self.shared.quick else { return };
+        if self.shared.word.get() != TAKEN {
+            self.state.book.unpack(self.shared.word.swap(TAKEN), quick.origin);
+            self.state.latest = self.state.latest.max(self.shared.latest.get());
+        }
     }
 
-    /// Grants `permits` to a newcomer, if nobody waits and the quota allows it.
+    /// Has the word say what was granted, if it can (G5).
     #[inline]
-    pub(super) fn take(&mut self, permits: u32, now: u64) -> bool {
-        let rate = &self.shared.rate;
-        let ready = self.is_empty(LINE) && self.state.bucket.is_ready(rate, permits, now);
-        if ready {
-            self.state.bucket.charge(rate, permits, now, now);
+    fn hand_over(&mut self) {
+        let Some(quick) = &self.shared.quick else { return };
+        let (book, latest) = (&self.state.book, self.state.latest);
+        if self.shared.word.get() == TAKEN && book.is_plain() && quick.reaches(latest) {
+            if let Some(word) = book.pack(quick.origin) {
+                self.shared.latest.set(latest);
+                self.shared.word.set(word);
+            }
         }
-        ready
+    }
+
+    /// Begins a call with a reading of the clock, and gives the latest (L7). Whoever is due goes before the caller. Every
+    /// call ends with [`close`](Self::close).
+    pub(super) fn open(&mut self, now: Instant, batch: &mut Batch) -> u64 {
+        self.take_over();
+        let latest = self.state.latest.max(now.as_nanos());
+        self.state.latest = latest;
+        self.state.book.pass(latest);
+        self.settle(latest, batch);
+        latest
+    }
+
+    /// Ends a call: says when the next is due (G2), and lets go of the book (G5).
+    pub(super) fn close(&mut self, now: u64, batch: &mut Batch) -> Todo {
+        let more = self.settle(now, batch);
+        if self.is_empty(LINE) {
+            self.state.want = u64::MAX;
+            self.state.tail = None;
+            self.hand_over();
+        }
+        let set = self.state.want != self.state.set && !matches!(self.state.timer, Timer::Out);
+        Todo { more, set }
+    }
+
+    /// The most permits at once.
+    pub(super) fn burst(&self) -> u32 {
+        self.state.book.algorithm.burst()
+    }
+
+    /// Grants `permits` to a newcomer, if nobody waits and it is allowed.
+    #[inline]
+    pub(super) fn take(&mut self, permits: u32, now: u64) -> Option<Receipt> {
+        let ready = permits <= self.burst() && self.is_empty(LINE) && self.state.book.is_ready(permits, now);
+        ready.then(|| self.state.book.grant(permits, now, now))
+    }
+
+    /// Whether a newcomer could have `permits`, or when.
+    pub(super) fn look(&mut self, permits: u32, now: u64) -> Result<(), TryAcquireError> {
+        let burst = self.burst();
+        if permits > burst {
+            return Err(TryAcquireError::ExceedsBurst { permits, burst });
+        }
+        let earliest = if permits == 0 { now } else { self.due(permits, now) };
+        if earliest > now || permits > 0 && !self.is_empty(LINE) {
+            return Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) });
+        }
+        Ok(())
+    }
+
+    /// As [`take`](Self::take), and says when to come back.
+    pub(super) fn try_take(&mut self, permits: u32, now: u64) -> Result<Receipt, TryAcquireError> {
+        match self.take(permits, now) {
+            Some(receipt) => Ok(receipt),
+            None => self.look(permits, now).map(|()| Receipt::NONE),
+        }
     }
 
     /// The first instant at which a newcomer could have `permits`.
-    pub(super) fn due(&self, permits: u32) -> u64 {
-        self.state.bucket.due(&self.shared.rate, self.state.queued.saturating_add(u64::from(permits)))
+    pub(super) fn due(&mut self, permits: u32, now: u64) -> u64 {
+        if self.is_empty(LINE) {
+            return self.state.book.due(permits, now);
+        }
+        if let Some(due) = self.state.book.due_behind(self.state.queued, permits) {
+            return due.max(now);
+        }
+        let tail = self.state.tail.take().unwrap_or_else(|| {
+            let mut tail = Box::new(Tail { book: self.state.book.clone(), at: now });
+            self.each_of(LINE, |wish| tail.add(wish));
+            tail
+        });
+        let due = tail.due(permits, now);
+        self.state.tail = Some(tail);
+        due
+    }
+
+    /// Whether [`due`](Self::due) takes constant time.
+    pub(super) fn is_due_known(&self) -> bool {
+        self.is_empty(LINE) || self.state.tail.is_some() || self.state.book.due_behind(0, 1).is_some()
     }
 
     /// For how many permits the line waits.
@@ -141,34 +284,33 @@ impl Held<'_, Limit> {
         self.state.queued
     }
 
+    /// How many more may be waited for than do already.
+    pub(super) fn has_room(&self, permits: u32) -> bool {
+        self.state.queued + u64::from(permits) <= self.state.book.algorithm.backlog()
+    }
+
     /// Counts a waiter that is about to join.
     pub(super) fn count(&mut self, wish: &mut Wish, now: u64) {
         wish.since = now;
         self.state.queued += u64::from(wish.permits);
-    }
-
-    /// Grants whoever is due at `now`, turns away first ones whose turn comes too late for them, and says when the next is
-    /// due (G2).
-    #[inline]
-    pub(super) fn settle(&mut self, now: u64, batch: &mut Batch) -> Todo {
-        let more = !self.is_empty(LINE) && self.serve(now, batch);
-        if self.is_empty(LINE) {
-            self.state.want = u64::MAX;
+        if let Some(tail) = &mut self.state.tail {
+            tail.add(wish);
         }
-        let set = self.state.want != self.state.set && !matches!(self.state.timer, Timer::Out);
-        Todo { more, set }
     }
 
-    fn serve(&mut self, now: u64, batch: &mut Batch) -> bool {
-        let rate = &self.shared.rate;
+    /// Grants whoever is due at `now`, and turns away first ones whose turn comes too late for them. True: the batch is full.
+    fn settle(&mut self, now: u64, batch: &mut Batch) -> bool {
+        let on_time = now == self.state.want;
         loop {
-            let bucket = self.state.bucket;
             let Some(wish) = self.first(LINE) else { return false };
-            let (permits, since) = (wish.permits, wish.since);
-            let due = bucket.due(rate, u64::from(permits));
-            let turn = due.max(now);
-            let late = !wish.deadline.allows(Instant::from_nanos(turn));
-            if due > now && !late {
+            let (permits, since, deadline) = (wish.permits, wish.since, wish.deadline);
+            let (due, burst) = (self.state.book.due(permits, now), self.burst());
+            let refusal = match deadline.allows(Instant::from_nanos(due)) {
+                _ if permits > burst => Some(Verdict::Exceeds(burst)),
+                true => None,
+                false => Some(Verdict::TooLate(due)),
+            };
+            if due > now && refusal.is_none() {
                 self.state.want = due;
                 return false;
             }
@@ -176,107 +318,83 @@ impl Held<'_, Limit> {
                 self.state.want = now;
                 return true;
             }
-            if late {
-                wish.refused = Some(turn);
+            if let Some(refusal) = refusal {
+                self.decide_first(refusal);
                 self.dismiss(LINE, batch);
+                self.state.tail = None;
             } else {
-                self.state.bucket.charge(rate, permits, since, now);
+                if !on_time && !self.state.book.is_credited(since, now) {
+                    self.state.tail = None;
+                }
+                let receipt = self.state.book.grant(permits, since, now);
+                self.decide_first(Verdict::Granted(receipt));
                 self.grant(LINE, batch);
             }
             self.state.queued -= u64::from(permits);
         }
     }
-}
 
-/// Why a wish was turned away, if it was.
-pub(super) fn refusal(wish: &Wish) -> Option<Instant> {
-    wish.refused.map(Instant::from_nanos)
-}
-
-impl Wake for Gate {
-    /// The timer rang.
-    fn wake(gate: &Arc<Self>) {
-        let now = gate.shared.time.now();
-        let mut batch = Batch::new();
-        let todo = gate.with(|held| {
-            held.state.set = u64::MAX;
-            let now = held.tell(now);
-            held.settle(now, &mut batch)
-        });
-        follow(gate, &mut batch, todo);
+    fn decide_first(&mut self, verdict: Verdict) {
+        if let Some(wish) = self.first(LINE) {
+            wish.verdict = verdict;
+        }
     }
-}
 
-/// Does outside the lock what a call left to do: wakes those in `batch`, and sets the timer.
-#[inline]
-pub(super) fn follow(gate: &Arc<Gate>, batch: &mut Batch, todo: Todo) {
-    if todo.more || todo.set { follow_up(gate, batch, todo.more) } else { batch.fire() }
-}
-
-#[cold]
-fn follow_up(gate: &Arc<Gate>, batch: &mut Batch, more: bool) {
-    /// Does the rest, also while the panic of a waker unwinds.
-    struct Rest<'a> {
-        gate: &'a Arc<Gate>,
-        more: bool,
-    }
-    impl Drop for Rest<'_> {
-        fn drop(&mut self) {
-            loop {
-                if self.more {
-                    self.gate.wake_to_end(|held, batch| {
-                        let now = held.state.latest;
-                        held.settle(now, batch).more
-                    });
-                }
-                match set_timer(self.gate) {
-                    Some(rang) => self.more = rang,
-                    None => break,
-                }
+    /// Turns away who wants more than the burst, which has changed. True: the batch is full.
+    fn turn_away_large(&mut self, batch: &mut Batch) -> bool {
+        let (burst, mut gone) = (self.burst(), 0);
+        let more = self.dismiss_where(LINE, batch, |wish| {
+            let large = wish.permits > burst;
+            if large {
+                wish.verdict = Verdict::Exceeds(burst);
+                gone += u64::from(wish.permits);
             }
-        }
+            large
+        });
+        self.state.queued -= gone;
+        more
     }
-    let _rest = Rest { gate, more };
-    batch.fire();
+
+    /// How many permits could be had at `now`.
+    pub(super) fn available(&self, now: u64) -> u32 {
+        if !self.is_empty(LINE) {
+            return 0;
+        }
+        let (mut some, mut too_many) = (0, self.burst().saturating_add(1));
+        while too_many - some > 1 {
+            let middle = some + (too_many - some) / 2;
+            if self.state.book.is_ready(middle, now) { some = middle } else { too_many = middle }
+        }
+        some
+    }
 }
 
-/// Sets the timer to what is wanted (G3), and says whether that instant was there already. None: it is set, or somebody
-/// else is about to set it; after any other answer the caller looks again, since what is wanted may have changed.
-fn set_timer(gate: &Arc<Gate>) -> Option<bool> {
-    /// Puts the sleep back, also when a waker or the clock panics.
-    struct Out<'a> {
-        gate: &'a Gate,
-        sleep: Option<Pin<Box<Sleep>>>,
-    }
-    impl Drop for Out<'_> {
-        fn drop(&mut self) {
-            let timer = self.sleep.take().map_or(Timer::None, Timer::Here);
-            self.gate.with(|held| held.state.timer = timer);
-        }
-    }
-    let (timer, at) = gate.with(|held| {
-        let state = &mut *held.state;
-        if state.want == state.set || matches!(state.timer, Timer::Out) {
-            return None;
-        }
-        state.set = state.want;
-        Some((core::mem::replace(&mut state.timer, Timer::Out), Instant::from_nanos(state.want)))
-    })?;
-    let mut out = Out { gate, sleep: None };
-    let sleep = out.sleep.insert(match timer {
-        Timer::Here(sleep) => sleep,
-        _ => Box::pin(gate.shared.time.sleep_until(at)),
+/// Runs `f` under the lock, with the latest reading of the clock, when those have been served who were due.
+pub(super) fn enter<A: Algorithm, R>(
+    gate: &Arc<Gate<A>>,
+    now: Instant,
+    f: impl FnOnce(&mut Held<'_, Limit<A>>, u64) -> R,
+) -> R {
+    let mut batch = Batch::new();
+    let (r, todo) = gate.with(|held| {
+        let now = held.open(now, &mut batch);
+        let r = f(held, now);
+        (r, held.close(now, &mut batch))
     });
-    sleep.as_mut().reset(at);
-    let waker = waker(gate.clone());
-    let rang = sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
-    drop(out);
-    if rang {
-        // The timer queue has reached that instant, so nobody else will say so.
-        gate.with(|held| {
-            held.tell(at);
-            held.state.set = u64::MAX;
-        });
-    }
-    Some(rang)
+    follow(gate, &mut batch, todo);
+    r
+}
+
+/// Changes what was granted or is allowed, at a reading of the clock, and re-times whoever waits.
+pub(super) fn adjust<A: Algorithm, R>(gate: &Arc<Gate<A>>, f: impl FnOnce(&mut Book<A>, u64) -> R) -> R {
+    enter(gate, gate.shared.time.now(), |held, now| {
+        held.state.tail = None;
+        f(&mut held.state.book, now)
+    })
+}
+
+/// Goes on by another algorithm, and turns away who wants more than its burst.
+pub(super) fn change<A: Algorithm>(gate: &Arc<Gate<A>>, algorithm: A, carry: Carry) {
+    adjust(gate, |book, now| book.change(algorithm, carry, now));
+    gate.wake_to_end(|held, batch| held.turn_away_large(batch));
 }

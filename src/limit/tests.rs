@@ -1,6 +1,9 @@
 //! The promises of the room's front door, by number, with futures polled by hand in virtual time.
 
+mod algorithms;
+mod changing;
 mod leaving;
+mod truth;
 
 use super::*;
 use crate::cancel::Scope;
@@ -31,19 +34,19 @@ impl Wake for Count {
     }
 }
 
-struct Task<'a> {
-    future: Pin<Box<Acquire<'a>>>,
+struct Task<'a, A: Algorithm = Gcra> {
+    future: Pin<Box<Acquire<'a, A>>>,
     count: Arc<Count>,
     waker: Waker,
 }
 
-impl<'a> Task<'a> {
-    fn new(future: Acquire<'a>) -> Self {
+impl<'a, A: Algorithm> Task<'a, A> {
+    fn new(future: Acquire<'a, A>) -> Self {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         Self { future: Box::pin(future), waker: waker(count.clone()), count }
     }
 
-    fn waiting(future: Acquire<'a>) -> Self {
+    fn waiting(future: Acquire<'a, A>) -> Self {
         let mut task = Self::new(future);
         assert_eq!(task.poll(), Pending);
         task

@@ -1,6 +1,5 @@
 //! The promises of the room's front door, by number, with futures polled by hand.
 
-mod any;
 mod closing;
 mod kinds;
 #[cfg(all(test, feature = "std"))]

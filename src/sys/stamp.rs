@@ -1,4 +1,4 @@
-//! A 64-bit number that any thread may read and set: an atomic where a word has 64 bits, behind the lock elsewhere.
+//! A 64-bit number that any thread may read, set and exchange: an atomic where a word has 64 bits, behind the lock elsewhere.
 
 #[cfg(target_pointer_width = "64")]
 mod imp {
@@ -7,6 +7,9 @@ mod imp {
     pub(crate) struct Stamp(AtomicUsize);
 
     impl Stamp {
+        /// Whether it is an atomic word.
+        pub(crate) const IS_WORD: bool = true;
+
         pub(crate) fn new(value: u64) -> Self {
             Self(AtomicUsize::new(value as usize))
         }
@@ -21,6 +24,21 @@ mod imp {
         pub(crate) fn set(&self, value: u64) {
             self.0.store(value as usize, Ordering::Release);
         }
+
+        /// Sets it to `new` if it is `old`; if not, says what it is.
+        #[inline]
+        pub(crate) fn exchange(&self, old: u64, new: u64) -> Result<(), u64> {
+            // Both, as `get` and `set`.
+            let done = self.0.compare_exchange(old as usize, new as usize, Ordering::AcqRel, Ordering::Acquire);
+            done.map(|_| ()).map_err(|seen| seen as u64)
+        }
+
+        /// Sets it, and says what it was.
+        #[inline]
+        pub(crate) fn swap(&self, value: u64) -> u64 {
+            // Both, as `get` and `set`.
+            self.0.swap(value as usize, Ordering::AcqRel) as u64
+        }
     }
 }
 
@@ -31,6 +49,9 @@ mod imp {
     pub(crate) struct Stamp(Lock<u64>);
 
     impl Stamp {
+        /// Whether it is an atomic word.
+        pub(crate) const IS_WORD: bool = false;
+
         pub(crate) fn new(value: u64) -> Self {
             Self(Lock::new(value))
         }
@@ -41,6 +62,24 @@ mod imp {
 
         pub(crate) fn set(&self, value: u64) {
             self.0.with(|stamp| *stamp = value);
+        }
+
+        /// Sets it to `new` if it is `old`; if not, says what it is.
+        pub(crate) fn exchange(&self, old: u64, new: u64) -> Result<(), u64> {
+            self.0.with(|stamp| {
+                let seen = *stamp;
+                if seen == old {
+                    *stamp = new
+                } else {
+                    return Err(seen);
+                };
+                Ok(())
+            })
+        }
+
+        /// Sets it, and says what it was.
+        pub(crate) fn swap(&self, value: u64) -> u64 {
+            self.0.with(|stamp| core::mem::replace(stamp, value))
         }
     }
 }

@@ -7,9 +7,23 @@ use wakeful::sim::Sim;
 
 crate::sweeps! {
     "limit::Acquire" => acquire,
+    "limit::Reserve" => reserve,
 }
 
 async fn acquire(sim: Sim) {
+    swept(sim, async |limiter, sim| sim.cancel_at_each(limiter.acquire(1)).await.map(Result::unwrap)).await;
+}
+
+async fn reserve(sim: Sim) {
+    swept(sim, async |limiter, sim| {
+        let reserved = sim.cancel_at_each(limiter.reserve(1)).await;
+        reserved.map(|reserved| reserved.unwrap().commit())
+    })
+    .await;
+}
+
+/// Permits are granted a tenth of a second apart, to those who are there.
+async fn swept(sim: Sim, one: impl AsyncFnOnce(&Limiter, &Sim) -> Option<()>) {
     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
     let (time, start) = (sim.time(), sim.now());
     let others = [0, 1, 2].map(|_| {
@@ -22,8 +36,7 @@ async fn acquire(sim: Sim) {
     limiter.try_acquire(1).unwrap();
     sim.yield_now().await;
     let mut granted = Vec::new();
-    if let Some(result) = sim.cancel_at_each(limiter.acquire(1)).await {
-        result.unwrap();
+    if one(&limiter, &sim).await.is_some() {
         granted.push(time.now() - start);
     }
     for other in others {

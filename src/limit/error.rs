@@ -1,0 +1,82 @@
+//! Permits that were not granted.
+
+use crate::time::Instant;
+use core::error::Error;
+use core::fmt;
+
+/// Permits that were not granted. The limiter is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// They are more than are ever granted at once.
+    ExceedsBurst {
+        /// How many were asked for.
+        permits: u32,
+        /// How many may be asked for.
+        burst: u32,
+    },
+    /// The turn would not have come before the deadline.
+    TooLate {
+        /// When the turn would have come, those counted who waited already.
+        earliest: Instant,
+        /// The deadline.
+        deadline: Instant,
+    },
+    /// There is no room for them in the queue: the limiter is a [`LeakyQueue`](super::LeakyQueue).
+    Full {
+        /// How many were asked for.
+        permits: u32,
+        /// For how many others wait already.
+        queued: u64,
+    },
+    /// The scope was cancelled already.
+    Cancelled,
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExceedsBurst { permits, burst } => exceeds(f, *permits, *burst),
+            Self::TooLate { earliest, deadline } => {
+                write!(f, "not allowed before {earliest}, which is not before the deadline {deadline}")
+            }
+            Self::Full { permits, queued } => write!(f, "no room for {permits} permits in a queue of {queued}"),
+            Self::Cancelled => f.pad("the scope is cancelled"),
+        }
+    }
+}
+
+impl Error for AcquireError {}
+
+/// Permits that were not granted at once. The limiter is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TryAcquireError {
+    /// They are more than are ever granted at once.
+    ExceedsBurst {
+        /// How many were asked for.
+        permits: u32,
+        /// How many may be asked for.
+        burst: u32,
+    },
+    /// They are not allowed yet, or others wait for theirs.
+    NotYet {
+        /// The first instant at which they could be granted, if nobody else comes first.
+        earliest: Instant,
+    },
+}
+
+impl fmt::Display for TryAcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExceedsBurst { permits, burst } => exceeds(f, *permits, *burst),
+            Self::NotYet { earliest } => write!(f, "not allowed before {earliest}"),
+        }
+    }
+}
+
+impl Error for TryAcquireError {}
+
+fn exceeds(f: &mut fmt::Formatter<'_>, permits: u32, burst: u32) -> fmt::Result {
+    write!(f, "{permits} permits are more than the burst of {burst}")
+}
