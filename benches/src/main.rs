@@ -39,6 +39,7 @@ fn main() {
         "flume",
         "futures-intrusive",
         "futures-timer",
+        "futures-util",
         "kanal",
         "loole",
         "maitake-sync",

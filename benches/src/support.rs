@@ -112,6 +112,35 @@ pub async fn register_and_fire<S: Future>(sleeps: impl ExactSizeIterator<Item = 
     }
 }
 
+/// Registers `waits`, calls `tell` with their number, and sees each woken once and ready.
+pub fn told<W: Future>(waits: impl ExactSizeIterator<Item = W>, tell: impl FnOnce(usize) -> f64) -> f64 {
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(count.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut waits: Vec<W> = waits.collect();
+    for wait in pinned(&mut waits) {
+        assert!(wait.poll(&mut cx).is_pending());
+    }
+    let took = tell(waits.len());
+    assert_eq!(count.0.load(Ordering::Relaxed), waits.len(), "each is woken once");
+    for wait in pinned(&mut waits) {
+        assert!(wait.poll(&mut cx).is_ready());
+    }
+    took
+}
+
 /// Bytes that one pending sleep takes, itself and on the heap, when many are pending.
 pub fn bytes_each<S: Future>(create: impl Fn() -> S) -> f64 {
     const COUNT: usize = 10_000;

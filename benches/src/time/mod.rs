@@ -5,9 +5,6 @@
 //! waker that does nothing, unless something else is said.
 //!
 //! - `create_drop`: create a sleep of 60 s, pin it on the stack, poll it once, drop it.
-//! - `timeout_ready`: put a timeout of 60 s around a future that is ready, and poll it once. Ours once as a method of a
-//!   scope that is at hand, and once (`timeout_ready_free`) as the free function, which looks for the current scope.
-//! - `timeout_pending`: put a timeout of 60 s around a future that never is, poll it once, drop it. Ours as a method.
 //! - `reset_later`: one pending sleep, moved again and again to an instant later than its last.
 //! - `reset_random`: one pending sleep, moved again and again to an instant 1–100 s ahead, in random order.
 //! - `fire`: create 100,000 (or 1,000,000) sleeps that are due over half a second (a second) in random order, poll each
@@ -20,15 +17,15 @@
 
 mod async_io;
 mod futures_timer;
-mod ours;
-mod tokio;
+pub mod ours;
+pub mod tokio;
 
 use std::time::Duration;
 
 use crate::harness::{Bench, Row, Target};
 
 /// How far ahead the sleeps that never fire are.
-const AHEAD: Duration = Duration::from_secs(60);
+pub const AHEAD: Duration = Duration::from_secs(60);
 /// How far ahead the standing sleep is.
 const STANDING: Duration = Duration::from_secs(30);
 /// Operations of one round.
@@ -46,30 +43,6 @@ pub fn run(bench: &mut Bench) {
             ("async-io", async_io::create_drop),
             ("futures-timer", futures_timer::create_drop),
         ],
-    });
-    bench.row(&Row {
-        name: "time.timeout_ready",
-        unit: "ns",
-        rounds: 31,
-        target: Target::Ratio(1.00),
-        ours: ours::timeout_ready,
-        rivals: &[("tokio", tokio::timeout_ready)],
-    });
-    bench.row(&Row {
-        name: "time.timeout_ready_free",
-        unit: "ns",
-        rounds: 31,
-        target: Target::Ratio(1.00),
-        ours: ours::timeout_ready_free,
-        rivals: &[("tokio", tokio::timeout_ready)],
-    });
-    bench.row(&Row {
-        name: "time.timeout_pending",
-        unit: "ns",
-        rounds: 31,
-        target: Target::Ratio(0.60),
-        ours: ours::timeout_pending,
-        rivals: &[("tokio", tokio::timeout_pending)],
     });
     bench.row(&Row {
         name: "time.reset_later",

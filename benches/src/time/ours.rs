@@ -1,11 +1,8 @@
 //! wakeful: the clock of the operating system, whose alarm is a thread of its own.
 
-use std::future::{pending, ready};
-use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
-use wakeful::cancel::{Scope, fail_after};
 use wakeful::spawn::block_on;
 use wakeful::time::{Instant, SystemClock, Time};
 
@@ -13,7 +10,7 @@ use super::{AHEAD, OPERATIONS, STANDING};
 use crate::harness::cpu_ns;
 use crate::support::{bytes_each, poll_once, register_and_fire};
 
-fn standing<T>(workload: impl FnOnce(&Time) -> T) -> T {
+pub fn standing<T>(workload: impl FnOnce(&Time) -> T) -> T {
     let time = Time::system();
     let mut standing = pin!(time.sleep(STANDING));
     assert!(poll_once(standing.as_mut()).is_pending());
@@ -26,41 +23,6 @@ pub fn create_drop() -> f64 {
             for _ in 0..OPERATIONS {
                 let sleep = pin!(time.sleep(AHEAD));
                 assert!(poll_once(sleep).is_pending());
-            }
-        })
-    })
-}
-
-pub fn timeout_ready() -> f64 {
-    standing(|time| {
-        let scope = Scope::new(time.clone());
-        cpu_ns(OPERATIONS, || {
-            for _ in 0..OPERATIONS {
-                let timeout = pin!(scope.fail_after(AHEAD, async |_| ready(black_box(1)).await));
-                assert!(poll_once(timeout).is_ready());
-            }
-        })
-    })
-}
-
-pub fn timeout_ready_free() -> f64 {
-    standing(|_| {
-        cpu_ns(OPERATIONS, || {
-            for _ in 0..OPERATIONS {
-                let timeout = pin!(fail_after(AHEAD, ready(black_box(1))));
-                assert!(poll_once(timeout).is_ready());
-            }
-        })
-    })
-}
-
-pub fn timeout_pending() -> f64 {
-    standing(|time| {
-        let scope = Scope::new(time.clone());
-        cpu_ns(OPERATIONS, || {
-            for _ in 0..OPERATIONS {
-                let timeout = pin!(scope.fail_after(AHEAD, async |_| pending::<()>().await));
-                assert!(poll_once(timeout).is_pending());
             }
         })
     })

@@ -1,19 +1,18 @@
 //! tokio: a current-thread runtime, the workload outside the cooperative budget, which would stop it half-way.
 
-use std::future::{Future, pending, ready};
-use std::hint::black_box;
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use ::tokio::runtime::Builder;
 use ::tokio::task::{unconstrained, yield_now};
-use ::tokio::time::{Instant, sleep, sleep_until, timeout};
+use ::tokio::time::{Instant, sleep, sleep_until};
 
 use super::{AHEAD, OPERATIONS, STANDING};
 use crate::harness::cpu_ns;
 use crate::support::{bytes_each, poll_once, register_and_fire};
 
-fn in_runtime<F: Future>(workload: F) -> F::Output {
+pub fn in_runtime<F: Future>(workload: F) -> F::Output {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let mut standing = pin!(sleep(STANDING));
@@ -32,28 +31,6 @@ pub fn create_drop() -> f64 {
             for _ in 0..OPERATIONS {
                 let sleep = pin!(sleep(AHEAD));
                 assert!(poll_once(sleep).is_pending());
-            }
-        })
-    })
-}
-
-pub fn timeout_ready() -> f64 {
-    in_runtime(async {
-        cpu_ns(OPERATIONS, || {
-            for _ in 0..OPERATIONS {
-                let timeout = pin!(timeout(AHEAD, ready(black_box(1))));
-                assert!(poll_once(timeout).is_ready());
-            }
-        })
-    })
-}
-
-pub fn timeout_pending() -> f64 {
-    in_runtime(async {
-        cpu_ns(OPERATIONS, || {
-            for _ in 0..OPERATIONS {
-                let timeout = pin!(timeout(AHEAD, pending::<()>()));
-                assert!(poll_once(timeout).is_pending());
             }
         })
     })
