@@ -377,7 +377,7 @@ impl Exec<'_> {
     /// Moves time on (S5), when nobody is ready, to the next timer or to where one waits for a lull. Gives the time at
     /// which somebody may be ready. `None`: there is neither, or time does not move by itself; it is where it was.
     fn pass(&mut self, lull: Option<Instant>) -> Option<Instant> {
-        let mut now = self.time.now();
+        let mut now = self.world.clock.at();
         let lull = lull.filter(|at| !at.is_never());
         loop {
             let elsewhere = self.machines.next(&self.world);

@@ -31,6 +31,8 @@ struct Block {
     tasks: [u32; SIZE],
 }
 
+/// Its default is nothing yet but memory to come: see [`renewed`](Ready::renewed).
+#[derive(Default)]
 pub(super) struct Ready {
     places: Vec<Place>,
     blocks: Vec<Block>,
@@ -50,9 +52,31 @@ fn below(bit: u32) -> u64 {
 /// One in each byte.
 const ONES: u64 = 0x0101_0101_0101_0101;
 
+/// The number of the `k`-th set bit of a byte, of more than `k`: in a table, since a loop as long as `k` is random would be
+/// guessed wrong each time.
+static NTH: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut k) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][k] = bit;
+                k += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// The number of the `k`-th set bit, of more than `k`.
 #[inline]
-fn select(word: u64, mut k: u32) -> u32 {
+fn select(word: u64, k: u32) -> u32 {
+    if k == 0 {
+        return word.trailing_zeros();
+    }
     // The number of set bits in each byte, then in each byte and those below it.
     let pairs = word - ((word >> 1) & 0x5555_5555_5555_5555);
     let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
@@ -61,41 +85,25 @@ fn select(word: u64, mut k: u32) -> u32 {
     // The top bit of each byte up to whose end there are more than `k`; no sum is above 64, so nothing is carried.
     let more = (sums + u64::from(0x7f - k) * ONES) & ONES << 7;
     let shift = more.trailing_zeros() & !7;
-    k -= ((sums << 8 >> shift) & 0xff) as u32;
-    let mut rest = word >> shift;
-    for _ in 0..k {
-        rest &= rest - 1;
-    }
-    shift + rest.trailing_zeros()
-}
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self::new()
-    }
+    let before = (sums << 8 >> shift) as u8;
+    let byte = (word >> shift) as u8;
+    shift + u32::from(NTH[usize::from(byte)][(k as usize - usize::from(before)) & 7])
 }
 
 impl Ready {
     /// With task 0 alone, which is never removed; it is not ready.
+    #[cfg(test)]
     pub(super) fn new() -> Self {
-        Self {
-            places: alloc::vec![Place { block: 0, bit: 0 }],
-            blocks: alloc::vec![Block { rank: 0, len: 1, tasks: [0; SIZE] }],
-            unused: Vec::new(),
-            order: alloc::vec![0],
-            words: alloc::vec![0],
-            groups: alloc::vec![0],
-            count: 0,
-        }
+        Self::default().renewed()
     }
 
-    /// Makes it as a new one.
-    pub(super) fn clear(&mut self) {
-        let Self { places, blocks, unused, order, words, groups, count } = self;
-        places.truncate(1);
-        places[0] = Place { block: 0, bit: 0 };
-        blocks.truncate(1);
-        blocks[0] = Block { rank: 0, len: 1, tasks: [0; SIZE] };
+    /// As new, with the memory of `self`: task 0 is there alone, which is never removed, and is not ready.
+    pub(super) fn renewed(mut self) -> Self {
+        let Self { places, blocks, unused, order, words, groups, count } = &mut self;
+        places.clear();
+        places.push(Place { block: 0, bit: 0 });
+        blocks.clear();
+        blocks.push(Block { rank: 0, len: 1, tasks: [0; SIZE] });
         unused.clear();
         order.clear();
         order.push(0);
@@ -104,6 +112,7 @@ impl Ready {
         groups.clear();
         groups.push(0);
         *count = 0;
+        self
     }
 
     /// How many are ready.

@@ -45,7 +45,10 @@ pub(super) fn print(
     bytes: Option<&[u8]>,
     twists: Twists,
 ) -> String {
-    let mut line = format!("{VARIABLE}=");
+    // As long as most, since a line is made of each run.
+    let mut line = String::with_capacity(48);
+    line.push_str(VARIABLE);
+    line.push('=');
     let Some(bytes) = bytes else {
         let _ = match (strategy, horizon) {
             (Strategy::Walk, _) => write!(line, "walk:{seed}"),

@@ -49,7 +49,6 @@ impl Spare {
         }
         clock.set(Instant::EPOCH);
         self.clock = time.renew().then_some((clock, time));
-        self.ready.clear();
         self.metas.clear();
         self.said.clear();
         self.unused.clear();

@@ -135,7 +135,7 @@ impl Core {
         metas.push(Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT));
         said.push(Said::root());
         let mut core = Self {
-            ready: mem::take(&mut spare.ready),
+            ready: mem::take(&mut spare.ready).renewed(),
             metas,
             said,
             incoming: mem::take(&mut spare.incoming[0]),

@@ -270,23 +270,32 @@ mod imp {
     }
 
     /// Runs `poll` and leaves in `waits` what it waits for.
+    ///
+    /// Most polls leave nothing, so buffers change places only if there is something in them.
     pub(crate) fn record<R>(waits: &mut Vec<Wait>, poll: impl FnOnce() -> R) -> R {
-        /// Puts the outer recording back, also on unwinding.
-        struct Back<'a>(bool, &'a mut Vec<Wait>);
+        /// Puts the outer recording back, if there is one, also on unwinding.
+        struct Back<'a>(Option<Vec<Wait>>, &'a mut Vec<Wait>);
         impl Drop for Back<'_> {
+            #[inline]
             fn drop(&mut self) {
                 with(|notes| {
-                    notes.polling = self.0;
-                    core::mem::swap(&mut notes.waits, self.1);
+                    if !notes.waits.is_empty() {
+                        core::mem::swap(&mut notes.waits, self.1);
+                    }
+                    notes.polling = self.0.is_some();
+                    if let Some(outer) = self.0.take() {
+                        notes.waits = outer;
+                    }
                 });
             }
         }
         waits.clear();
-        let before = with(|notes| {
-            core::mem::swap(&mut notes.waits, waits);
-            core::mem::replace(&mut notes.polling, true)
+        let outer = with(|notes| {
+            let outer = notes.polling.then(|| core::mem::take(&mut notes.waits));
+            notes.polling = true;
+            outer
         });
-        let _back = Back(before.unwrap_or(false), waits);
+        let _back = Back(outer.flatten(), waits);
         poll()
     }
 }
