@@ -1,7 +1,7 @@
 //! Waiting for a task's output.
 
-use crate::sys::probe::{self, Access, Id, Resource};
-use crate::sys::{Arc, Lock};
+use crate::sys::probe::{self, Id};
+use crate::sys::{Arc, Told};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -42,24 +42,12 @@ enum End {
 /// });
 /// ```
 pub struct JoinHandle<T> {
-    shared: Arc<Shared<T>>,
+    state: Arc<Told<State<T>>>,
     id: Id,
 }
 
-struct Shared<T> {
-    resource: Resource,
-    state: Lock<State<T>>,
-}
-
-impl<T> Shared<T> {
-    fn with<R>(&self, access: Access, f: impl FnOnce(&mut State<T>) -> R) -> R {
-        self.resource.touch(access);
-        self.state.with(f)
-    }
-}
-
 /// Gives a handle the output of its task, or says that there will be none.
-pub(super) struct Finish<T>(Option<Arc<Shared<T>>>);
+pub(super) struct Finish<T>(Option<Arc<Told<State<T>>>>);
 
 impl<T> Finish<T> {
     pub(super) fn with(mut self, output: T) {
@@ -67,8 +55,8 @@ impl<T> Finish<T> {
     }
 
     fn end(&mut self, end: End, output: Option<T>) {
-        let waker = self.0.take().and_then(|shared| {
-            shared.with(Access::Write, |state| {
+        let waker = self.0.take().and_then(|state| {
+            state.with(|state| {
                 (state.end, state.output) = (end, output);
                 state.waker.take()
             })
@@ -123,9 +111,8 @@ impl<T> JoinHandle<T> {
     /// A handle, and what gives it the output.
     #[track_caller]
     pub(super) fn new() -> (Self, Finish<T>) {
-        let state = Lock::new(State { output: None, end: End::NotYet, waker: None });
-        let shared = Arc::new(Shared { resource: Resource::new(), state });
-        (Self { shared: shared.clone(), id: Id::new() }, Finish(Some(shared)))
+        let state = Arc::new(Told::new(State { output: None, end: End::NotYet, waker: None }));
+        (Self { state: state.clone(), id: Id::new() }, Finish(Some(state)))
     }
 
     /// Tells it apart from others of the run.
@@ -135,7 +122,7 @@ impl<T> JoinHandle<T> {
 
     /// Whether the task is done, or was dropped.
     pub fn is_finished(&self) -> bool {
-        self.shared.with(Access::Read, |state| state.end != End::NotYet)
+        self.state.read(|state| state.end != End::NotYet)
     }
 
     /// Waits for the output of the task; `None` if it was dropped before it was done, as [`Builder::sweep`] drops tasks.
@@ -151,7 +138,7 @@ impl<T> JoinHandle<T> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let waker = cx.waker().clone();
         probe::keeping(&waker);
-        let (output, end, old) = self.shared.with(Access::Write, |state| {
+        let (output, end, old) = self.state.with(|state| {
             let output = state.output.take();
             (output, state.end, state.waker.replace(waker))
         });

@@ -18,6 +18,7 @@
 //! | `hush` | panics that are expected, kept off the terminal |
 //! | `stage` | what is simulated on a thread, for code without a handle |
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
+//! | [`Told`] | a value behind the lock, each use of which is told to those who look on |
 //! | [`thread`] | parking, the alarm thread, panic capture |
 //! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
 //!
@@ -44,6 +45,7 @@ pub(crate) mod slot;
 pub(crate) mod stage;
 pub(crate) mod stamp;
 pub(crate) mod thread;
+mod told;
 #[cfg(feature = "sim")]
 pub(crate) mod trail;
 pub(crate) mod waker;
@@ -54,6 +56,7 @@ pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
 pub(crate) use stamp::Stamp;
+pub(crate) use told::Told;
 
 /// Bits of a deadline that one level of the timer wheel sorts by: 64 slots a level, 16 where memory is scarce,
 /// as in loom's models.

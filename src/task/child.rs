@@ -9,7 +9,7 @@ use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled};
 use crate::sys::thread::catch;
 use crate::sys::waker::{Wake, waker};
-use crate::sys::{Arc, Lock, Weak};
+use crate::sys::{Arc, Told, Weak, probe};
 use crate::wait::Seen;
 use alloc::boxed::Box;
 use core::future::Future;
@@ -23,7 +23,7 @@ pub(super) struct Record<T, E> {
     pub(super) core: Arc<Core<E>>,
     /// The child's own.
     pub(super) scope: Scope,
-    slot: Lock<Slot<T>>,
+    slot: Told<Slot<T>>,
     place: Place,
     pub(super) label: Label,
 }
@@ -56,12 +56,12 @@ pub(super) enum Ended {
 impl<T, E> Record<T, E> {
     pub(super) fn new(core: Arc<Core<E>>, place: Place, label: Label) -> Self {
         let scope = core.shared.scopes[place.side as usize].child();
-        let slot = Lock::new(Slot { end: End::Running, joiner: None });
+        let slot = Told::new(Slot { end: End::Running, joiner: None });
         Self { core, scope, slot, place, label }
     }
 
     pub(super) fn status(&self) -> Status {
-        self.slot.with(|slot| match slot.end {
+        self.slot.read(|slot| match slot.end {
             End::Running => Status::Running,
             End::Done(_) | End::Ended(Ended::Done) => Status::Done,
             End::Ended(Ended::Failed) => Status::Failed,
@@ -91,6 +91,7 @@ impl<T, E> Record<T, E> {
             return Poll::Ready(end);
         }
         let waker = cx.waker().clone();
+        probe::keeping(&waker);
         let (end, unused) = self.slot.with(|slot| match look(slot) {
             Some(end) => (Poll::Ready(end), Some(waker)),
             None => (Poll::Pending, slot.joiner.replace(waker)),
@@ -119,6 +120,7 @@ impl<T, E> Record<T, E> {
         impl Drop for Tell {
             fn drop(&mut self) {
                 if let Some(waker) = self.0.take() {
+                    probe::firing(&waker);
                     waker.wake();
                 }
             }

@@ -10,7 +10,7 @@ use super::handle::Handle;
 use super::outcome::StartError;
 use crate::cancel::Reason;
 use crate::sys::probe::{self, Id};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 #[must_use = "a child that never says that it has started is cancelled"]
 pub struct Starting<V, E>(Shared<V, E>);
 
-type Shared<V, E> = Arc<Lock<Handshake<V, E>>>;
+type Shared<V, E> = Arc<Told<Handshake<V, E>>>;
 
 struct Handshake<V, E> {
     state: State<V, E>,
@@ -61,6 +61,7 @@ impl<V, E> Handshake<V, E> {
 
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
+        probe::firing(&waker);
         waker.wake();
     }
 }
@@ -146,7 +147,7 @@ where
     M: FnOnce(Starting<V, E>) -> F,
     F: Future<Output = Result<T, E>>,
 {
-    let handshake = Arc::new(Lock::new(Handshake { state: State::Open, polling: false, waker: None }));
+    let handshake = Arc::new(Told::new(Handshake { state: State::Open, polling: false, waker: None }));
     let starting = Starting(handshake.clone());
     let body = async move { make(starting).await };
     (StartBody { body, handshake: handshake.clone() }, Waiting(handshake))
@@ -203,7 +204,9 @@ impl<V, T, E> Future for Start<V, T, E> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let handle = this.handle.as_ref().expect("a start was polled after it was over");
-        let mut said = this.listen(Some(cx.waker().clone()));
+        let waker = cx.waker().clone();
+        probe::keeping(&waker);
+        let mut said = this.listen(Some(waker));
         if matches!(said, State::GivenUp) && !this.dismissed {
             this.dismissed = handle.cancel(Reason::explicit("it gave up saying that it had started"));
         }

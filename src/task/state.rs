@@ -12,7 +12,7 @@ use crate::spawn::{Panic, Spawn};
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::joint::Label;
-use crate::sys::probe::Id;
+use crate::sys::probe::{self, Id};
 use crate::wait::{self, Batch, Departure, Hall, Held, Line};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -138,6 +138,7 @@ impl<E> Core<E> {
 
     /// Notes how a child's task is woken. Gives the epoch in which it was noted, and what is to be dropped outside.
     pub(super) fn register(&self, place: Place, waker: Waker) -> (usize, Option<Waker>) {
+        probe::keeping(&waker);
         self.with(|held| {
             let old = held.state.seats[place.side as usize].at(place.seat).replace(waker);
             // Relaxed: written under the lock.

@@ -11,7 +11,7 @@
 //!   once more after he has put it back.
 
 use crate::cancel::{Scope, UntilCancelled};
-use crate::sys::Lock;
+use crate::sys::Told;
 use crate::sys::atomic::{AtomicBool, Ordering};
 use alloc::boxed::Box;
 use core::pin::Pin;
@@ -19,7 +19,7 @@ use core::task::{Context, Waker};
 
 pub(super) struct Watch {
     armed: AtomicBool,
-    place: Lock<Place>,
+    place: Told<Place>,
 }
 
 enum Place {
@@ -30,7 +30,7 @@ enum Place {
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self { armed: AtomicBool::new(false), place: Lock::new(Place::Unmade) }
+        Self { armed: AtomicBool::new(false), place: Told::new(Place::Unmade) }
     }
 
     /// Sees to it that whoever has registered is woken when `scope`, always the same one, may be cancelled; `waker` makes the

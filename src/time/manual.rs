@@ -1,8 +1,7 @@
 //! A clock that is moved by hand.
 
 use super::{Clock, Instant, Time};
-use crate::sys::probe::{Access, Resource};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use core::fmt;
 use core::time::Duration;
 
@@ -34,12 +33,11 @@ pub struct ManualClock {
 
 /// The instant, and the clock that is moved into the `Time`. Behind a lock: not all targets have 64-bit atomics.
 #[derive(Clone)]
-struct Now(Arc<Lock<Instant>>, Resource);
+struct Now(Arc<Told<Instant>>);
 
 impl Clock for Now {
     fn now(&self) -> Instant {
-        self.1.touch(Access::Read);
-        self.0.with(|now| *now)
+        self.0.read(|now| *now)
     }
 
     /// Nothing: [`ManualClock::advance`] looks for itself.
@@ -48,7 +46,6 @@ impl Clock for Now {
 
 impl Now {
     fn reach(&self, at: Instant) {
-        self.1.touch(Access::Write);
         self.0.with(|now| *now = at.max(*now));
     }
 }
@@ -61,7 +58,7 @@ impl ManualClock {
 
     /// A clock that stands at `now`, with a timer queue.
     pub fn at(now: Instant) -> Self {
-        let now = Now(Arc::new(Lock::new(now)), Resource::new());
+        let now = Now(Arc::new(Told::new(now)));
         Self { time: Time::new(now.clone()), now }
     }
 

@@ -1,7 +1,7 @@
 //! Driving the timer queue with the sleep of some runtime.
 
 use super::{Clock, Instant, Time};
-use crate::sys::{Arc, Lock, thread};
+use crate::sys::{Arc, Told, probe, thread};
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
@@ -40,7 +40,7 @@ where
     S: FnMut(Duration) -> F,
     F: Future<Output = ()>,
 {
-    let alarm = Arc::new(Lock::new(Alarm { at: Instant::NEVER, waker: None }));
+    let alarm = Arc::new(Told::new(Alarm { at: Instant::NEVER, waker: None }));
     let time = Time::new(PumpClock { now, alarm: alarm.clone() });
     (time.clone(), Pump { time, alarm, sleep, until: Instant::NEVER, sleeping: None })
 }
@@ -53,7 +53,7 @@ struct Alarm {
 /// The clock of a [`Time`] that a [`Pump`] drives.
 struct PumpClock<N> {
     now: N,
-    alarm: Arc<Lock<Alarm>>,
+    alarm: Arc<Told<Alarm>>,
 }
 
 impl<N: Fn() -> Instant + Send + Sync + 'static> Clock for PumpClock<N> {
@@ -70,6 +70,7 @@ impl<N: Fn() -> Instant + Send + Sync + 'static> Clock for PumpClock<N> {
             alarm.waker.take()
         });
         if let Some(waker) = waker {
+            probe::firing(&waker);
             waker.wake();
         }
     }
@@ -83,7 +84,7 @@ pin_project! {
     #[must_use = "a pump drives nothing unless it is awaited"]
     pub struct Pump<S, F> {
         time: Time,
-        alarm: Arc<Lock<Alarm>>,
+        alarm: Arc<Told<Alarm>>,
         sleep: S,
         until: Instant,
         #[pin]
@@ -103,6 +104,7 @@ where
         loop {
             // Forgetting comes before turning: what is armed from here on is kept for the next round.
             let waker = cx.waker().clone();
+            probe::keeping(&waker);
             let (asked, old) = this.alarm.with(|alarm| {
                 let asked = core::mem::replace(&mut alarm.at, Instant::NEVER);
                 (asked, alarm.waker.replace(waker))

@@ -1,6 +1,9 @@
 //! Small programs made at random: of each, the search with sleep sets has to find all outcomes that the plain search finds.
+//!
+//! `WAKEFUL_PROGRAMS=1000` tries so many of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -9,29 +12,152 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::queue::{self, Receiver, Sender};
 use wakeful::sim::{Builder, Coverage, Rng, Sim, Strategy, Summary, Tracked};
+use wakeful::sync::{Event, Notify, Semaphore, watch};
 use wakeful::time::Wall;
 
-/// What a step may do. All that tasks share goes through the kit, `Tracked` and wakes.
-#[derive(Clone, Copy, Debug)]
-enum Op {
-    Read(usize),
-    Write(usize),
-    /// Writes to one of the two cells: which, is chosen.
-    WriteEither,
-    Wake(usize),
-    Send,
-    Recv,
-    Len,
-    Close,
-    /// Drops a sender of the task's own.
-    Hang,
-    Cancel(usize),
-    IsCancelled(usize),
-    SetWall,
-    Wall,
-    /// Starts a task that writes.
-    Child,
-    Dump,
+/// What the tasks of a run share: nothing but what is the kit's, `Tracked`, and wakers.
+#[derive(Clone)]
+struct Shared {
+    sim: Sim,
+    cells: [Tracked<usize>; 2],
+    wakers: Vec<Waker>,
+    tx: Sender<usize>,
+    rx: Receiver<usize>,
+    scopes: [Scope; 2],
+    permits: Semaphore,
+    event: Event,
+    notify: Notify,
+    news: Arc<watch::Sender<usize>>,
+}
+
+/// What a task has for itself.
+struct Own {
+    shared: Shared,
+    senders: Vec<Sender<usize>>,
+    /// What it is about to write, another one each time.
+    value: usize,
+}
+
+/// Something that a poll does, with its name; gives what the task saw.
+#[derive(Clone, Copy)]
+struct Op(&'static str, fn(&mut Own) -> usize);
+
+impl fmt::Debug for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Operations that have to do with each other.
+const THEMES: &[&[Op]] = &[
+    &[
+        Op("read 0", |own| own.shared.cells[0].get()),
+        Op("write 0", |own| own.write(0)),
+        Op("read 1", |own| own.shared.cells[1].get()),
+        Op("write 1", |own| own.write(1)),
+        Op("write either", |own| {
+            let n = own.shared.sim.choose(2);
+            own.write(n)
+        }),
+    ],
+    &[
+        Op("wake 0", |own| own.wake(0)),
+        Op("wake 1", |own| own.wake(1)),
+        Op("wake 0", |own| own.wake(0)),
+        Op("read 0", |own| own.shared.cells[0].get()),
+    ],
+    &[
+        Op("send", |own| own.shared.tx.try_send(own.value).is_ok().into()),
+        Op("receive", |own| own.shared.rx.try_recv().unwrap_or(0)),
+        Op("length", |own| own.shared.rx.len()),
+    ],
+    &[
+        Op("send", |own| own.shared.tx.try_send(own.value).is_ok().into()),
+        Op("receive", |own| own.shared.rx.try_recv().unwrap_or(0)),
+        Op("close", |own| {
+            own.shared.rx.close();
+            0
+        }),
+    ],
+    &[
+        Op("hang up", |own| {
+            drop(own.senders.pop());
+            own.shared.rx.is_closed().into()
+        }),
+        Op("receive", |own| own.shared.rx.try_recv().unwrap_or(0)),
+    ],
+    &[
+        Op("cancel outer", |own| own.shared.scopes[0].cancel("by a program").into()),
+        Op("cancel inner", |own| own.shared.scopes[1].cancel("by a program").into()),
+        Op("is outer cancelled", |own| own.shared.scopes[0].is_cancelled().into()),
+        Op("is inner cancelled", |own| own.shared.scopes[1].is_cancelled().into()),
+    ],
+    &[
+        Op("set the calendar", |own| {
+            own.shared.sim.set_wall(Duration::from_nanos(own.value as u64));
+            0
+        }),
+        Op("read the calendar", |own| own.shared.sim.wall().unix().as_nanos() as usize),
+    ],
+    &[
+        Op("start a child that writes 0", |own| {
+            let (cell, value) = (own.shared.cells[0].clone(), own.value);
+            own.shared.sim.tracked().spawn("child", async move { cell.set(value) });
+            0
+        }),
+        Op("read 0", |own| own.shared.cells[0].get()),
+    ],
+    &[
+        Op("dump", |own| own.shared.sim.dump().tasks.iter().filter(|task| task.polls > 1).count()),
+        Op("wake 0", |own| own.wake(0)),
+    ],
+    &[
+        Op("acquire", |own| own.shared.permits.try_acquire().map(|permit| permit.forget()).is_ok().into()),
+        Op("give a permit", |own| {
+            own.shared.permits.add_permits(1);
+            0
+        }),
+        Op("permits", |own| own.shared.permits.available()),
+    ],
+    &[
+        Op("set the event", |own| {
+            own.shared.event.set();
+            0
+        }),
+        Op("reset the event", |own| own.shared.event.reset().into()),
+        Op("is the event set", |own| own.shared.event.is_set().into()),
+    ],
+    &[
+        Op("notify one", |own| {
+            own.shared.notify.notify_one();
+            0
+        }),
+        Op("notify all", |own| {
+            own.shared.notify.notify_all();
+            0
+        }),
+    ],
+    &[
+        Op("tell news", |own| own.shared.news.send(own.value).is_ok().into()),
+        Op("hear news", |own| *own.shared.news.latest()),
+        Op("subscribe", |own| {
+            let news = own.shared.news.subscribe();
+            let count = own.shared.news.receivers();
+            drop(news);
+            count
+        }),
+    ],
+];
+
+impl Own {
+    fn write(&self, n: usize) -> usize {
+        self.shared.cells[n].set(self.value);
+        n
+    }
+
+    fn wake(&self, n: usize) -> usize {
+        self.shared.wakers.get(n).inspect(|waker| waker.wake_by_ref()).is_some().into()
+    }
 }
 
 /// How the next step is come to.
@@ -40,7 +166,12 @@ enum Then {
     Yield,
     Sleep(u64),
     /// By a wake of somebody else.
-    Wait,
+    Wake,
+    Receive,
+    Acquire,
+    Event,
+    Notice,
+    Cancelled,
 }
 
 #[derive(Clone, Debug)]
@@ -49,19 +180,6 @@ struct Program {
     background: bool,
     tracked: bool,
 }
-
-/// Operations that have to do with each other.
-const THEMES: &[&[Op]] = &[
-    &[Op::Read(0), Op::Write(0), Op::Read(1), Op::Write(1), Op::WriteEither],
-    &[Op::Wake(0), Op::Wake(1), Op::Wake(0), Op::Read(0)],
-    &[Op::Send, Op::Recv, Op::Len],
-    &[Op::Recv, Op::Send, Op::Close],
-    &[Op::Hang, Op::Hang, Op::Recv],
-    &[Op::Cancel(0), Op::Cancel(1), Op::IsCancelled(0), Op::IsCancelled(1)],
-    &[Op::SetWall, Op::Wall],
-    &[Op::Child, Op::Read(0)],
-    &[Op::Dump, Op::Wake(0)],
-];
 
 /// Two tasks that wait to be woken, and three that go on by themselves.
 fn programs(rng: &mut Rng) -> Vec<Program> {
@@ -73,9 +191,17 @@ fn programs(rng: &mut Rng) -> Vec<Program> {
                 theme[rng.below(theme.len())]
             });
             let ops = ops.collect();
-            let then = match rng.below(6) {
-                _ if waits => Then::Wait,
+            let then = match rng.below(9) {
+                _ if waits => Then::Wake,
                 0 => Then::Sleep(1 + rng.below(2) as u64),
+                1 => match themes[rng.below(2)] {
+                    2..=4 => Then::Receive,
+                    5 => Then::Cancelled,
+                    9 => Then::Acquire,
+                    10 => Then::Event,
+                    11 => Then::Notice,
+                    _ => Then::Yield,
+                },
                 _ => Then::Yield,
             };
             (ops, then)
@@ -86,77 +212,25 @@ fn programs(rng: &mut Rng) -> Vec<Program> {
     [(2, true), (2, true), (2, false), (2, false), (1, false)].map(make).into()
 }
 
-/// What the tasks of a run share.
-#[derive(Clone)]
-struct Shared {
-    sim: Sim,
-    cells: [Tracked<usize>; 2],
-    wakers: Vec<Waker>,
-    tx: Sender<usize>,
-    rx: Receiver<usize>,
-    scopes: [Scope; 2],
-}
+type Log = Arc<Mutex<Vec<usize>>>;
 
 impl Shared {
-    /// Does what a step says; what it sees goes into the task's log.
-    fn act(&self, ops: &[Op], own: &mut Vec<Sender<usize>>, id: usize, log: &mut Vec<usize>) {
-        for &op in ops {
-            let value = 1_000 * id + log.len();
-            let seen = match op {
-                Op::Read(n) => self.cells[n].get(),
-                Op::Write(n) => {
-                    self.cells[n].set(value);
-                    0
-                }
-                Op::WriteEither => {
-                    let n = self.sim.choose(2);
-                    self.cells[n].set(value);
-                    n
-                }
-                Op::Wake(n) => {
-                    self.wakers.get(n).inspect(|waker| waker.wake_by_ref());
-                    0
-                }
-                Op::Send => usize::from(self.tx.try_send(value).is_ok()),
-                Op::Recv => self.rx.try_recv().unwrap_or(0),
-                Op::Len => self.rx.len(),
-                Op::Close => {
-                    self.rx.close();
-                    0
-                }
-                Op::Hang => {
-                    drop(own.pop());
-                    usize::from(self.rx.is_closed())
-                }
-                Op::Cancel(n) => usize::from(self.scopes[n].cancel("by a program")),
-                Op::IsCancelled(n) => usize::from(self.scopes[n].is_cancelled()),
-                Op::SetWall => {
-                    self.sim.set_wall(Duration::from_nanos(value as u64));
-                    0
-                }
-                Op::Wall => self.sim.wall().unix().as_nanos() as usize,
-                Op::Child => {
-                    let cell = self.cells[0].clone();
-                    self.sim.tracked().spawn("child", async move { cell.set(value) });
-                    0
-                }
-                Op::Dump => self.sim.dump().tasks.iter().filter(|task| task.polls > 1).count(),
-            };
-            log.push(seen);
-        }
-    }
-
-    fn start(&self, Program { steps, background, tracked }: Program, id: usize) -> Arc<Mutex<Vec<usize>>> {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (shared, seen, mut own) = (self.clone(), log.clone(), vec![self.tx.clone()]);
+    /// Runs a program, after `first`; what it sees goes into the log, which nobody reads before the end.
+    fn start(&self, program: Program, id: usize, first: impl Future<Output = ()> + Send + 'static) -> Log {
+        let log = Log::default();
+        let Program { steps, background, tracked } = program;
+        let (seen, senders) = (log.clone(), vec![self.tx.clone()]);
+        let mut own = Own { shared: self.clone(), senders, value: 1_000 * id };
         let future = async move {
+            first.await;
             for (ops, then) in steps {
-                shared.act(&ops, &mut own, id, &mut seen.lock().unwrap());
-                match then {
-                    Then::Yield => shared.sim.yield_now().await,
-                    Then::Sleep(nanos) => shared.sim.time().sleep(Duration::from_nanos(nanos)).await,
-                    Then::Wait => wait(|_| ()).await,
+                for Op(_, act) in ops {
+                    own.value += 1;
+                    let saw = act(&mut own);
+                    seen.lock().unwrap().push(saw);
                 }
+                let saw = own.shared.come_to(then).await;
+                seen.lock().unwrap().push(saw);
             }
         };
         let sim = if tracked { self.sim.tracked() } else { self.sim.clone() };
@@ -166,14 +240,31 @@ impl Shared {
         }
         log
     }
+
+    async fn come_to(&self, then: Then) -> usize {
+        match then {
+            Then::Yield => self.sim.yield_now().await,
+            Then::Sleep(nanos) => self.sim.time().sleep(Duration::from_nanos(nanos)).await,
+            Then::Wake => woken(|_| ()).await,
+            Then::Receive => return self.rx.recv().await.unwrap_or(0),
+            Then::Acquire => self.permits.acquire().await.unwrap().forget(),
+            Then::Event => self.event.wait().await,
+            Then::Notice => self.notify.notified().await,
+            Then::Cancelled => return self.scopes[1].cancelled().await.is_own().into(),
+        }
+        0
+    }
 }
 
-/// Waits for the next poll, whoever wakes the task.
-async fn wait(mut first: impl FnMut(&Waker)) {
-    let mut polled = false;
-    poll_fn(|cx| {
-        first(cx.waker());
-        if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+/// Waits for the next poll, whoever wakes the task; the first one is shown the waker.
+async fn woken(first: impl FnOnce(&Waker)) {
+    let mut first = Some(first);
+    poll_fn(|cx| match first.take() {
+        Some(first) => {
+            first(cx.waker());
+            Poll::Pending
+        }
+        None => Poll::Ready(()),
     })
     .await;
 }
@@ -182,36 +273,35 @@ async fn wait(mut first: impl FnMut(&Waker)) {
 async fn outcome(sim: Sim, programs: &[Program]) -> Vec<Vec<usize>> {
     let (tx, rx) = queue::bounded(NonZeroUsize::MIN);
     let outer = Scope::new(sim.time());
-    let scopes = [outer.clone(), outer.child()];
-    let cells = [Tracked::new(0), Tracked::new(0)];
-    let mut shared = Shared { sim: sim.clone(), cells, wakers: vec![], tx, rx, scopes };
-    let wakers = Arc::new(Mutex::new(Vec::new()));
+    let (news, _) = watch::channel(0);
+    let mut shared = Shared {
+        sim: sim.clone(),
+        cells: [Tracked::new(0), Tracked::new(0)],
+        wakers: Vec::new(),
+        tx,
+        rx,
+        scopes: [outer.clone(), outer.child()],
+        permits: Semaphore::new(0),
+        event: Event::new(),
+        notify: Notify::new(),
+        news: Arc::new(news),
+    };
     let (waiting, others) = programs.split_at(2);
-    let mut logs = Vec::new();
+    let (wakers, mut logs) = (Arc::new(Mutex::new(Vec::new())), Vec::new());
     // They begin before the others are there, so that these have their wakers without sharing anything for it.
     for (id, program) in waiting.iter().enumerate() {
         let place = wakers.clone();
-        let begun = shared.clone();
-        let mut steps = program.steps.clone();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let seen = log.clone();
-        let sim = if program.tracked { sim.tracked() } else { sim.clone() };
-        drop(sim.spawn_background("waiting", async move {
-            wait(|waker| place.lock().unwrap().push(waker.clone())).await;
-            for (ops, _) in steps.drain(..) {
-                begun.act(&ops, &mut Vec::new(), 1 + id, &mut seen.lock().unwrap());
-                wait(|_| ()).await;
-            }
-        }));
+        let first = woken(move |waker| place.lock().unwrap().push(waker.clone()));
+        logs.push(shared.start(program.clone(), 1 + id, first));
         sim.idle().await;
-        logs.push(log);
     }
     shared.wakers = wakers.lock().unwrap().clone();
-    logs.extend(others.iter().enumerate().map(|(n, program)| shared.start(program.clone(), 10 + n)));
+    logs.extend(others.iter().enumerate().map(|(n, program)| shared.start(program.clone(), 10 + n, async {})));
     sim.time().sleep(Duration::from_nanos(1)).await;
     let mut outcome: Vec<_> = logs.iter().map(|log| log.lock().unwrap().clone()).collect();
     outcome.push(shared.cells.iter().map(Tracked::get).collect());
-    outcome.push(vec![shared.rx.try_recv().unwrap_or(0), usize::from(shared.rx.is_closed())]);
+    outcome.push(vec![shared.rx.try_recv().unwrap_or(0), shared.rx.is_closed().into()]);
+    outcome.push(vec![shared.permits.available(), shared.event.is_set().into(), *shared.news.latest()]);
     outcome
 }
 
@@ -228,9 +318,10 @@ fn search(strategy: Strategy, runs: u32, programs: &[Program]) -> (BTreeSet<Vec<
 #[test]
 fn of_random_programs_no_outcome_is_missed() {
     let (mut searched, mut fewer, mut several) = (0, 0, 0);
-    for seed in 0..60 {
+    let count = std::env::var("WAKEFUL_PROGRAMS").ok().map_or(30, |count| count.parse().unwrap());
+    for seed in 0..count {
         let programs = programs(&mut Rng::new(seed));
-        let (all, plain) = search(Strategy::Exhaustive, 2_000, &programs);
+        let (all, plain) = search(Strategy::Exhaustive, 1_500, &programs);
         if plain.coverage != Coverage::Complete {
             continue;
         }
@@ -241,5 +332,8 @@ fn of_random_programs_no_outcome_is_missed() {
         fewer += u32::from(summary.runs < plain.runs);
         several += u32::from(all.len() > 1);
     }
-    assert!(searched > 40 && fewer > 40 && several > 25, "{searched} {fewer} {several}");
+    assert!(
+        searched * 2 > count as u32 && fewer * 2 > searched && several * 4 > searched,
+        "{searched} {fewer} {several}"
+    );
 }

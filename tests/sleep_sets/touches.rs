@@ -13,6 +13,7 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::queue;
 use wakeful::sim::{Sim, Strategy, Tracked};
+use wakeful::task::group;
 use wakeful::time::{Clock, Instant, ManualClock, Time};
 use wakeful::work::{Collect, ItemOutcome, Lease, work};
 
@@ -336,4 +337,25 @@ fn an_item_that_comes_back_from_another_task_may_come_too_late() {
     };
     as_the_plain_search(body);
     assert_eq!(outcomes(Strategy::SleepSets, body).0, BTreeSet::from([false, true]));
+}
+
+#[test]
+fn groups_of_tasks_show_all_outcomes_of_the_plain_search() {
+    let body = async |sim: Sim| {
+        let (scope, spawner, seen) = (Scope::new(sim.time()), sim.tracked().spawner(), Tracked::new(None));
+        let report = group::<&str>(spawner).report(&scope, async |g| {
+            let failing = g.spawn("fails", async { Err::<(), _>("it had to") }).unwrap();
+            let place = seen.clone();
+            let looking = g.spawn("looks", async move {
+                place.set(Some(failing.is_finished()));
+                Ok(())
+            });
+            looking.unwrap().await.map_err(|_| "cut short")
+        });
+        let report = report.await;
+        (seen.get(), report.output.is_some(), report.count.failed, report.count.cancelled)
+    };
+    as_the_plain_search(body);
+    let saw: BTreeSet<_> = outcomes(Strategy::SleepSets, body).0.into_iter().map(|outcome| outcome.0).collect();
+    assert_eq!(saw, BTreeSet::from([None, Some(false)]), "once it has failed nobody begins");
 }
