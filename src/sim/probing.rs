@@ -231,7 +231,7 @@ impl Builder {
             return Ok(());
         }
         let this = self.clone().probe(true);
-        let probed = this.run(body).map_err(|failure| this.told(Trouble::Found(failure), body));
-        probed.map(|_| ())
+        this.run(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Dropping a future after each of its polls in turn.
 
 use super::builder::Builder;
-use super::explore::same;
+use super::explore::Trouble;
 use super::handle::Sim;
 use super::oracle::fold;
 use super::report::{Failure, Report};
@@ -144,7 +144,7 @@ impl Builder {
 
     /// After a run that did not fail and dropped nothing: makes it again for each of the chances to cancel that it had,
     /// and drops there. Gives how many they were.
-    pub(super) fn cancel_at_each<F, Fut>(&self, report: &Report<()>, body: F) -> Result<u64, Failure>
+    pub(super) fn cancel_at_each<F, Fut>(&self, report: &Report<()>, body: &F) -> Result<u64, Failure>
     where
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
@@ -155,12 +155,7 @@ impl Builder {
         for nth in 1..=report.cancel_points {
             let mut this = self.clone();
             this.twists.cancel = nth;
-            if let Err(failure) = this.run(&body) {
-                if this.repeat_every != 0 {
-                    same(&Err(failure.clone()), &this.run(&body))?;
-                }
-                return Err(this.shrunk(failure, this.source(), &body));
-            }
+            this.run(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
         }
         Ok(report.cancel_points)
     }

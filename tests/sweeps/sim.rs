@@ -3,7 +3,7 @@
 use crate::ms;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use wakeful::sim::Sim;
+use wakeful::sim::{JoinHandle, Sim};
 
 crate::sweeps! {
     "sim::JoinHandle" => join,
@@ -14,8 +14,8 @@ crate::sweeps! {
     "sim::CancelAtEach" => cancel_at_each,
 }
 
-/// The task goes on by itself.
-async fn join(sim: Sim) {
+/// A task that takes a millisecond, and whether it is done.
+fn task(sim: &Sim) -> (JoinHandle<u32>, Arc<AtomicBool>) {
     let (done, task) = (Arc::new(AtomicBool::new(false)), sim.clone());
     let ends = done.clone();
     let handle = sim.spawn("task", async move {
@@ -23,19 +23,19 @@ async fn join(sim: Sim) {
         ends.store(true, Relaxed);
         7
     });
+    (handle, done)
+}
+
+/// The task goes on by itself.
+async fn join(sim: Sim) {
+    let (handle, done) = task(&sim);
     assert!(sim.cancel_at_each(handle).await.is_none_or(|output| output == 7));
     sim.advance(ms(1)).await;
     assert!(done.load(Relaxed));
 }
 
 async fn outcome(sim: Sim) {
-    let (done, task) = (Arc::new(AtomicBool::new(false)), sim.clone());
-    let ends = done.clone();
-    let handle = sim.spawn("task", async move {
-        task.time().sleep(ms(1)).await;
-        ends.store(true, Relaxed);
-        7
-    });
+    let (handle, done) = task(&sim);
     assert!(sim.cancel_at_each(handle.outcome()).await.is_none_or(|output| output == Some(7)));
     sim.advance(ms(1)).await;
     assert!(done.load(Relaxed));
