@@ -210,6 +210,25 @@ fn probing_polls_each_who_waits_once_before_each_move_of_time() {
 }
 
 #[test]
+fn who_counts_polls_can_have_none_that_nobody_asked_for() {
+    // Has slept when it is polled for the second time.
+    let counts = async |sim: Sim| {
+        let (mut polls, mut sleep) = (0, Box::pin(sim.time().sleep(SECOND)));
+        poll_fn(move |cx| {
+            polls += 1;
+            let slept = sleep.as_mut().poll(cx);
+            assert_eq!(slept.is_ready(), polls == 2);
+            slept
+        })
+        .await;
+    };
+    let exact = Builder::new().spurious(0).runs(2 * Builder::PROBE_EVERY);
+    assert!(exact.clone().explore(counts).is_ok());
+    assert!(exact.probe_every(1).explore(counts).unwrap_err().replay().ends_with(",probe"), "unless somebody asks");
+    assert!(Builder::new().runs(1).explore(counts).is_err(), "by default the first run is made again with probes");
+}
+
+#[test]
 fn a_waker_of_an_earlier_poll_that_was_used_is_told_from_none() {
     // Keeps the waker of its first poll, and lets its sleep keep that of the last.
     let body = async |sim: Sim| {
@@ -231,7 +250,7 @@ fn a_waker_of_an_earlier_poll_that_was_used_is_told_from_none() {
         waker.unwrap().wake();
         task.await;
     };
-    assert!(Builder::new().fresh_wakers(false).spurious(0).probe_every(0).explore(body).is_ok());
+    assert!(Builder::new().fresh_wakers(false).spurious(0).explore(body).is_ok());
     let failure = Builder::new().fresh_wakers(true).probe(true).run(body).unwrap_err();
     assert_eq!((failure.kind(), failure.time()), (FailureKind::StaleWaker, Instant::EPOCH + SECOND * 2), "{failure}");
 }

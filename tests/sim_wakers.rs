@@ -102,7 +102,7 @@ fn a_task_with_a_waker_left_is_not_stranded() {
             assert!(again.lock().unwrap().is_none());
             assert_eq!(sim.now(), Instant::EPOCH + SECOND * 2);
         };
-        assert!(Builder::new().spurious(0).probe_every(0).foreign_wakes(SECOND * 600).explore(body).is_ok());
+        assert!(Builder::new().spurious(0).foreign_wakes(SECOND * 600).explore(body).is_ok());
     }
 }
 
@@ -160,10 +160,7 @@ fn a_future_that_takes_being_polled_for_being_woken_is_found_by_default() {
     let again = Builder::new().replay(found).unwrap().run(bug).unwrap_err();
     assert_eq!((again.message(), again.replay()), (failure.message(), &**found));
 
-    assert!(
-        Builder::new().spurious(0).probe_every(0).runs(500).explore(bug).is_ok(),
-        "without being polled for nothing it works"
-    );
+    assert!(Builder::new().spurious(0).runs(500).explore(bug).is_ok(), "without being polled for nothing it works");
     assert!(Builder::new().spurious(2).runs(500).explore(async |sim| two_sleepers(sim, false).await).is_ok());
 }
 

@@ -175,8 +175,10 @@ impl Exec<'_> {
 
 impl Builder {
     /// Of many runs, each `n`-th is made once more with [`probe`](Self::probe) switched on, beginning with the first; 0: none.
+    ///
+    /// Unless it is set, [`PROBE_EVERY`](Self::PROBE_EVERY), and none where [`spurious`](Self::spurious) is set to 0.
     pub fn probe_every(mut self, n: u32) -> Self {
-        self.probe_every = n;
+        self.probe_every = Some(n);
         self
     }
 
@@ -226,7 +228,9 @@ impl Builder {
         F: Fn(Sim) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let due = self.probe_every != 0 && number % self.probe_every == 0;
+        let by_default = if self.twists.spurious == Some(0) { 0 } else { Self::PROBE_EVERY };
+        let every = self.probe_every.unwrap_or(by_default);
+        let due = every != 0 && number % every == 0;
         if !due || self.bytes.is_some() || self.twists.probe {
             return Ok(());
         }

@@ -98,7 +98,8 @@ impl Builder {
     /// This finds those that take being polled for being woken. The oracle chooses ([`Kind::Spurious`](super::Kind::Spurious)).
     ///
     /// Unless it is set, [`Strategy::Portfolio`], and so [`check`](Self::check), has one run in four with one step in
-    /// eight; other strategies have none. Set it to 0 for a test that counts polls. [`Strategy::SleepSets`] never does it: what
+    /// eight; other strategies have none. Set it to 0 for a test that counts polls: then none is made that nobody asked for,
+    /// so [`probe_every`](Self::probe_every) has to be set too where it is wanted. [`Strategy::SleepSets`] never does it: what
     /// such a search leaves out, it leaves out on account of what polls touch.
     ///
     /// # Examples
