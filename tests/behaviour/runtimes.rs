@@ -2,6 +2,7 @@
 
 use crate::support::{Cx, Spawner, Watchdog};
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 use wakeful::sim;
 use wakeful::spawn::Task;
@@ -16,10 +17,11 @@ pub(crate) trait Runtime {
     ///
     /// # Errors
     /// With the reason, if there is no such runtime here.
-    fn run<F>(scenario: fn(Cx<Self::Spawner>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static;
+    fn run(scenario: Scenario<Self::Spawner>) -> Result<(), String>;
 }
+
+/// A scenario, boxed with its future: each runtime is then compiled once, not once for each scenario.
+pub(crate) type Scenario<'a, S> = &'a (dyn Fn(Cx<S>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Sync);
 
 /// What starts tasks on a real runtime.
 type Start = fn(Task);
@@ -45,10 +47,7 @@ fn on_tokio(task: Task) {
 }
 
 /// Runs `scenario` as a task of `runtime`.
-fn tokio_run<F>(mut runtime: tokio::runtime::Builder, scenario: fn(Cx<Start>) -> F) -> Result<(), String>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+fn tokio_run(mut runtime: tokio::runtime::Builder, scenario: Scenario<Start>) -> Result<(), String> {
     let runtime = runtime.build().map_err(|error| format!("tokio can't be started: {error}"))?;
     runtime.block_on(async { tokio::spawn(scenario(real(on_tokio))).await }).expect("the scenario failed");
     Ok(())
@@ -57,10 +56,7 @@ where
 impl Runtime for TokioMulti {
     type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         runtime.worker_threads(2);
         tokio_run(runtime, scenario)
@@ -70,10 +66,7 @@ impl Runtime for TokioMulti {
 impl Runtime for TokioCurrent {
     type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
         tokio_run(tokio::runtime::Builder::new_current_thread(), scenario)
     }
 }
@@ -81,10 +74,7 @@ impl Runtime for TokioCurrent {
 impl Runtime for Smol {
     type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
         smol::block_on(smol::spawn(scenario(real(|task| smol::spawn(task).detach()))));
         Ok(())
     }
@@ -93,10 +83,7 @@ impl Runtime for Smol {
 impl Runtime for AsyncStd {
     type Spawner = Start;
 
-    fn run<F>(scenario: fn(Cx<Start>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
         let spawner = |task| {
             async_std::task::spawn(task);
         };
@@ -108,10 +95,7 @@ impl Runtime for AsyncStd {
 impl Runtime for Simulator {
     type Spawner = sim::Spawner;
 
-    fn run<F>(scenario: fn(Cx<sim::Spawner>) -> F) -> Result<(), String>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn run(scenario: Scenario<sim::Spawner>) -> Result<(), String> {
         // Scenarios wait for the threads that they start, so with these too a run is the same when it is repeated.
         let builder =
             sim::Builder::new().foreign_wakes(Duration::from_secs(600)).repeat_every(sim::Builder::REPEAT_EVERY);
@@ -126,7 +110,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let _watchdog = Watchdog::start(name);
-    if let Err(reason) = R::run(scenario) {
+    if let Err(reason) = R::run(&|cx| Box::pin(scenario(cx))) {
         eprintln!("{name} did not run: {reason}");
     }
 }
