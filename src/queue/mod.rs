@@ -24,6 +24,7 @@
 //! | tell consumers that no more will come | [`Sender::close`], or drop the last [`Sender`] |
 //! | stop at once and keep what is left | [`Receiver::shutdown`] |
 //! | know when all that was sent has been worked off | [`Receiver::recv_job`] and [`Sender::join`] |
+//! | receive from whichever of several queues has an item | [`Receivers`] |
 //! | use stream combinators, or feed a sink | [`Receiver::into_stream`], [`Sender::into_sink`] |
 //! | refer to a queue without keeping it open | [`Sender::downgrade`], [`Receiver::downgrade`] |
 //!
@@ -120,6 +121,7 @@
 //! The kinds differ in what keeps the items and in nothing else. Two atomic hints say what a newcomer would find: one that
 //! has no hope does without the lock, and one that concerns nobody else takes a short way through it.
 
+mod any;
 mod error;
 mod job;
 mod kind;
@@ -136,6 +138,7 @@ mod sink;
 mod state;
 mod weak;
 
+pub use any::{Receivers, RecvAny};
 pub use error::{RecvError, SendError, TryRecvError, TrySendError};
 pub use job::{Job, Join, RecvJob};
 pub use kind::{Buffered, Fifo, Kind, Lane, Lanes, Lifo, Priority, Rank, Ranked, Rendezvous};

@@ -230,6 +230,11 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         shelf
     }
 
+    /// Whether a newcomer finds no item, and more may come.
+    pub(super) fn has_no_item(&self) -> bool {
+        self.look().has_no_item()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.look().is_closed()
     }

@@ -1,5 +1,6 @@
 //! The promises of the room's front door, by number, with futures polled by hand.
 
+mod any;
 mod closing;
 mod kinds;
 #[cfg(all(test, feature = "std"))]

@@ -158,28 +158,34 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     }
 }
 
-impl<P: Place, H: Home<P>> Drop for Waiter<P, H> {
+impl<P: Place, H: Home<P>> Waiter<P, H> {
+    /// Gives up its place in line, or its grant, as when it is dropped (W6).
     #[inline(always)]
-    fn drop(&mut self) {
+    pub(crate) fn quit(self: Pin<&Self>) {
         let flag = self.flag();
         if flag != IDLE && (flag == WAITING || P::PASSES_ON) {
             self.leave();
         }
     }
-}
 
-impl<P: Place, H: Home<P>> Waiter<P, H> {
     #[inline(never)]
-    fn leave(&mut self) {
-        // SAFETY: a waiter that is in a line or was granted is pinned (W3), and it stays where it is till its end.
-        let this = unsafe { Pin::new_unchecked(&*self) };
+    fn leave(self: Pin<&Self>) {
         let mut batch = Batch::new();
-        let waker = this.with(|seat| seat.leave(&mut batch));
+        let waker = self.with(|seat| seat.leave(&mut batch));
         if !batch.is_empty() {
             // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
             contain(|| batch.fire());
         }
         drop(waker);
+    }
+}
+
+impl<P: Place, H: Home<P>> Drop for Waiter<P, H> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: a waiter that is in a line or was granted is pinned (W3), and it stays where it is till its end; of one that
+        // is not, no reference is kept.
+        unsafe { Pin::new_unchecked(&*self) }.quit();
     }
 }
 

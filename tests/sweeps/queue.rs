@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use wakeful::queue::{self, Receiver, Sender};
+use wakeful::queue::{self, Receiver, Receivers, Sender};
 use wakeful::sim::{JoinHandle, Sim};
 
 crate::sweeps! {
@@ -14,6 +14,7 @@ crate::sweeps! {
     "queue::ReserveOwned" => reserve_owned,
     "queue::RecvJob" => recv_job,
     "queue::Join" => join,
+    "queue::RecvAny" => recv_any,
 }
 
 fn queue() -> (Sender<u32>, Receiver<u32>) {
@@ -185,4 +186,22 @@ async fn join(sim: Sim) {
     other.await;
     drop(tx);
     assert_eq!(worker.await, [9, 10, 11]);
+}
+
+async fn recv_any(sim: Sim) {
+    let queues = [queue(), queue()];
+    let senders = [sender(&sim, &queues[0].0, [10, 11]), sender(&sim, &queues[1].0, [20, 21])];
+    let others = [receiver(&sim, &queues[0].1), receiver(&sim, &queues[1].1)];
+    let mut all = Receivers::new(queues.each_ref().map(|(_, rx)| rx.clone()));
+    let got = sim.cancel_at_each(all.recv()).await;
+    for sender in senders {
+        sender.await;
+    }
+    drop(queues);
+    let mut received: Vec<u32> = got.map(|received| received.unwrap().1).into_iter().collect();
+    for other in others {
+        received.extend(other.await);
+    }
+    received.sort_unstable();
+    assert_eq!(received, [10, 11, 20, 21]);
 }
