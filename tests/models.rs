@@ -3,9 +3,10 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Permits, Signals, TimersScopes, Tokens, World};
+use models::{Permits, Queues, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
 
 /// Runs what `bytes` say. On a failure prints where they came from and the steps.
 fn run<W: World>(bytes: &[u8], origin: &str) {
@@ -55,6 +56,29 @@ fn timers_and_scopes_agree_with_their_models_for_random_steps() {
 #[test]
 fn timers_and_scopes_agree_with_their_models_for_the_corpus() {
     corpus::<TimersScopes>("timers_scopes");
+}
+
+/// A queue of one kind: random steps, and the corpus of its fuzz target.
+fn queue<W: World>(seeds: u64, name: &str) {
+    random_steps::<W>(seeds, 1_000);
+    corpus::<W>(name);
+}
+
+#[test]
+fn a_queue_agrees_with_its_model() {
+    queue::<Queues<Fifo>>(3_000, "queue_fifo");
+}
+
+#[test]
+fn queues_that_order_their_items_agree_with_their_models() {
+    queue::<Queues<Lifo>>(1_000, "queue_lifo");
+    queue::<Queues<Priority>>(1_000, "queue_priority");
+    queue::<Queues<Lanes<3>>>(1_000, "queue_lanes");
+}
+
+#[test]
+fn a_rendezvous_agrees_with_its_model() {
+    queue::<Queues<Rendezvous>>(3_000, "queue_rendezvous");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //!
 //! The fuzzer makes the operations of its bytes; `tests/models.rs` makes the same ones of seeded random bytes and of the
 //! committed corpus.
-#![allow(dead_code, reason = "each target takes one of the worlds")]
+#![allow(dead_code, unused_imports, reason = "each target takes one of the worlds")]
 
 mod capacity;
+mod queues;
 mod scopes;
 mod semaphore;
 mod signals;
@@ -12,6 +13,7 @@ mod timers;
 mod waiting;
 
 pub(crate) use capacity::Tokens;
+pub(crate) use queues::Queues;
 pub(crate) use semaphore::Permits;
 pub(crate) use signals::Signals;
 

@@ -199,7 +199,7 @@ fn run(seed: u64) {
         };
         let mut served = BTreeSet::new();
         if let Some((op, out)) = &done {
-            assert_eq!(model.step(*op), *out, "seed {seed} step {step}: {op:?}");
+            assert_eq!(model.step(op.clone()), *out, "seed {seed} step {step}: {op:?}");
             served.extend(model.woken());
         }
         // Whoever the model has just served was woken, by the waker of its last poll, and nobody else was.

@@ -205,6 +205,15 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
         Ok(taken)
     }
 
+    /// Takes all items that a newcomer finds at this moment.
+    pub(super) fn drain(&self) -> Vec<T> {
+        let mut items = Vec::new();
+        let found = self.read(|held| held.unclaimed());
+        // Nothing is no error here.
+        let _ = self.try_recv_many(&mut items, found);
+        items
+    }
+
     pub(super) fn close(&self) {
         self.with(|held| held.close());
         self.wake_due(Due::MORE);

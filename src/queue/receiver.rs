@@ -109,10 +109,7 @@ impl<T, K: Kind<T>> Receiver<T, K> {
     /// Receives all that is there and belongs to nobody else, the next one first. The queue stays as it is: open, or closed.
     /// To take what is granted to receivers that wait as well, there is [`shutdown`](Self::shutdown).
     pub fn drain(&self) -> Vec<T> {
-        let mut items = Vec::new();
-        // Nothing is no error here.
-        let _ = self.queue.try_recv_many(&mut items, self.len());
-        items
+        self.queue.drain()
     }
 
     /// Waits for an item, which stays [unfinished](Self::unfinished) until the [`Job`] that it comes in is finished or

@@ -144,11 +144,9 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
             return Found::Closed;
         }
         self.state.limit += isize::from(granted);
-        let found = if self.is_empty(SENDERS) {
-            self.state.limit.saturating_sub(self.state.count()).max(0).unsigned_abs()
-        } else {
-            usize::from(granted)
-        };
+        let room = self.state.limit.saturating_sub(self.state.count()).max(0).unsigned_abs();
+        // What was granted is there even if the capacity is smaller now (Q3).
+        let found = usize::from(granted).max(if self.is_empty(SENDERS) { room } else { 0 });
         let count = keys.len().min(found);
         for (key, value) in keys.iter().zip(items.drain(..count)) {
             self.state.shelf.push(*key, value);
@@ -156,6 +154,11 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         self.tell();
         due.more = self.state.has_item() && !self.is_empty(RECEIVERS);
         if count == 0 { Found::Nothing } else { Found::Done(count) }
+    }
+
+    /// How many items a newcomer finds.
+    pub(in crate::queue) fn unclaimed(&self) -> usize {
+        if self.is_empty(RECEIVERS) { (self.state.count() - self.state.claims).max(0).unsigned_abs() } else { 0 }
     }
 
     /// Takes items into the spare room of `buffer`, which is there for one at least, and `limit` at the most: one that was
@@ -167,9 +170,7 @@ impl<T, K: Kind<T>> Held<'_, Room<T, K>> {
         limit: usize,
         due: &mut Due,
     ) -> Found<(usize, bool)> {
-        let others =
-            if self.is_empty(RECEIVERS) { (self.state.count() - self.state.claims).max(0).unsigned_abs() } else { 0 };
-        let found = others + usize::from(granted);
+        let found = self.unclaimed() + usize::from(granted);
         let count = found.min(limit).min(buffer.capacity() - buffer.len());
         if count < 2 || K::Shelf::MEETS {
             return match self.take_item(granted, due) {

@@ -115,6 +115,23 @@ fn q3_capacity_counts_items_grants_and_permits_and_changes() {
 }
 
 #[test]
+fn q3_shrinking_leaves_a_batch_the_slot_that_it_was_granted() {
+    fn check<K: Buffered<Item>>(queue: fn(usize) -> Ends<K>) {
+        let (tx, rx) = queue(1);
+        let mut items = VecDeque::from([Item(1), Item(2), Item(3)]);
+        let mut batch = Task::waiting(tx.send_many(&mut items));
+        tx.set_capacity(nz(2));
+        assert_eq!(batch.wakes(), 1);
+        rx.set_capacity(nz(1));
+        assert!(batch.poll().is_pending());
+        assert_eq!(tx.len(), 2, "what was granted stays");
+        drop(batch);
+        assert_eq!(items.len(), 1);
+    }
+    in_every_kind!(check);
+}
+
+#[test]
 fn q4_whoever_is_dropped_after_being_chosen_passes_the_turn_on() {
     fn check<K: Buffered<Item>>(queue: fn(usize) -> Ends<K>) {
         let (tx, rx) = queue(1);

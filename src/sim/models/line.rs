@@ -48,6 +48,14 @@ impl Line {
         self.0.insert(0, Waiter { who, asks, state: State::Waiting });
     }
 
+    /// Serves `who`, who waits, out of turn.
+    pub(super) fn grant(&mut self, who: u64, woken: &mut Vec<u64>) {
+        if let Some(waiter) = self.0.iter_mut().find(|waiter| waiter.who == who) {
+            waiter.state = State::Granted;
+            woken.push(who);
+        }
+    }
+
     pub(super) fn leave(&mut self, who: u64) {
         self.0.retain(|waiter| waiter.who != who);
     }

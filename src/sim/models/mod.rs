@@ -1,9 +1,10 @@
-//! Reference models: what a bounded queue and a fair semaphore must do, in plain words of data, for fuzz targets and
+//! Reference models: what queues and a fair semaphore must do, in plain words of data, for fuzz targets and
 //! property tests of the kit's own and of others'.
 //!
 //! | you want to test | use |
 //! |---|---|
 //! | a queue that serves in order and loses nothing | [`Queue`], whose steps are [`QueueOp`]s |
+//! | one without room, where sends meet receives | [`Rendezvous`], with the same steps |
 //! | a semaphore that serves in order, whatever its waiters ask for | [`Semaphore`], whose steps are [`SemaphoreOp`]s |
 //!
 //! A model waits for nobody and owns no waker. Each step says what was done to the real thing: a `try_` method was called, a
@@ -76,7 +77,9 @@
 
 mod line;
 mod queue;
+mod rendezvous;
 mod semaphore;
 
 pub use queue::{Queue, QueueAnswer, QueueOp};
+pub use rendezvous::Rendezvous;
 pub use semaphore::{Semaphore, SemaphoreAnswer, SemaphoreOp};
