@@ -131,6 +131,7 @@ mod permit;
 mod poll;
 mod receiver;
 mod recv;
+mod ring;
 mod send;
 mod sender;
 mod shelf;

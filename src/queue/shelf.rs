@@ -1,8 +1,10 @@
 //! What keeps the items of a queue: the one thing in which the kinds differ.
 
 use super::kind::{Lane, MOST_LANES, Rank, Ranked};
+use super::ring::Ring;
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec::Vec;
+use core::array;
 use core::cmp::Ordering;
 use core::mem;
 
@@ -53,14 +55,14 @@ pub trait Buffer<T>: Shelf<T> {
 
 /// In the order in which they came, or the newest first.
 #[derive(Debug)]
-pub struct Row<T, const NEWEST_FIRST: bool>(VecDeque<T>);
+pub struct Row<T, const NEWEST_FIRST: bool>(Ring<T>);
 
 impl<T, const NEWEST_FIRST: bool> Shelf<T> for Row<T, NEWEST_FIRST> {
     type Key = ();
     type Slot = ();
 
     fn new(room: usize) -> Self {
-        Self(VecDeque::with_capacity(room))
+        Self(Ring::new(room))
     }
 
     #[inline]
@@ -82,11 +84,7 @@ impl<T, const NEWEST_FIRST: bool> Shelf<T> for Row<T, NEWEST_FIRST> {
     }
 
     fn into_vec(self) -> Vec<T> {
-        let mut items: Vec<T> = self.0.into();
-        if NEWEST_FIRST {
-            items.reverse();
-        }
-        items
+        empty(self)
     }
 }
 
@@ -95,6 +93,15 @@ impl<T, const NEWEST_FIRST: bool> Buffer<T> for Row<T, NEWEST_FIRST> {
         self.0.push_back(value);
         self.0.pop_front().expect("one was just put in")
     }
+}
+
+/// What a shelf pops, until it is empty.
+fn empty<T>(mut shelf: impl Shelf<T>) -> Vec<T> {
+    let mut items = Vec::with_capacity(shelf.len());
+    while let Some(item) = shelf.pop() {
+        items.push(item);
+    }
+    items
 }
 
 /// An item in a [`Heap`]: the greatest is that of the lowest number, and of those, the oldest.
@@ -190,7 +197,7 @@ impl<T: Ranked> Buffer<T> for Heap<T> {
 /// The lowest lane first, and first in, first out within a lane.
 #[derive(Debug)]
 pub struct Rows<T, const N: usize> {
-    rows: [VecDeque<T>; N],
+    rows: [Ring<T>; N],
     /// A bit for each row that holds something.
     filled: u32,
     len: usize,
@@ -200,7 +207,7 @@ impl<T, const N: usize> Rows<T, N> {
     fn take(&mut self, row: usize) -> Option<T> {
         let value = self.rows[row].pop_front()?;
         self.len -= 1;
-        if self.rows[row].is_empty() {
+        if self.rows[row].len() == 0 {
             self.filled &= !(1 << row);
         }
         Some(value)
@@ -214,7 +221,7 @@ impl<T: Ranked<Rank = Lane<N>>, const N: usize> Shelf<T> for Rows<T, N> {
     /// Each row allocates when it is first used.
     fn new(_: usize) -> Self {
         const { assert!(N <= MOST_LANES, "there are 32 lanes at the most") };
-        Self { rows: [const { VecDeque::new() }; N], filled: 0, len: 0 }
+        Self { rows: array::from_fn(|_| Ring::new(0)), filled: 0, len: 0 }
     }
 
     #[inline]
@@ -244,7 +251,7 @@ impl<T: Ranked<Rank = Lane<N>>, const N: usize> Shelf<T> for Rows<T, N> {
     }
 
     fn into_vec(self) -> Vec<T> {
-        self.rows.into_iter().flatten().collect()
+        empty(self)
     }
 }
 
