@@ -1,6 +1,7 @@
 //! The search with sleep sets: numbers that are known, and the outcomes of the plain search.
 
 mod programs;
+mod sync;
 mod touches;
 
 use std::collections::BTreeSet;
