@@ -1,12 +1,14 @@
 //! Atomics of the platform.
 //!
-//! `AtomicU16` is never loom's: it is for what a lock guards anyway, which loom need not look at twice.
+//! `GuardedU32` is never loom's: it is for what a lock guards anyway, which loom need not look at twice.
 
 #[cfg(any(wakeful_loom, not(feature = "portable-atomic")))]
-pub(crate) use core::sync::atomic::AtomicU16;
+pub(crate) use core::sync::atomic::AtomicU32 as GuardedU32;
 #[cfg(not(any(wakeful_loom, feature = "portable-atomic")))]
-pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 #[cfg(wakeful_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 #[cfg(all(feature = "portable-atomic", not(wakeful_loom)))]
-pub(crate) use portable_atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicUsize, Ordering};
+pub(crate) use portable_atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU32 as GuardedU32, AtomicUsize, Ordering,
+};

@@ -2,7 +2,7 @@
 //! at once.
 
 use super::*;
-use crate::sys::atomic::{AtomicU16, Ordering};
+use crate::sys::atomic::{GuardedU32, Ordering};
 use crate::sys::model::{model, spawn};
 use crate::sys::waker::hooked::counter;
 use crate::sys::{Arc, Lock};
@@ -17,7 +17,7 @@ type Pinned = Pin<Box<Sleep>>;
 /// A driver that keeps the minimum of what it was given, as [`Clock`] asks; its clock is set before the race.
 #[derive(Clone)]
 struct Driver {
-    now: Arc<AtomicU16>,
+    now: Arc<GuardedU32>,
     least: Arc<Lock<u64>>,
 }
 
@@ -34,11 +34,11 @@ impl Clock for Driver {
 impl Driver {
     /// A driver whose clock stands at its epoch, and its time.
     fn new() -> (Self, Time) {
-        let driver = Self { now: Arc::new(AtomicU16::new(0)), least: Arc::new(Lock::new(u64::MAX)) };
+        let driver = Self { now: Arc::new(GuardedU32::new(0)), least: Arc::new(Lock::new(u64::MAX)) };
         (driver.clone(), Time::new(driver))
     }
 
-    fn set(&self, now: u16) {
+    fn set(&self, now: u32) {
         self.now.store(now, Ordering::Relaxed);
     }
 
@@ -66,7 +66,7 @@ fn poll(sleep: &mut Pinned, waker: &Waker) -> bool {
 
 /// Registers a sleep until each of `deadlines` on a thread of its own, while the driver rings at `now` with a sleep that
 /// waits until `first`.
-fn register_while_ringing(now: u16, first: u64, deadlines: &'static [u64]) {
+fn register_while_ringing(now: u32, first: u64, deadlines: &'static [u64]) {
     model(move || {
         let (driver, time) = Driver::new();
         let (count, waker) = counter();

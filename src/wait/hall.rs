@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use super::waiter::Departure;
 use crate::sys::Lock;
-use crate::sys::atomic::{AtomicU8, AtomicU16, Ordering};
+use crate::sys::atomic::{AtomicU32, GuardedU32, Ordering};
 use crate::sys::probe::{Access, Resource};
 use crate::sys::thread::contain;
 use core::cell::UnsafeCell;
@@ -13,11 +13,11 @@ use core::ptr::NonNull;
 use core::task::Waker;
 
 /// In no line and holding no grant.
-pub(super) const IDLE: u8 = 0;
+pub(super) const IDLE: u32 = 0;
 /// In a line.
-pub(super) const WAITING: u8 = 1;
+pub(super) const WAITING: u32 = 1;
 /// Taken off its line with a grant.
-pub(super) const GRANTED: u8 = 2;
+pub(super) const GRANTED: u32 = 2;
 
 /// A kind of hall: what it guards and what its waiters bring.
 pub(crate) trait Place: Sized {
@@ -43,9 +43,10 @@ pub(crate) trait Place: Sized {
 
 /// The part of a waiter that lines link.
 pub(super) struct Entry<S> {
-    pub(super) flag: AtomicU8,
-    /// Guarded by the hall's lock too (W1). Here, beside the flag, it takes no room.
-    line: AtomicU16,
+    pub(super) flag: AtomicU32,
+    /// Guarded by the hall's lock too (W1). It fills the word that the flag begins: bytes in between would be copied one by
+    /// one with each waiter that is moved to where it is polled, which costs more than what is there.
+    line: GuardedU32,
     pub(super) inner: UnsafeCell<Inner<S>>,
 }
 
@@ -61,8 +62,8 @@ pub(super) struct Inner<S> {
 impl<S> Entry<S> {
     pub(super) fn new(slot: S) -> Self {
         Self {
-            flag: AtomicU8::new(IDLE),
-            line: AtomicU16::new(0),
+            flag: AtomicU32::new(IDLE),
+            line: GuardedU32::new(0),
             inner: UnsafeCell::new(Inner { prev: NonNull::dangling(), next: NonNull::dangling(), waker: None, slot }),
         }
     }
@@ -71,15 +72,15 @@ impl<S> Entry<S> {
     #[inline]
     pub(super) fn line(&self) -> usize {
         // Relaxed: the hall's lock is held.
-        usize::from(self.line.load(Ordering::Relaxed))
+        self.line.load(Ordering::Relaxed) as usize
     }
 
-    /// Notes the line, one of 65,536 at the most.
+    /// Notes the line.
     #[inline]
     pub(super) fn set_line(&self, line: usize) {
-        debug_assert!(line <= usize::from(u16::MAX));
+        debug_assert!(u32::try_from(line).is_ok());
         // Relaxed: the hall's lock is held.
-        self.line.store(line as u16, Ordering::Relaxed);
+        self.line.store(line as u32, Ordering::Relaxed);
     }
 }
 
@@ -376,7 +377,7 @@ impl<P: Place> Held<'_, P> {
     }
 
     #[inline]
-    fn take_first(&mut self, line: usize, flag: u8) -> Option<Option<Waker>> {
+    fn take_first(&mut self, line: usize, flag: u32) -> Option<Option<Waker>> {
         let entry = self.lines.as_ref()[line].first?;
         // SAFETY: `entry` is in this line.
         Some(unsafe { self.take_off(line, entry, flag) })
@@ -385,7 +386,7 @@ impl<P: Place> Held<'_, P> {
     /// # Safety
     /// `entry` is in this line.
     #[inline]
-    unsafe fn take_off(&mut self, line: usize, entry: NonNull<Entry<P::Slot>>, flag: u8) -> Option<Waker> {
+    unsafe fn take_off(&mut self, line: usize, entry: NonNull<Entry<P::Slot>>, flag: u32) -> Option<Waker> {
         // SAFETY: the lock is held, and the contract above.
         unsafe { self.line(line).unlink(entry) };
         // SAFETY: the borrow of the entry ends with the statement.

@@ -123,7 +123,7 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     }
 
     #[inline]
-    fn flag(&self) -> u8 {
+    fn flag(&self) -> u32 {
         // Where what waiters do commutes, their flags are changed by nobody but themselves and who turns the hall.
         self.home.hall().touch(if P::ACCESS == Access::Write { Access::Read } else { P::ACCESS });
         // Acquire: partner of the releasing store of whoever took the entry off its line.
@@ -213,13 +213,13 @@ impl<P: Place> Seat<'_, '_, P> {
     }
 
     #[inline]
-    fn flag(&self) -> u8 {
+    fn flag(&self) -> u32 {
         // Relaxed: flags are written under the lock.
         self.entry().flag.load(Ordering::Relaxed)
     }
 
     #[inline]
-    fn set_flag(&mut self, flag: u8) {
+    fn set_flag(&mut self, flag: u32) {
         // Release: partner of the acquiring load of one who shares the waiter and looks without the lock.
         self.entry().flag.store(flag, Ordering::Release);
     }

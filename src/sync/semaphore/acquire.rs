@@ -65,11 +65,12 @@ impl<'a> Future for Acquire<'a> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let (room, count) = (*this.waiter.as_ref().get_ref().home(), *this.count);
-        let asked = match this.waiter.standing() == Standing::Idle && room.take(count) {
-            true => Asked::Granted,
-            false => ask(this.waiter, this.seen, count, cx),
+        let asked = match this.waiter.standing() {
+            Standing::Idle if room.take(count) => Asked::Granted,
+            Standing::Granted if this.waiter.as_mut().accept() => room.use_grant(count),
+            _ => ask(this.waiter, this.seen, count, cx),
         };
         match asked {
             Asked::Granted => Poll::Ready(Ok(Permit::new(room, count))),
@@ -79,39 +80,22 @@ impl<'a> Future for Acquire<'a> {
     }
 }
 
-/// Takes what was granted, or looks again, or joins the line.
+/// Looks again, and joins the line.
 #[inline(never)]
-fn ask(
-    mut waiter: Pin<&mut Waiter<Permits, &Arc<Room>>>,
-    seen: &mut Seen,
-    count: usize,
-    cx: &mut Context<'_>,
-) -> Asked {
+fn ask(waiter: Pin<&mut Waiter<Permits, &Arc<Room>>>, seen: &mut Seen, count: usize, cx: &mut Context<'_>) -> Asked {
     let room = *waiter.as_ref().home();
-    if waiter.as_mut().accept() {
-        return granted(room, count);
-    }
     let asked = line::look_or_join(waiter.as_ref(), seen, cx, LINE, |seat, granted| {
         let asked = if granted { Asked::Granted } else { seat.held.take_or_wait(count) };
         (asked != Asked::Refused).then_some(asked)
     });
     match asked {
+        Some(Asked::Granted) => room.use_grant(count),
         Some(asked) => asked,
         None => {
             probe::waiting("semaphore", Some(room.shared.id), u64::MAX);
             Asked::Refused
         }
     }
-}
-
-/// Uses a grant, unless the semaphore was closed since.
-#[inline]
-fn granted(room: &Room, count: usize) -> Asked {
-    if room.is_closed() {
-        room.release(count);
-        return Asked::Closed;
-    }
-    Asked::Granted
 }
 
 impl fmt::Debug for Acquire<'_> {

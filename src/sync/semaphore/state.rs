@@ -154,6 +154,16 @@ impl Hall<Permits> {
         }
     }
 
+    /// Uses what was granted, or gives it back if the semaphore was closed since.
+    #[inline]
+    pub(super) fn use_grant(&self, permits: usize) -> Asked {
+        if self.is_closed() {
+            self.release(permits);
+            return Asked::Closed;
+        }
+        Asked::Granted
+    }
+
     /// Gives permits back. Lets no waker's panic out.
     #[inline]
     pub(super) fn release(&self, permits: usize) {
