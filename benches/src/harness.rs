@@ -130,10 +130,10 @@ impl Bench {
     }
 }
 
-/// The version of the package `name` in this package's lock file.
+/// The version of the package `name` in this package's lock file; the newest, where others bring older ones.
 fn version(name: &str) -> &'static str {
     let lock = include_str!("../Cargo.lock");
-    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
+    let entry = lock.rsplit("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
     let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
     version.expect("a locked rival")
 }

@@ -1,6 +1,6 @@
-//! async-lock: `Semaphore`, which lets newcomers overtake.
+//! async-lock: `Semaphore`, which lets newcomers overtake, and `Barrier`.
 
-use ::async_lock::Semaphore;
+use ::async_lock::{Barrier, Semaphore};
 
 use super::workloads;
 
@@ -22,4 +22,9 @@ pub fn semaphore_share() -> f64 {
 pub fn semaphore_hog() -> f64 {
     let semaphore = Semaphore::new(1);
     workloads::hog(|| semaphore.acquire())
+}
+
+pub fn barrier() -> f64 {
+    let barrier = Barrier::new(2);
+    workloads::meet(|| barrier.wait())
 }

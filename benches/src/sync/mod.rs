@@ -13,6 +13,9 @@
 //!   it is reset.
 //! - `notify_idle`: a signal for one, where nobody waits.
 //! - `wake_10000`: 10,000 wait for an event, which is set: the cost of this for each, up to the last wake-up.
+//! - `oneshot`: make a channel for one value, wait for it, send it, and receive it.
+//! - `watch`: one waits for a newer value, it is sent, and the one has seen it.
+//! - `barrier`: one arrives at a barrier for two and waits, the other arrives, and both go on.
 
 mod async_lock;
 mod asyncband;
@@ -146,5 +149,29 @@ pub fn run(bench: &mut Bench) {
             ("futures-intrusive", futures_intrusive::wake_10000),
             ("asyncband", asyncband::wake_10000),
         ],
+    });
+    bench.row(&Row {
+        name: "sync.oneshot",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.00),
+        ours: ours::oneshot,
+        rivals: &[("tokio", tokio::oneshot), ("asyncband", asyncband::oneshot)],
+    });
+    bench.row(&Row {
+        name: "sync.watch",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.00),
+        ours: ours::watch,
+        rivals: &[("tokio", tokio::watch), ("asyncband", asyncband::watch)],
+    });
+    bench.row(&Row {
+        name: "sync.barrier",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.00),
+        ours: ours::barrier,
+        rivals: &[("tokio", tokio::barrier), ("async-lock", async_lock::barrier), ("asyncband", asyncband::barrier)],
     });
 }

@@ -1,8 +1,12 @@
 //! wakeful.
 
-use ::wakeful::sync::{Event, Notify, Semaphore};
+use std::num::NonZeroUsize;
+use std::pin::pin;
+
+use ::wakeful::sync::{Barrier, Event, Notify, Semaphore, oneshot, watch};
 
 use super::workloads;
+use crate::support::poll_once;
 
 pub fn semaphore_pair() -> f64 {
     let semaphore = Semaphore::new(2);
@@ -43,4 +47,29 @@ pub fn notify_idle() -> f64 {
 pub fn wake_10000() -> f64 {
     let event = Event::new();
     workloads::wake_many(|| event.wait(), || event.set())
+}
+
+pub fn oneshot() -> f64 {
+    workloads::repeat(|| {
+        let (tx, mut rx) = oneshot::channel();
+        let mut recv = pin!(rx.recv());
+        assert!(poll_once(recv.as_mut()).is_pending());
+        tx.send(1).expect("there is a receiver");
+        assert!(poll_once(recv).is_ready());
+    })
+}
+
+pub fn watch() -> f64 {
+    let (tx, mut rx) = watch::channel(0);
+    workloads::repeat(|| {
+        let mut changed = pin!(rx.changed());
+        assert!(poll_once(changed.as_mut()).is_pending());
+        tx.send(1).expect("there is a receiver");
+        assert!(poll_once(changed).is_ready());
+    })
+}
+
+pub fn barrier() -> f64 {
+    let barrier = Barrier::new(NonZeroUsize::new(2).expect("two"));
+    workloads::meet(|| barrier.wait())
 }

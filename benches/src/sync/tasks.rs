@@ -1,7 +1,6 @@
 //! Tasks that take turns on one thread, at as little cost as can be.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::ptr;
@@ -10,14 +9,41 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 /// A task that borrows what it works on.
 pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// So many wake-ups may be under way at once: a power of two.
+const RING: usize = 256;
+
+/// Who is ready, in the order of the wake-ups.
+struct Ready {
+    ring: [Cell<usize>; RING],
+    first: Cell<usize>,
+    end: Cell<usize>,
+}
+
+impl Ready {
+    fn push(&self, number: usize) {
+        let end = self.end.get();
+        assert!(end - self.first.get() < RING, "fewer wake-ups than that are under way");
+        self.ring[end % RING].set(number);
+        self.end.set(end + 1);
+    }
+
+    fn pop(&self) -> Option<usize> {
+        let first = self.first.get();
+        (first < self.end.get()).then(|| {
+            self.first.set(first + 1);
+            self.ring[first % RING].get()
+        })
+    }
+}
+
 thread_local! {
-    /// Who is ready, in the order of the wake-ups.
-    static READY: RefCell<VecDeque<usize>> = const { RefCell::new(VecDeque::new()) };
+    static READY: Ready =
+        const { Ready { ring: [const { Cell::new(0) }; RING], first: Cell::new(0), end: Cell::new(0) } };
 }
 
 /// Makes task `number` ready.
 fn wake(number: usize) {
-    READY.with_borrow_mut(|ready| ready.push_back(number));
+    READY.with(|ready| ready.push(number));
 }
 
 /// A waker of task `number` that costs nothing to clone and to drop.
@@ -41,7 +67,7 @@ pub fn run(tasks: Vec<Task<'_>>) {
     let mut left = tasks.len();
     (0..tasks.len()).for_each(wake);
     while left > 0 {
-        let number = READY.with_borrow_mut(VecDeque::pop_front).expect("somebody is ready");
+        let number = READY.with(Ready::pop).expect("somebody is ready");
         let waker = waker(number);
         if let Some(task) = &mut tasks[number] {
             if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
@@ -50,7 +76,7 @@ pub fn run(tasks: Vec<Task<'_>>) {
             }
         }
     }
-    READY.with_borrow_mut(VecDeque::clear);
+    while READY.with(Ready::pop).is_some() {}
 }
 
 /// Lets the others have a turn.

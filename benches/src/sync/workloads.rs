@@ -13,11 +13,9 @@ use crate::support::{Countdown, poll_once};
 
 /// Acquires by a future that is ready at once, and gives back.
 pub fn pair<F: Future>(acquire: impl Fn() -> F) -> f64 {
-    cpu_ns(OPERATIONS, || {
-        for _ in 0..OPERATIONS {
-            let Poll::Ready(permit) = poll_once(pin!(acquire())) else { panic!("there are permits") };
-            drop(black_box(permit));
-        }
+    repeat(|| {
+        let Poll::Ready(permit) = poll_once(pin!(acquire())) else { panic!("there are permits") };
+        drop(black_box(permit));
     })
 }
 
@@ -81,13 +79,11 @@ pub fn hog<F: Future>(acquire: impl Fn() -> F) -> f64 {
 
 /// One waits, is told, and goes on.
 pub fn cycle<F: Future>(wait: impl Fn() -> F, tell: impl Fn()) -> f64 {
-    cpu_ns(OPERATIONS, || {
-        for _ in 0..OPERATIONS {
-            let mut waits = pin!(wait());
-            assert!(poll_once(waits.as_mut()).is_pending());
-            tell();
-            assert!(poll_once(waits.as_mut()).is_ready());
-        }
+    repeat(|| {
+        let mut waits = pin!(wait());
+        assert!(poll_once(waits.as_mut()).is_pending());
+        tell();
+        assert!(poll_once(waits.as_mut()).is_ready());
     })
 }
 
@@ -105,5 +101,20 @@ pub fn wake_many<F: Future>(wait: impl Fn() -> F, tell: impl FnOnce()) -> f64 {
 
 /// Tells, where nobody waits.
 pub fn idle(tell: impl Fn()) -> f64 {
-    cpu_ns(OPERATIONS, || (0..OPERATIONS).for_each(|_| tell()))
+    repeat(tell)
+}
+
+/// Does something over and over.
+pub fn repeat(mut work: impl FnMut()) -> f64 {
+    cpu_ns(OPERATIONS, || (0..OPERATIONS).for_each(|_| work()))
+}
+
+/// One arrives and waits, the other arrives, and both go on.
+pub fn meet<F: Future>(arrive: impl Fn() -> F) -> f64 {
+    repeat(|| {
+        let mut waits = pin!(arrive());
+        assert!(poll_once(waits.as_mut()).is_pending());
+        assert!(poll_once(pin!(arrive())).is_ready());
+        assert!(poll_once(waits).is_ready());
+    })
 }
