@@ -3,6 +3,7 @@
 //! | part | what it hides |
 //! |---|---|
 //! | [`atomic`] | `core`'s atomics, `portable-atomic`, or loom's |
+//! | [`arena`] | places in which many values lie pinned in few allocations |
 //! | [`arc`] | a reference count that also exists without compare-and-swap |
 //! | [`lock`] | a word to park on, a critical section, a spinlock, or loom's mutex, behind one method |
 //! | `word` | the lock of hosts with threads |
@@ -25,6 +26,7 @@
 //! No other room names a feature, a target or a synchronisation primitive; `tests/house_rules.rs` checks it.
 
 pub(crate) mod arc;
+pub(crate) mod arena;
 pub(crate) mod atomic;
 #[cfg(feature = "sim")]
 pub(crate) mod attic;

@@ -17,6 +17,11 @@ mod none {
         panic!("a panic that was caught without std")
     }
 
+    /// Whether a panic is on its way. None is ever seen to be.
+    pub(crate) fn is_panicking() -> bool {
+        false
+    }
+
     /// The only thread that is known.
     #[cfg(feature = "sim")]
     pub(crate) struct Home;
@@ -151,6 +156,11 @@ with_std! {
     /// Goes on panicking with what was caught.
     pub(crate) fn resume(panic: Box<dyn Any + Send>) -> ! {
         std::panic::resume_unwind(panic)
+    }
+
+    /// Whether a panic is on its way through the caller.
+    pub(crate) fn is_panicking() -> bool {
+        std::thread::panicking()
     }
 
     /// A handle to the calling thread, to be unparked from elsewhere.

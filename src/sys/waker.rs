@@ -71,6 +71,122 @@ impl<T: Wake> Table<T> {
     }
 }
 
+/// What a waker made by [`tagged`] calls: many wakers, each with its number, share one count.
+pub(crate) trait Tagged: Send + Sync + 'static {
+    /// The one of this number should be polled.
+    fn wake(this: &Arc<Self>, number: usize);
+}
+
+/// A waker that owns one count of `target`. Its number, less than the alignment of `T`, lies in the bits of the pointer that
+/// are zero by that.
+pub(crate) fn tagged<T: Tagged>(target: Arc<T>, number: usize) -> Waker {
+    ManuallyDrop::into_inner(tagged_ref(&ManuallyDrop::new(target), number).waker)
+}
+
+/// The same, without a count of its own.
+#[inline]
+pub(crate) fn tagged_ref<T: Tagged>(target: &Arc<T>, number: usize) -> TaggedWaker<'_> {
+    assert!(number < align_of::<T>());
+    let target = Arc::as_ptr(target).cast::<()>().wrapping_byte_add(number);
+    // SAFETY: the table's functions keep the contract of `RawWaker`: without the number the pointer is that of an `Arc<T>`
+    // with `T: Send + Sync`, `clone` adds a count, `wake` and `drop` consume one, `wake_by_ref` leaves it. The one that
+    // this waker stands for is the caller's, for as long as the borrow lasts, and is not consumed, since it is not dropped.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(target, TagTable::<T>::TABLE)) };
+    TaggedWaker { waker: ManuallyDrop::new(waker), target: core::marker::PhantomData }
+}
+
+/// A waker that is lent.
+pub(crate) struct TaggedWaker<'a> {
+    waker: ManuallyDrop<Waker>,
+    target: core::marker::PhantomData<&'a ()>,
+}
+
+impl core::ops::Deref for TaggedWaker<'_> {
+    type Target = Waker;
+
+    #[inline]
+    fn deref(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+struct TagTable<T>(core::marker::PhantomData<T>);
+
+impl<T: Tagged> TagTable<T> {
+    const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop);
+
+    /// # Safety
+    /// `ptr` is that of a live waker made by `tagged_ref::<T>`, or of a clone.
+    #[inline]
+    unsafe fn borrow(ptr: *const ()) -> (ManuallyDrop<Arc<T>>, usize) {
+        let number = ptr.addr() & (align_of::<T>() - 1);
+        let ptr = ptr.wrapping_byte_sub(number).cast::<T>();
+        // SAFETY: by the contract above; `ManuallyDrop` leaves the count with the waker.
+        (ManuallyDrop::new(unsafe { Arc::from_raw(ptr) }), number)
+    }
+
+    unsafe fn clone(ptr: *const ()) -> RawWaker {
+        // SAFETY: called by the waker that has `ptr`.
+        let (target, _) = unsafe { Self::borrow(ptr) };
+        // The clone's.
+        core::mem::forget(Arc::clone(&target));
+        RawWaker::new(ptr, Self::TABLE)
+    }
+
+    unsafe fn wake(ptr: *const ()) {
+        // SAFETY: called by the waker that owns `ptr`.
+        let (target, number) = unsafe { Self::borrow(ptr) };
+        // The waker's count is given away here.
+        let target = ManuallyDrop::into_inner(target);
+        T::wake(&target, number);
+    }
+
+    unsafe fn wake_by_ref(ptr: *const ()) {
+        // SAFETY: called by the waker that has `ptr`.
+        let (target, number) = unsafe { Self::borrow(ptr) };
+        T::wake(&target, number);
+    }
+
+    unsafe fn drop(ptr: *const ()) {
+        // SAFETY: called by the waker that owns `ptr`.
+        let (target, _) = unsafe { Self::borrow(ptr) };
+        // The waker's count is given away here.
+        drop(ManuallyDrop::into_inner(target));
+    }
+}
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::Lock;
+    use alloc::vec::Vec;
+
+    #[repr(align(8))]
+    struct Log(Lock<Vec<usize>>);
+
+    impl Tagged for Log {
+        fn wake(this: &Arc<Self>, number: usize) {
+            this.0.with(|log| log.push(number));
+        }
+    }
+
+    #[test]
+    fn tagged_wakers_keep_their_number_and_count_their_target() {
+        let log = Arc::new(Log(Lock::new(Vec::new())));
+        let (three, seven) = (tagged(log.clone(), 3), tagged_ref(&log, 7));
+        assert_eq!(Arc::strong_count(&log), 2, "one that is lent has no count");
+        let clone = seven.clone();
+        assert!(clone.will_wake(&seven) && !clone.will_wake(&three));
+        three.wake_by_ref();
+        let second = clone.clone();
+        second.wake();
+        assert_eq!(Arc::strong_count(&log), 3);
+        three.wake();
+        drop(clone);
+        assert_eq!((Arc::strong_count(&log), log.0.with(|log| log.clone())), (1, Vec::from([3, 7, 3])));
+    }
+}
+
 /// Wakers that tell what happens to them.
 #[cfg(test)]
 pub(crate) mod hooked {

@@ -42,6 +42,12 @@
 //! | end in time, with what is done by then | [`GroupBuilder::deadline_after`], and handles that are kept outside |
 //! | have all errors and panics as values, and the numbers | [`GroupBuilder::report`] |
 //! | see the end of a group whose future was dropped | [`TaskGroup::quiesced`], [`TaskGroup::live`] |
+//! | run many futures of one type inside this task, without a spawner; they may borrow | [`FutureSet`] |
+//! | wait for all of several futures or handles | [`join_all`], [`try_join_all`], [`try_join_handles`] |
+//! | wait for the first one, and drop or keep the others | [`race`], [`first_completed`] |
+//! | wait for as many as are done in time | [`join_until`] |
+//! | have outputs as they come, and break off | [`as_completed`] |
+//! | make a future of each item, and run so many at a time | [`map_bounded`] |
 //!
 //! # What a group promises
 //!
@@ -76,6 +82,7 @@
 //! (`watch.rs`): a group of ten thousand children in a scope with a deadline has one timer.
 
 mod child;
+mod crew;
 mod group;
 mod guarded;
 mod handle;
@@ -83,10 +90,12 @@ mod names;
 mod outcome;
 mod quiesced;
 mod seats;
+mod set;
 mod spawned;
 mod start;
 mod state;
 mod tally;
+mod waiting;
 mod watch;
 
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
@@ -95,9 +104,15 @@ pub use outcome::{
     Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, Refusal, SpawnError, StartError, Status,
 };
 pub use quiesced::Quiesced;
+pub use set::{FutureSet, JoinNext};
 pub use spawned::TaskGroup;
 pub use start::{Start, Starting};
 pub use tally::Policy;
+pub use waiting::{
+    FailedAt, First, FirstCompleted, Gather, JoinAll, JoinUntil, MapBounded, NextMapped, Partial, Race, TryJoinAll,
+    TryJoinHandles, as_completed, first_completed, join_all, join_until, map_bounded, race, try_join_all,
+    try_join_handles,
+};
 
 #[cfg(test)]
 mod loom_tests;

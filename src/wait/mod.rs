@@ -10,6 +10,7 @@
 //! | lines, halls, grants | [`hall`] |
 //! | the entry in a future | [`waiter`] |
 //! | wakers on their way out | [`batch`] |
+//! | which of many in one task may go on | [`ready`] |
 //!
 //! # Invariants
 //!
@@ -25,10 +26,12 @@
 
 mod batch;
 mod hall;
+mod ready;
 mod waiter;
 
 pub(crate) use batch::Batch;
 pub(crate) use hall::{Hall, Held, Line, Place};
+pub(crate) use ready::Ready;
 pub(crate) use waiter::{Departure, Home, Seat, Seen, Standing, Waiter};
 
 #[cfg(test)]

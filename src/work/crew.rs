@@ -1,11 +1,12 @@
 //! The workers: an arena of slots, each with at most one body.
 
+use super::idle::Idle;
 use super::lease::{Home, Lease};
 use super::outcome::ItemOutcome;
-use super::ready::{Idle, Ready};
 use crate::cancel::Scope;
 use crate::sys::thread::catch;
 use crate::time::Instant;
+use crate::wait::Ready;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -74,7 +75,8 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Crew<T, Fut> {
         if worker == self.most {
             return None;
         }
-        let waker = ready.waker(worker);
+        ready.reach(worker);
+        let waker = ready.waker(worker).clone();
         let (body, home) = (Box::pin(None), Home::new());
         self.workers.push(Worker { body, home, waker, index: 0, until: Instant::NEVER, given: 0 });
         self.idle.insert(worker);

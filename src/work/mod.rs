@@ -102,13 +102,13 @@
 //! The run owns an arena of workers, each with a slot for one body, a place that its items come back to, and a waker that
 //! sets the worker's bit. Workers are made when they are first needed. One further bit stands for all the rest: source,
 //! limiter, scope, timers. There is one timer for all items' timeouts: their deadlines only move later as items follow one
-//! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs` and `ready.rs`.
+//! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs`.
 
 mod builder;
 mod crew;
+mod idle;
 mod lease;
 mod outcome;
-mod ready;
 mod report;
 mod run;
 mod source;

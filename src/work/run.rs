@@ -13,13 +13,13 @@
 use super::crew::{Crew, Place};
 use super::lease::Lease;
 use super::outcome::{Count, Ended, ItemOutcome, Sink};
-use super::ready::Ready;
 use super::report::{Report, Stop};
 use super::source::Source;
 use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled};
 use crate::limit::{Acquire, Limiter};
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
+use crate::wait::Ready;
 use core::future::Future;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
@@ -85,8 +85,6 @@ struct Drive<'p, 'l, S: Source, F, Fut, K> {
     closes: Instant,
     /// Whether the clock is of any interest.
     is_timed: bool,
-    /// The block of workers whose turn it is.
-    turn: usize,
     has_permit: bool,
     /// The permit or the source has registered the control waker.
     blocked: bool,
@@ -122,7 +120,7 @@ where
         body,
         sink,
         crew: Crew::new(scope.clone(), options.workers),
-        control: ready.control_waker(),
+        control: ready.control_waker(0),
         ready,
         waits: Waits { cancelled, closing, late, permit },
         count: Count::new(),
@@ -131,7 +129,6 @@ where
         deadline: Instant::NEVER,
         closes: Instant::NEVER,
         is_timed: options.item_timeout != Duration::MAX,
-        turn: 0,
         has_permit: false,
         blocked: false,
         exhausted: false,
@@ -171,7 +168,7 @@ where
         self.look_at_deadline();
         let mut budget = Budget::FULL;
         loop {
-            if self.ready.take_control() {
+            if self.ready.take_control() != 0 {
                 self.control();
             }
             let (scope, mut bodies) = (self.scope, Bodies::new());
@@ -258,21 +255,14 @@ where
         self.stop.is_some() && self.crew.running() == 0
     }
 
-    /// Polls who was woken, beginning with the block that the budget ended in the last time.
+    /// Polls who was woken, beginning where the budget ended the last time.
     fn poll_ready(&mut self, budget: &mut u32) {
-        let blocks = self.ready.blocks();
-        for block in (self.turn..blocks).chain(0..self.turn) {
-            let mut woken = self.ready.take(block);
-            while let Some(worker) = woken.next() {
-                if let Some((index, outcome)) = self.crew.poll(worker) {
-                    self.end(index, Some(worker), outcome);
-                }
-                *budget -= 1;
-                if *budget == 0 {
-                    self.ready.put_back(block, woken);
-                    self.turn = block;
-                    return;
-                }
+        self.ready.begin_pass();
+        while let Some(worker) = self.ready.next() {
+            self.poll_worker(worker);
+            *budget -= 1;
+            if *budget == 0 {
+                return;
             }
         }
     }

@@ -17,7 +17,7 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
-use task::{background, failing, groups, leaving, starting};
+use task::{background, failing, groups, leaving, starting, waiting};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -232,6 +232,21 @@ on_every_runtime! {
         a_dropped_start_cancels_its_child
         an_error_that_a_dropped_start_had_goes_to_the_group
         a_group_waits_for_who_waits_for_a_start
+    }
+    waiting {
+        outputs_of_all_are_in_the_order_of_their_futures
+        the_first_error_drops_the_others_before_it_is_given
+        the_winner_of_a_race_outlives_the_losers
+        the_first_to_be_completed_leaves_the_others_running
+        b_what_is_done_at_the_instant_of_the_limit_counts
+        a_break_out_of_those_that_are_completed_drops_the_rest
+        a_bounded_map_never_runs_more_than_its_limit
+        a_wake_up_polls_that_one_alone
+        who_wakes_itself_starves_nobody
+        a_panic_goes_on_to_whoever_waits_and_the_set_remains
+        every_destructor_runs_whichever_of_them_panic
+        children_that_lost_are_cancelled_and_gone
+        a_scope_cuts_short_what_waits_in_a_set
     }
     work {
         every_item_is_in_one_place

@@ -1,11 +1,15 @@
 //! Groups of tasks: whatever is dropped, no child outlives its group, and each is counted once.
 
 use crate::ms;
-use std::future::pending;
+use std::future::{Future, pending};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use wakeful::cancel::Scope;
 use wakeful::sim::Sim;
-use wakeful::task::{GroupError, StartError, Starting, TaskGroup, group};
+use wakeful::task::{
+    FutureSet, GroupError, Policy, StartError, Starting, TaskGroup, first_completed, group, join_all, join_until,
+    map_bounded, race, try_join_all, try_join_handles,
+};
 
 crate::sweeps! {
     "task::RunGroup" => run_group,
@@ -13,6 +17,15 @@ crate::sweeps! {
     "task::Quiesced" => quiesced,
     "task::Handle" => handle,
     "task::Start" => start,
+    "task::JoinNext" => join_next,
+    "task::JoinAll" => all,
+    "task::TryJoinAll" => try_all,
+    "task::Race" => first,
+    "task::FirstCompleted" => first_kept,
+    "task::JoinUntil" => until,
+    "task::NextMapped" => next_mapped,
+    "task::Gather" => gather,
+    "task::TryJoinHandles" => handles,
 }
 
 /// What children hold, and where they lie.
@@ -147,4 +160,112 @@ async fn start(sim: Sim) {
     let report = run.await;
     assert!(report.failures.len() <= 1, "an error is in one place");
     family.check(kept, 1).await;
+}
+
+impl Family {
+    /// A future that takes so many milliseconds, which are its output: an error, if they are odd.
+    fn future(&self, millis: u64) -> impl Future<Output = Result<u64, u64>> + use<> {
+        let (sleep, held) = (self.sim.time().sleep(ms(millis)), self.held.clone());
+        async move {
+            let _held = held;
+            sleep.await;
+            if millis % 2 == 1 { Err(millis) } else { Ok(millis) }
+        }
+    }
+}
+
+/// What was done before the drop has come out, and what comes afterwards is the rest.
+async fn join_next(sim: Sim) {
+    let family = Family::new(&sim);
+    let mut set: FutureSet<_> = [4, 2, 6].map(|millis| family.future(millis)).into_iter().collect();
+    let mut outputs = Vec::new();
+    outputs.extend(sim.cancel_at_each(set.join_next()).await.flatten());
+    while let Some(done) = set.join_next().await {
+        outputs.push(done);
+    }
+    assert_eq!(outputs, [(1, Ok(2)), (0, Ok(4)), (2, Ok(6))]);
+    family.check(None, 0).await;
+}
+
+async fn all(sim: Sim) {
+    let family = Family::new(&sim);
+    let all = sim.cancel_at_each(join_all([5, 2, 4].map(|millis| family.future(millis)))).await;
+    assert!(all.is_none_or(|all| all == [Err(5), Ok(2), Ok(4)]));
+    family.check(None, 0).await;
+}
+
+async fn try_all(sim: Sim) {
+    let family = Family::new(&sim);
+    let all = sim.cancel_at_each(try_join_all([6, 3, 2, 5].map(|millis| family.future(millis)))).await;
+    if let Some(all) = all {
+        let failed = all.unwrap_err();
+        assert_eq!((failed.index, failed.error), (1, 3));
+    }
+    family.check(None, 0).await;
+}
+
+async fn first(sim: Sim) {
+    let family = Family::new(&sim);
+    let first = sim.cancel_at_each(race([6, 3, 8].map(|millis| family.future(millis)))).await;
+    assert!(first.is_none_or(|first| first == Some((1, Err(3)))));
+    family.check(None, 0).await;
+}
+
+async fn first_kept(sim: Sim) {
+    let family = Family::new(&sim);
+    let first = sim.cancel_at_each(first_completed([6, 3, 8].map(|millis| family.future(millis)))).await;
+    if let Some(mut first) = first.flatten() {
+        assert_eq!((first.index, first.output, first.rest.len()), (1, Err(3), 2));
+        assert_eq!(first.rest.join_next().await, Some((0, Ok(6))));
+    }
+    family.check(None, 0).await;
+}
+
+async fn until(sim: Sim) {
+    let family = Family::new(&sim);
+    let limit = sim.time().sleep(ms(4));
+    let partial = sim.cancel_at_each(join_until([6, 4, 2].map(|millis| family.future(millis)), limit)).await;
+    assert!(partial.is_none_or(|partial| partial.done == [(2, Ok(2)), (1, Ok(4))] && partial.pending.len() == 1));
+    family.check(None, 0).await;
+}
+
+async fn next_mapped(sim: Sim) {
+    let family = Family::new(&sim);
+    let two = NonZeroUsize::new(2).unwrap();
+    let mut map = map_bounded([4, 2, 6], two, |millis| family.future(millis));
+    let mut outputs = Vec::new();
+    outputs.extend(sim.cancel_at_each(map.join_next()).await.flatten());
+    while let Some(done) = map.join_next().await {
+        outputs.push(done);
+    }
+    outputs.sort();
+    assert_eq!(outputs, [(0, Ok(4)), (1, Ok(2)), (2, Ok(6))]);
+    drop(map);
+    family.check(None, 0).await;
+}
+
+async fn gather(sim: Sim) {
+    let family = Family::new(&sim);
+    let two = NonZeroUsize::new(2).unwrap();
+    let all = sim.cancel_at_each(map_bounded([4, 2, 6], two, |millis| family.future(millis)).gather()).await;
+    assert!(all.is_none_or(|all| all == [Ok(4), Ok(2), Ok(6)]));
+    family.check(None, 0).await;
+}
+
+/// Dropped before one has failed, it cancels nobody.
+async fn handles(sim: Sim) {
+    let (family, mut kept) = (Family::new(&sim), None);
+    let run = group(sim.spawner()).policy(Policy::Supervise).report(&family.scope, async |g| {
+        kept = Some(g.clone());
+        let children = [6, 3, 9].map(|millis| g.spawn("child", family.future(millis)).unwrap());
+        let joined = sim.cancel_at_each(try_join_handles(children)).await;
+        if let Some(joined) = &joined {
+            assert_eq!((joined.as_ref().unwrap_err().index, g.len()), (1, 0));
+        }
+        Ok(joined.is_some())
+    });
+    let report = run.await;
+    let cancelled = report.count.cancelled;
+    assert!(cancelled == 2 || cancelled == 0 && report.output == Some(false));
+    family.check(kept, 3).await;
 }

@@ -5,3 +5,4 @@ pub(crate) mod failing;
 pub(crate) mod groups;
 pub(crate) mod leaving;
 pub(crate) mod starting;
+pub(crate) mod waiting;

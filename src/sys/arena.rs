@@ -1,0 +1,167 @@
+//! Places in which values lie pinned, many in an allocation.
+//!
+//! # Invariants
+//!
+//! - **A1** A row is as long from the beginning as it will be, so what lies in it is never moved.
+//! - **A2** A value is reached pinned only, and leaves its place by being dropped there.
+#![expect(unsafe_code, reason = "what lies in a row is pinned by never being moved")]
+
+use alloc::vec::Vec;
+use core::pin::Pin;
+
+/// No place is free.
+const NONE: usize = usize::MAX;
+
+/// A place.
+enum Slot<T> {
+    /// The next free place.
+    Free(usize),
+    Full(T),
+}
+
+/// Values with numbers; the number of one that is gone is used again.
+pub(crate) struct Arena<T> {
+    /// Each twice as long as the one before it.
+    rows: Vec<Vec<Slot<T>>>,
+    /// The length of the first row is two to the power of this.
+    first: u32,
+    /// The free place to be taken next.
+    free: usize,
+    /// Places that were ever taken.
+    made: usize,
+    len: usize,
+}
+
+impl<T> Arena<T> {
+    /// Empty, with room for so many in its first row.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let first = capacity.clamp(8, 1 << 16).next_power_of_two().trailing_zeros();
+        Self { rows: Vec::new(), first, free: NONE, made: 0, len: 0 }
+    }
+
+    /// How many values there are.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// One more than the highest number that was ever given.
+    #[inline]
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+
+    /// Puts a value in, and gives its number.
+    #[inline]
+    pub(crate) fn insert(&mut self, value: T) -> usize {
+        self.len += 1;
+        let number = self.free;
+        if number != NONE {
+            let slot = self.slot(number).expect("it was taken once");
+            let Slot::Free(next) = *slot else { unreachable!("it is free") };
+            *slot = Slot::Full(value);
+            self.free = next;
+            return number;
+        }
+        let number = self.made;
+        let (row, _) = self.place(number);
+        if row == self.rows.len() {
+            self.rows.push(Vec::with_capacity(1 << (self.first as usize + row)));
+        }
+        // A1: by `place` the row is not full.
+        self.rows[row].push(Slot::Full(value));
+        self.made += 1;
+        number
+    }
+
+    /// A value, if there is one of this number.
+    #[inline]
+    pub(crate) fn get(&mut self, number: usize) -> Option<Pin<&mut T>> {
+        match self.slot(number)? {
+            // SAFETY: A1 and A2: it is never moved, and dropped in its place.
+            Slot::Full(value) => Some(unsafe { Pin::new_unchecked(value) }),
+            Slot::Free(_) => None,
+        }
+    }
+
+    /// Drops a value in its place. Should that panic, the place is free all the same.
+    #[inline]
+    pub(crate) fn remove(&mut self, number: usize) {
+        let next = self.free;
+        let Some(slot) = self.slot(number) else { return };
+        if matches!(slot, Slot::Free(_)) {
+            return;
+        }
+        /// Counts the value out, also when its drop unwinds.
+        struct Gone<'a>(&'a mut usize, &'a mut usize, usize);
+        impl Drop for Gone<'_> {
+            fn drop(&mut self) {
+                *self.0 = self.2;
+                *self.1 -= 1;
+            }
+        }
+        let (row, at) = self.place(number);
+        let _gone = Gone(&mut self.free, &mut self.len, number);
+        self.rows[row][at] = Slot::Free(next);
+    }
+
+    #[inline]
+    fn slot(&mut self, number: usize) -> Option<&mut Slot<T>> {
+        let (row, at) = self.place(number);
+        self.rows.get_mut(row)?.get_mut(at)
+    }
+
+    /// The row of a number, and where in it.
+    #[inline]
+    fn place(&self, number: usize) -> (usize, usize) {
+        let from_one = number + (1 << self.first);
+        let row = from_one.ilog2() - self.first;
+        (row as usize, from_one - (1 << (self.first + row)))
+    }
+}
+
+/// What lies in it is in allocations of their own.
+impl<T> Unpin for Arena<T> {}
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+    use crate::sys::Arc;
+    use crate::sys::thread::catch;
+
+    #[test]
+    fn values_stay_where_they_are_and_numbers_are_used_again() {
+        let mut arena = Arena::new(0);
+        let numbers: Vec<_> = (0..100).map(|n| arena.insert(n)).collect();
+        assert_eq!((numbers, arena.len(), arena.made()), ((0..100).collect(), 100, 100));
+        let address = |arena: &mut Arena<i32>, n| core::ptr::from_ref(&*arena.get(n).unwrap()).addr();
+        let before = address(&mut arena, 7);
+        arena.remove(3);
+        arena.remove(90);
+        arena.remove(90);
+        assert!(arena.get(90).is_none() && arena.get(1_000_000).is_none() && arena.len() == 98);
+        assert_eq!((arena.insert(-1), arena.insert(-2), arena.insert(-3)), (90, 3, 100));
+        let last = (0..1_000).map(|n| arena.insert(n)).last();
+        assert_eq!(last, Some(1_100));
+        assert_eq!(address(&mut arena, 7), before);
+        assert_eq!([90, 3, 7].map(|number| *arena.get(number).unwrap()), [-1, -2, 7]);
+    }
+
+    #[test]
+    fn a_value_that_panics_when_it_is_dropped_is_gone() {
+        struct Panics {
+            _held: Arc<()>,
+        }
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(alloc::boxed::Box::new("dropped"));
+            }
+        }
+        let held = Arc::new(());
+        let mut arena = Arena::new(1);
+        let number = arena.insert(Some(Panics { _held: held.clone() }));
+        assert!(catch(|| arena.remove(number)).is_err());
+        assert!(arena.get(number).is_none() && arena.len() == 0 && Arc::strong_count(&held) == 1);
+        assert_eq!(arena.insert(None), number);
+    }
+}
