@@ -62,12 +62,14 @@ type Channel<T> = Hall<Slot<T>>;
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let state = State { value: None, sender_gone: false, receiver_gone: false };
     let channel = Arc::new(Hall::new(probe::Id::new(), state, [Line::new(), Line::new()]));
-    (Sender { channel: channel.clone() }, Receiver { channel })
+    (Sender { channel: channel.clone(), told: false }, Receiver { channel, done: false })
 }
 
 /// Sends one value; made by [`channel`]. Dropped without that, it ends the wait of the receiver.
 pub struct Sender<T> {
     channel: Arc<Channel<T>>,
+    /// The receiver was told that nothing more will come.
+    told: bool,
 }
 
 impl<T> Sender<T> {
@@ -86,15 +88,17 @@ impl<T> Sender<T> {
     /// drop(rx);
     /// assert_eq!(tx.send("too late"), Err(SendError("too late")));
     /// ```
-    pub fn send(self, value: T) -> Result<(), SendError<T>> {
-        // The receiver is woken by the drop of `self`.
-        self.channel.with(|held| {
+    pub fn send(mut self, value: T) -> Result<(), SendError<T>> {
+        let first = self.channel.with(|held| {
             if held.state.receiver_gone {
                 return Err(SendError(value));
             }
             held.state.value = Some(value);
-            Ok(())
-        })
+            Ok(held.end())
+        })?;
+        self.told = true;
+        line::wake_quietly(&self.channel, first, false, |_, _| false);
+        Ok(())
     }
 
     /// Whether the receiver is dropped or closed.
@@ -127,11 +131,10 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let first = self.channel.with(|held| {
-            held.state.sender_gone = true;
-            held.hand(RECEIVER)
-        });
-        line::wake_quietly(&self.channel, first, false, |_, _| false);
+        if !self.told {
+            let first = self.channel.with(|held| held.end());
+            line::wake_quietly(&self.channel, first, false, |_, _| false);
+        }
     }
 }
 
@@ -144,6 +147,8 @@ impl<T> fmt::Debug for Sender<T> {
 /// Receives one value; made by [`channel`].
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
+    /// It has had the value, or heard that there will be none: nothing is left to be taken, nobody to be told.
+    done: bool,
 }
 
 impl<T> Receiver<T> {
@@ -152,7 +157,7 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvError`] if the sender was dropped without sending, or the value was received already.
     pub fn recv(&mut self) -> Recv<'_, T> {
-        Recv { waiter: Waiter::new(&*self.channel, ()), seen: Seen::NONE }
+        Recv { waiter: Waiter::new(&*self.channel, ()), seen: Seen::NONE, done: &mut self.done }
     }
 
     /// Takes the value if it is there.
@@ -171,7 +176,9 @@ impl<T> Receiver<T> {
     /// assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
     /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        match self.channel.with(|held| held.take()) {
+        let taken = self.channel.with(|held| held.take());
+        self.done |= taken.is_some();
+        match taken {
             Some(Ok(value)) => Ok(value),
             Some(Err(RecvError)) => Err(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
@@ -195,6 +202,12 @@ impl<T> Held<'_, Slot<T>> {
         }
     }
 
+    /// Says that nothing more will come; gives the waker of a receiver that waits.
+    fn end(&mut self) -> Option<Waker> {
+        self.state.sender_gone = true;
+        self.hand(RECEIVER)
+    }
+
     /// Says that the receiver is gone; gives the waker of a sender that waits for that.
     fn desert(&mut self) -> Option<Waker> {
         self.state.receiver_gone = true;
@@ -204,9 +217,11 @@ impl<T> Held<'_, Slot<T>> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        let (first, value) = self.channel.with(|held| (held.desert(), held.state.value.take()));
-        line::wake_quietly(&self.channel, first, false, |_, _| false);
-        drop(value);
+        if !self.done {
+            let (first, value) = self.channel.with(|held| (held.desert(), held.state.value.take()));
+            line::wake_quietly(&self.channel, first, false, |_, _| false);
+            drop(value);
+        }
     }
 }
 
@@ -227,6 +242,7 @@ pin_project! {
         #[pin]
         waiter: Waiter<Slot<T>, &'a Channel<T>>,
         seen: Seen,
+        done: &'a mut bool,
     }
 }
 
@@ -234,11 +250,17 @@ impl<T> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match line::look_or_join(this.waiter.as_ref(), this.seen, cx, RECEIVER, |seat, _| seat.held.take()) {
-            Some(received) => Poll::Ready(received),
+        let mut this = self.project();
+        let granted = this.waiter.as_mut().accept();
+        let waiter = this.waiter.as_ref();
+        let ended = if granted { waiter.home().with(|held| held.take()) } else { None };
+        match ended.or_else(|| line::look_or_join(waiter, this.seen, cx, RECEIVER, |seat, _| seat.held.take())) {
+            Some(received) => {
+                **this.done = true;
+                Poll::Ready(received)
+            }
             None => {
-                probe::waiting("oneshot recv", Some(this.waiter.as_ref().home().shared), u64::MAX);
+                probe::waiting("oneshot recv", Some(waiter.home().shared), u64::MAX);
                 Poll::Pending
             }
         }
