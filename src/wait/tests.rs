@@ -110,6 +110,18 @@ fn waiters_are_granted_in_the_order_in_which_they_joined() {
 }
 
 #[test]
+fn one_that_goes_first_has_the_next_turn_and_the_others_keep_their_order() {
+    for before in 0..4 {
+        let (room, log) = (room(), Log::new());
+        let guests: Vec<Guest> = (0..=before).map(|n| guest(&room, n)).collect();
+        (0..=before).for_each(|n| join(&guests[n as usize], 1, log.waker(n)));
+        guests[before as usize].as_ref().with(|seat| seat.go_first(1));
+        grant(&room, 1, 9);
+        assert!(log.take().into_iter().eq([before].into_iter().chain(0..before)));
+    }
+}
+
+#[test]
 fn those_are_dismissed_who_are_named_wherever_they_stand() {
     for gone in 0..1_u32 << 5 {
         let (room, log) = (room(), Log::new());
@@ -338,7 +350,7 @@ fn a_waiter_can_be_granted_where_it_stands_and_used_again() {
     join(&guest, 1, Waker::noop().clone());
     assert_eq!(room.with(|held| held.first(1).copied()), Some(8));
     assert_eq!(guest.as_ref().with(|seat| seat.line()), Some(1));
-    assert!(room.with(|held| held.is_single(1) && held.is_empty(0)));
+    assert!(room.with(|held| !held.is_empty(1) && held.is_empty(0)));
 }
 
 #[test]
