@@ -100,7 +100,7 @@ fn permits_are_never_more_than_there_are_and_all_come_back() {
             }));
         }
         dawdle(&sim).await;
-        match sim.choose(6) {
+        match sim.choose(7) {
             0 => semaphore.close(),
             1 => {
                 books.lock().unwrap().most += 2;
@@ -111,6 +111,11 @@ fn permits_are_never_more_than_there_are_and_all_come_back() {
                 // Whoever wants more than there are now has to get them some time.
                 dawdle(&sim).await;
                 semaphore.add_permits(taken);
+            }
+            3 => {
+                semaphore.set_total(sim.choose(total));
+                dawdle(&sim).await;
+                semaphore.set_total(total);
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ pub(crate) enum Op {
     ForgetHeld(u8),
     Add(u8),
     Forget(u8),
+    SetTotal(u8),
     Close(u8),
 }
 
@@ -133,9 +134,12 @@ impl World for Permits {
             }
             Op::ForgetHeld(at) => {
                 let Some(permit) = self.take_held(at) else { return };
-                self.total -= permit.count();
+                let (count, owed) = (permit.count(), self.model.owed());
                 permit.forget();
-                stepped = false;
+                // Forgotten instead of coming back: of what is owed, so much less.
+                let paid = count.min(owed);
+                self.total -= count - paid;
+                self.answer(SemaphoreOp::Release(paid), SemaphoreAnswer::Done);
             }
             Op::Add(count) => {
                 let count = usize::from(count) % 4;
@@ -148,6 +152,16 @@ impl World for Permits {
                 let forgot = self.real.forget_permits(count);
                 self.total -= forgot;
                 self.answer(SemaphoreOp::Forget(count), SemaphoreAnswer::Forgot(forgot));
+            }
+            Op::SetTotal(total) => {
+                let (total, before) = (usize::from(total) % 6, self.total);
+                self.real.set_total(total);
+                self.total = total;
+                let op = match before.checked_sub(total) {
+                    Some(fewer) => SemaphoreOp::Shrink(fewer),
+                    None => SemaphoreOp::Release(total - before),
+                };
+                self.answer(op, SemaphoreAnswer::Done);
             }
             // Not too often, as little happens afterwards.
             Op::Close(often) if often < 24 => {

@@ -7,8 +7,8 @@
 //! |---|---|
 //! | wait for something to have happened, which stays so | [`Event`] |
 //! | be told to look again, one task or all | [`Notify`] |
-//! | let only so many do something at once | [`Semaphore`] |
-//! | the same, and know who they are, and change the number | [`CapacityLimiter`] |
+//! | let only so many do something at once, a number that may change | [`Semaphore`] |
+//! | the same, and know who they are | [`CapacityLimiter`] |
 //! | wait until what a mutex guards has changed | [`Condition`], with any async mutex |
 //! | wait for a known number of things | [`Latch`] |
 //! | wait for whatever was begun to end | [`WaitGroup`] |

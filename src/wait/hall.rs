@@ -270,6 +270,15 @@ impl<P: Place> Held<'_, P> {
         self.lines.as_ref()[line].first.is_none()
     }
 
+    /// Whether exactly one waits in `line`.
+    #[inline]
+    pub(crate) fn is_single(&self, line: usize) -> bool {
+        self.lines.as_ref()[line].first.is_some_and(|first| {
+            // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow ends here.
+            unsafe { Line::inner(first) }.next == first
+        })
+    }
+
     /// What the first waiter of `line` brought.
     #[inline]
     pub(crate) fn first(&mut self, line: usize) -> Option<&mut P::Slot> {

@@ -350,7 +350,7 @@ fn a_waiter_can_be_granted_where_it_stands_and_used_again() {
     join(&guest, 1, Waker::noop().clone());
     assert_eq!(room.with(|held| held.first(1).copied()), Some(8));
     assert_eq!(guest.as_ref().with(|seat| seat.line()), Some(1));
-    assert!(room.with(|held| !held.is_empty(1) && held.is_empty(0)));
+    assert!(room.with(|held| held.is_single(1) && held.is_empty(0)));
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub enum SemaphoreOp {
     Release(usize),
     /// Up to so many free permits are taken away for good.
     Forget(usize),
+    /// So many permits are taken away for good: of the free ones, and the rest as they come back.
+    Shrink(usize),
     /// The future of this number is dropped, whether it was polled or not.
     Drop(u64),
     /// The semaphore is closed.
@@ -60,6 +62,8 @@ pub enum SemaphoreAnswer {
 pub struct Semaphore {
     /// Free permits: neither held nor granted.
     free: usize,
+    /// Permits that are taken away as they come back.
+    owed: usize,
     closed: bool,
     line: Line,
     woken: Vec<u64>,
@@ -68,7 +72,7 @@ pub struct Semaphore {
 impl Semaphore {
     /// A semaphore with so many permits.
     pub fn new(permits: usize) -> Self {
-        Self { free: permits, closed: false, line: Line::default(), woken: Vec::new() }
+        Self { free: permits, owed: 0, closed: false, line: Line::default(), woken: Vec::new() }
     }
 
     /// Takes a step, and says what must come of it.
@@ -86,6 +90,10 @@ impl Semaphore {
                 self.free -= forgot;
                 SemaphoreAnswer::Forgot(forgot)
             }
+            SemaphoreOp::Shrink(permits) => {
+                self.owed += permits;
+                SemaphoreAnswer::Done
+            }
             SemaphoreOp::Drop(who) => {
                 self.free += self.leave(who);
                 SemaphoreAnswer::Done
@@ -95,7 +103,9 @@ impl Semaphore {
                 SemaphoreAnswer::Done
             }
         };
-        let Self { free, closed, line, woken } = self;
+        let Self { free, owed, closed, line, woken } = self;
+        let paid = (*free).min(*owed);
+        (*free, *owed) = (*free - paid, *owed - paid);
         line.serve(woken, |asks| match free.checked_sub(asks) {
             _ if *closed => Some(State::Dismissed),
             Some(left) => {
@@ -115,6 +125,11 @@ impl Semaphore {
     /// How many permits are free: neither held nor granted to one who waited.
     pub fn available(&self) -> usize {
         self.free
+    }
+
+    /// How many permits are taken away as soon as they come back.
+    pub fn owed(&self) -> usize {
+        self.owed
     }
 
     /// Whether the semaphore is closed.

@@ -113,6 +113,48 @@ fn loom_permits_that_are_forgotten_while_others_take_them_are_forgotten_or_taken
 }
 
 #[test]
+fn loom_a_permit_given_back_while_the_total_is_lowered_is_gone_or_was_the_last() {
+    model(|| {
+        let semaphore = Semaphore::new(2);
+        let mut one = semaphore.try_acquire_many(2).unwrap().into_owned();
+        let two = one.split(1).unwrap();
+        let other = {
+            let semaphore = semaphore.clone();
+            spawn(move || {
+                semaphore.set_total(1);
+                assert!(semaphore.try_acquire().is_err(), "the one that there is, is out");
+            })
+        };
+        drop(one);
+        other.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.total()), (0, 1));
+        drop(two);
+        assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+    });
+}
+
+#[test]
+fn loom_one_who_joins_while_the_total_is_lowered_is_granted_what_comes_back_after_that() {
+    model(|| {
+        let semaphore = Semaphore::new(2);
+        let mut one = semaphore.try_acquire_many(2).unwrap().into_owned();
+        let two = one.split(1).unwrap();
+        let mut task = acquire(&semaphore, 1);
+        let lowers = {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.set_total(1))
+        };
+        let brings = spawn(move || drop(one));
+        let first = task.poll();
+        lowers.join().unwrap();
+        brings.join().unwrap();
+        drop(two);
+        drop(task.finish(first).unwrap());
+        assert_eq!((semaphore.available(), semaphore.total(), semaphore.waiting()), (1, 1, 0));
+    });
+}
+
+#[test]
 fn loom_of_two_that_borrow_for_one_at_once_one_is_refused() {
     model(|| {
         let limiter = CapacityLimiter::new(2);

@@ -163,12 +163,36 @@ impl Semaphore {
         self.room.remove(permits)
     }
 
+    /// Changes how many permits there are in all. More let those in who wait. Fewer take nothing away from anybody: the rest
+    /// goes as permits come back, and until then nobody is granted any.
+    ///
+    /// # Panics
+    /// If they are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::sync::Semaphore;
+    ///
+    /// let semaphore = Semaphore::new(3);
+    /// let (one, two) = (semaphore.try_acquire().unwrap(), semaphore.try_acquire_many(2).unwrap());
+    /// semaphore.set_total(1);
+    /// drop(two);
+    /// assert!(semaphore.try_acquire().is_err(), "one is out, and there is no other");
+    /// drop(one);
+    /// assert!(semaphore.try_acquire().is_ok());
+    /// ```
+    #[track_caller]
+    pub fn set_total(&self, total: usize) {
+        assert!(total <= Self::MAX_PERMITS, "a semaphore can't have {total} permits");
+        self.room.set_total(total);
+    }
+
     /// How many permits nobody has. While somebody waits they are not to be had.
     pub fn available(&self) -> usize {
         self.room.available()
     }
 
-    /// How many permits there are, those included that are out.
+    /// How many permits there are, those included that are out. More may be out while there are [fewer](Self::set_total).
     pub fn total(&self) -> usize {
         self.room.total()
     }

@@ -66,7 +66,8 @@ impl<'a> Permit<'a> {
         Ok(())
     }
 
-    /// Doesn't give them back: the semaphore has so many fewer from now on.
+    /// Doesn't give them back: the semaphore has so many fewer from now on, but for those that had to go anyway since its
+    /// [total](super::Semaphore::set_total) was lowered.
     pub fn forget(self) {
         self.room.forget(self.count);
         mem::forget(self);
@@ -117,7 +118,8 @@ impl OwnedPermit {
         Ok(())
     }
 
-    /// Doesn't give them back: the semaphore has so many fewer from now on.
+    /// Doesn't give them back: the semaphore has so many fewer from now on, but for those that had to go anyway since its
+    /// [total](super::Semaphore::set_total) was lowered.
     pub fn forget(mut self) {
         self.room.forget(mem::take(&mut self.count));
     }

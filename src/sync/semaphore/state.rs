@@ -2,13 +2,16 @@
 //!
 //! # Invariants
 //!
-//! - **M1** `word` holds the permits that nobody has, above two flags: `WAITING` exactly while somebody is in line, as of
-//!   the last time that the lock was left, and `CLOSED`.
-//! - **M2** While `WAITING` is set, only the holder of the lock lowers the permits: newcomers take none. So what was
-//!   released under somebody's eyes is theirs, and nobody overtakes.
-//! - **M3** Whoever raises the permits, or takes somebody off the line, and finds `WAITING` set, settles: grants as long as
-//!   there is enough for the first in line, and turns all away if the semaphore is closed.
-//! - **M4** `total` counts all permits, those included that are out; it is changed under the lock.
+//! - **M1** `word` holds the permits that nobody has, above three flags: `WAITING` exactly while somebody is in line, as of
+//!   the last time that the lock was left, `OWED` exactly while `owed`, the permits that are out beyond the total, is not
+//!   zero, and `CLOSED`.
+//! - **M2** While `WAITING` or `OWED` is set, only the holder of the lock lowers the permits: newcomers take none. So what
+//!   was released under somebody's eyes is theirs, and nobody overtakes; and what is owed is paid before anybody is granted
+//!   anything.
+//! - **M3** Whoever raises the permits, or takes somebody off the line, and finds `WAITING` or `OWED` set, settles: pays what
+//!   is owed, grants as long as there is enough for the first in line, and turns all away if the semaphore is closed.
+//! - **M4** `total` counts the permits that there are to be, those included that are out; it is changed under the lock. Those
+//!   that nobody has and those that are out or granted are `total + owed`.
 
 use super::super::line::{self, LINE, Outgoing};
 use crate::sys::Arc;
@@ -21,8 +24,14 @@ use core::task::Waker;
 const WAITING: usize = 1;
 /// No permit is to be had any more.
 const CLOSED: usize = 2;
+/// More permits are out than there are to be.
+const OWED: usize = 4;
 /// One permit.
-const ONE: usize = 4;
+const ONE: usize = 8;
+/// What is brought is for the holder of the lock to give away.
+const BOOKED: usize = WAITING | OWED;
+/// Newcomers take nothing.
+const SHUT: usize = BOOKED | CLOSED;
 
 /// What waits for permits.
 pub(super) struct Permits;
@@ -36,8 +45,14 @@ pub(super) struct Shared {
     pub(super) id: probe::Id,
 }
 
+/// What the lock guards.
+#[derive(Default)]
+pub(super) struct State {
+    owed: usize,
+}
+
 impl Place for Permits {
-    type State = ();
+    type State = State;
     type Shared = Shared;
     /// How many permits are wanted.
     type Slot = usize;
@@ -70,9 +85,13 @@ impl Held<'_, Permits> {
         let there = word / ONE;
         let mut free = there + brought;
         let mut flags = 0;
+        if word & OWED != 0 {
+            free -= self.pay(free);
+            flags = if self.state.owed == 0 { OWED } else { 0 };
+        }
         let more = loop {
             let Some(&mut wanted) = self.first(LINE) else {
-                flags = word & WAITING;
+                flags |= word & WAITING;
                 break false;
             };
             if word & CLOSED == 0 && wanted > free {
@@ -106,7 +125,7 @@ impl Held<'_, Permits> {
                 _ if word & CLOSED != 0 => return Asked::Closed,
                 _ if permits == 0 => return Asked::Granted,
                 _ if word & WAITING != 0 => return Asked::Refused,
-                _ if word / ONE >= permits => (Asked::Granted, word - permits * ONE),
+                _ if word & OWED == 0 && word / ONE >= permits => (Asked::Granted, word - permits * ONE),
                 _ => (Asked::Refused, word | WAITING),
             };
             // Acquire: partner of the releasing adds.
@@ -123,14 +142,14 @@ impl Hall<Permits> {
     pub(super) fn semaphore(permits: usize) -> Arc<Self> {
         let shared =
             Shared { word: AtomicUsize::new(permits * ONE), total: AtomicUsize::new(permits), id: probe::Id::new() };
-        Arc::new(Hall::new(shared, (), [Line::new()]))
+        Arc::new(Hall::new(shared, State::default(), [Line::new()]))
     }
 
     /// Takes permits if there are so many, nobody waits, and nobody else takes any at this moment.
     #[inline]
     pub(super) fn take(&self, permits: usize) -> bool {
         let word = self.look().word.load(Ordering::Relaxed);
-        word & (WAITING | CLOSED) == 0 && word >= permits * ONE && {
+        word & SHUT == 0 && word >= permits * ONE && {
             self.touch(Access::Write);
             // Acquire: partner of the releasing adds.
             let left = word - permits * ONE;
@@ -147,7 +166,7 @@ impl Hall<Permits> {
                 _ if word & CLOSED != 0 => return Asked::Closed,
                 // None at all are granted always.
                 _ if permits == 0 => return Asked::Granted,
-                _ if word & WAITING != 0 || word / ONE < permits => return Asked::Refused,
+                _ if word & BOOKED != 0 || word / ONE < permits => return Asked::Refused,
                 _ if self.take(permits) => return Asked::Granted,
                 _ => {}
             }
@@ -169,11 +188,11 @@ impl Hall<Permits> {
     pub(super) fn release(&self, permits: usize) {
         self.touch(Access::Write);
         // Relaxed: a line that is not seen here is seen by the add.
-        if self.shared.word.load(Ordering::Relaxed) & WAITING != 0 {
+        if self.shared.word.load(Ordering::Relaxed) & BOOKED != 0 {
             return self.hand_over(permits);
         }
         // Release: partner of the acquiring exchange of whoever takes them.
-        if self.shared.word.fetch_add(permits * ONE, Ordering::Release) & WAITING != 0 {
+        if self.shared.word.fetch_add(permits * ONE, Ordering::Release) & BOOKED != 0 {
             self.hand_over(0);
         }
     }
@@ -183,10 +202,14 @@ impl Hall<Permits> {
     pub(super) fn hand_over(&self, permits: usize) {
         let mut first = None;
         let more = self.with(|held| {
-            // The most frequent case: what was brought is what the first in line wants, and others wait too.
+            // The most frequent case: what was brought is what the first in line wants.
             let none = held.shared.word.load(Ordering::Acquire) == WAITING;
-            if none && held.first(LINE).copied() == Some(permits) && !held.is_single(LINE) {
+            if none && held.first(LINE).copied() == Some(permits) {
                 first = held.hand(LINE);
+                if held.is_empty(LINE) {
+                    // Relaxed: what was done before is handed on with the grant.
+                    held.shared.word.fetch_and(!WAITING, Ordering::Relaxed);
+                }
                 return false;
             }
             held.settle(permits, &mut first)
@@ -219,19 +242,38 @@ impl Hall<Permits> {
     /// Takes up to `permits` of those that nobody has out of existence; says how many.
     pub(super) fn remove(&self, permits: usize) -> usize {
         self.with(|held| {
-            let word = &held.shared.word;
-            let lower = |word: usize| Some(word - permits.min(word / ONE) * ONE);
-            // Acquire: as one who takes permits.
-            let before = word.fetch_update(Ordering::Acquire, Ordering::Relaxed, lower).unwrap_or_default();
-            let removed = permits.min(before / ONE);
+            let removed = held.take_free(permits, 0);
             held.lower_total(removed);
             removed
         })
     }
 
-    /// Takes `permits` that are out out of existence.
+    /// Takes `permits` that are out out of existence, those first that are owed.
     pub(super) fn forget(&self, permits: usize) {
-        self.with(|held| held.lower_total(permits));
+        self.with(|held| {
+            let paid = held.pay(permits);
+            if paid > 0 && held.state.owed == 0 {
+                // Relaxed: nothing is handed on.
+                held.shared.word.fetch_and(!OWED, Ordering::Relaxed);
+            }
+            held.lower_total(permits - paid);
+        });
+    }
+
+    /// Changes how many permits there are to be.
+    pub(super) fn set_total(&self, total: usize) {
+        let mut first = None;
+        let more = self.with(|held| {
+            // Relaxed, twice: the lock is held (M4).
+            let before = held.shared.total.load(Ordering::Relaxed);
+            held.shared.total.store(total, Ordering::Relaxed);
+            if let Some(gone) = before.checked_sub(total) {
+                held.state.owed += gone - held.take_free(gone, OWED);
+                return false;
+            }
+            held.settle(total - before, &mut first)
+        });
+        line::wake(self, first, more, |held, batch| held.settle(0, batch));
     }
 
     pub(super) fn close(&self) {
@@ -260,6 +302,26 @@ impl Hall<Permits> {
 }
 
 impl Held<'_, Permits> {
+    /// Takes up to `permits` of those that nobody has, and sets `flag` if there are fewer; says how many.
+    fn take_free(&mut self, permits: usize, flag: usize) -> usize {
+        let lower = |word: usize| {
+            let free = word / ONE;
+            let flag = if free < permits { flag } else { 0 };
+            Some((word - permits.min(free) * ONE) | flag)
+        };
+        // Acquire: as one who takes permits.
+        let before = self.shared.word.fetch_update(Ordering::Acquire, Ordering::Relaxed, lower).unwrap_or_default();
+        permits.min(before / ONE)
+    }
+
+    /// Pays what is owed with up to `permits` that came back; says with how many.
+    #[cold]
+    fn pay(&mut self, permits: usize) -> usize {
+        let paid = self.state.owed.min(permits);
+        self.state.owed -= paid;
+        paid
+    }
+
     fn lower_total(&mut self, permits: usize) {
         // Relaxed, twice: the lock is held (M4).
         let total = self.shared.total.load(Ordering::Relaxed);

@@ -114,6 +114,65 @@ fn forgotten_permits_are_gone_for_good() {
 }
 
 #[test]
+fn a_total_that_is_lowered_is_made_up_by_what_comes_back_before_anybody_is_granted_anything() {
+    let semaphore = Semaphore::new(5);
+    let mut held = semaphore.try_acquire_many(4).unwrap();
+    semaphore.set_total(2);
+    assert_eq!((semaphore.available(), semaphore.total()), (0, 2));
+    let waits = Task::waiting(semaphore.acquire());
+    drop(held.split(2));
+    assert_eq!((waits.wakes(), semaphore.available()), (0, 0), "two are out, as many as there are");
+    drop(held.split(1));
+    assert_eq!(waits.wakes(), 1);
+    drop((held, waits.woken()));
+    assert_eq!((semaphore.available(), semaphore.total()), (2, 2));
+}
+
+#[test]
+fn a_total_that_is_lowered_keeps_newcomers_out_and_the_free_ones_are_gone_at_once() {
+    let semaphore = Semaphore::new(5);
+    let held = semaphore.try_acquire_many(2).unwrap();
+    semaphore.set_total(3);
+    assert_eq!(semaphore.available(), 1);
+    semaphore.set_total(0);
+    assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+    drop(held);
+    assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::NoPermits);
+    assert_eq!((semaphore.available(), semaphore.total(), semaphore.waiting()), (0, 0, 0));
+}
+
+#[test]
+fn a_total_that_is_raised_lets_those_in_who_wait_less_what_is_owed() {
+    let semaphore = Semaphore::new(4);
+    let held = semaphore.try_acquire_many(4).unwrap();
+    semaphore.set_total(1);
+    let all: Vec<_> = (0..90).map(|_| Task::waiting(semaphore.acquire())).collect();
+    semaphore.set_total(3);
+    assert_eq!(wakes(&all).iter().sum::<usize>(), 0, "four are out");
+    semaphore.add_permits(2);
+    assert_eq!(wakes(&all).iter().sum::<usize>(), 1);
+    semaphore.set_total(80);
+    assert_eq!(wakes(&all).iter().sum::<usize>(), 76);
+    drop(held);
+    all.into_iter().for_each(|task| drop(task.woken()));
+    assert_eq!((semaphore.available(), semaphore.total()), (80, 80));
+}
+
+#[test]
+fn what_is_forgotten_makes_up_for_what_is_owed_first() {
+    let semaphore = Semaphore::new(5);
+    let mut held = semaphore.try_acquire_many(5).unwrap();
+    semaphore.set_total(2);
+    held.split(1).unwrap().forget();
+    assert_eq!(semaphore.total(), 2, "it would not have come back");
+    held.split(3).unwrap().forget();
+    assert_eq!(semaphore.total(), 1);
+    drop(held);
+    assert_eq!((semaphore.available(), semaphore.total()), (1, 1));
+    drop(semaphore.try_acquire().unwrap());
+}
+
+#[test]
 fn permits_are_split_merged_and_owned() {
     let (semaphore, other) = (Semaphore::new(4), Semaphore::new(1));
     let mut permit = semaphore.try_acquire_many(3).unwrap();
@@ -218,6 +277,12 @@ fn more_permits_than_can_be_counted_are_refused() {
     let semaphore = Semaphore::new(Semaphore::MAX_PERMITS);
     let _all = semaphore.try_acquire_many(Semaphore::MAX_PERMITS).unwrap();
     semaphore.add_permits(1);
+}
+
+#[test]
+#[should_panic(expected = "a semaphore can't have")]
+fn a_total_that_can_not_be_counted_is_refused() {
+    Semaphore::new(1).set_total(Semaphore::MAX_PERMITS + 1);
 }
 
 #[test]
