@@ -15,12 +15,12 @@ use super::spare::Spare;
 use super::trace::{Outcome, Recorder, Trace};
 use super::twist::{Chance, Dropped, Twists};
 use super::wakers::Own;
-use super::world::{Core, Incoming, Next, ROOT, World};
+use super::world::{Incoming, Next, ROOT, World};
 use crate::spawn::Task;
 use crate::sys::hush::hush;
 use crate::sys::probe::{self, Access, Resource, Wait};
-use crate::sys::thread::{Home, catch};
-use crate::sys::{Arc, Lock, slot};
+use crate::sys::thread::catch;
+use crate::sys::{Arc, slot};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -126,22 +126,21 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions } =
         settings;
     let Conditions { faults, autojump, foreign } = conditions;
-    let mut spare = Spare::take();
-    let (clock, time) = spare.clock();
-    let mut core = Core::new(seed, source, max_steps, wall, clock.clone(), twists, &mut spare);
-    core.record(trace);
-    core.sites = locates.then(Box::default);
+    let Spare { world, time, entries, incoming } = Spare::take(locates);
     let watched = watcher.is_some();
-    core.watched = watched;
-    core.expect(faults);
-    core.foreign = Foreign::new(foreign);
-    let world = Arc::new(World { core: Lock::new(core), clock, locates, home: Home::here() });
+    world.core.with(|core| {
+        core.begin(seed, source, max_steps, wall, twists);
+        core.record(trace);
+        core.sites = locates.then(Box::default);
+        core.watched = watched;
+        core.expect(faults);
+        core.foreign = Foreign::new(foreign);
+    });
     let root = Some(root(Sim::new(world.clone(), time.clone())));
-    let (entries, incoming) = (core::mem::take(&mut spare.entries), core::mem::take(&mut spare.incoming[1]));
     let (waits, print) = (Vec::new(), Footprint::default());
-    let (shared, machines, fresh) = (world.clone(), Machines::default(), twists.fresh);
+    let (machines, fresh) = (Machines::default(), twists.fresh);
     let mut exec = Exec {
-        world: shared,
+        world,
         time,
         root,
         entries,
@@ -171,8 +170,8 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
     probe::count(true);
     let _counting = Counting;
     // The bottom of a poll stack: scopes around this call have no say inside.
-    let ended = hooks::enter(world, || slot::barrier(|| exec.run(max_steps)));
-    exec.leave(spare);
+    let ended = hooks::enter(exec.world.clone(), || slot::barrier(|| exec.run(max_steps)));
+    exec.leave();
     ended
 }
 
@@ -336,16 +335,11 @@ impl Exec<'_> {
         came
     }
 
-    /// Leaves what can be used again to the next run, unless somebody still has a handle to this one.
-    fn leave(self, mut spare: Spare) {
-        let Self { world, time, mut entries, incoming, .. } = self;
-        entries.clear();
-        (spare.entries, spare.incoming[1]) = (entries, incoming);
-        let Some(world) = Arc::into_inner(world) else { return };
-        world.core.with(|core| core.give_back(&mut spare));
-        let World { core, clock, .. } = world;
-        drop(core);
-        spare.leave(clock, time);
+    /// Leaves what can be used again to the next run.
+    fn leave(self) {
+        let Self { world, time, root, entries, incoming, watcher, .. } = self;
+        drop((root, watcher));
+        Spare { world, time, entries, incoming }.leave();
     }
 
     #[cold]
@@ -367,10 +361,12 @@ impl Exec<'_> {
     }
 
     fn adopt(&mut self, number: u32, tenant: u32, task: Option<Task>) {
-        let entry = Entry { task, own: Own::new(&self.world, number, tenant) };
         match self.entries.get_mut(number as usize) {
-            Some(unused) => *unused = entry,
-            None => self.entries.push(entry),
+            Some(unused) => {
+                unused.own.serve(tenant);
+                unused.task = task;
+            }
+            None => self.entries.push(Entry { task, own: Own::new(&self.world, number, tenant) }),
         }
     }
 

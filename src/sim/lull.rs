@@ -1,12 +1,14 @@
 //! Waiting for others: until nobody else is ready, and for one turn.
 
 use super::handle::Sim;
+use super::trace::Phase;
+use super::world::Core;
 use crate::sys::probe;
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// Waits until an instant is reached, all timers up to then have rung, and nobody else is ready; made by [`Sim::idle`] and
 /// [`Sim::advance`].
@@ -83,5 +85,32 @@ impl Future for YieldNow {
         self.yielded = true;
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Core {
+    /// Waits for the lull at `at`, under a number that is given at the first call. What was there before is to be
+    /// dropped outside the lock. `None`: the lull has come.
+    pub(super) fn lull(&mut self, at: Instant, id: &mut Option<u64>, waker: Waker) -> Result<Option<Waker>, Waker> {
+        let number = match *id {
+            None => {
+                self.lull += 1;
+                *id.insert(self.lull)
+            }
+            Some(number) if self.lulls.contains_key(&(at, number)) => number,
+            Some(_) => return Err(waker),
+        };
+        Ok(self.lulls.insert((at, number), waker))
+    }
+
+    pub(super) fn forget_lull(&mut self, at: Instant, id: u64) -> Option<Waker> {
+        self.lulls.remove(&(at, id))
+    }
+
+    /// Takes out one who waits for the lull at `at` or an earlier one.
+    pub(super) fn pop_lull(&mut self, at: Instant) -> Option<Waker> {
+        self.enter(Phase::Lull);
+        let first = self.lulls.first_entry()?;
+        (first.key().0 <= at).then(|| first.remove())
     }
 }

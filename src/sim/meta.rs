@@ -3,7 +3,6 @@
 use super::dump::Moment;
 use super::oracle::{Rng, mix};
 use super::path::Path;
-use crate::spawn::Task;
 use crate::sys::probe::Wait;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -71,14 +70,8 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn root() -> Self {
-        Self { name: Cow::Borrowed("root"), ..Self::default() }
-    }
-
-    pub(super) fn renew(&mut self, task: &Task, handle: u32) {
-        self.name = task.name_to_keep();
-        self.made = Some(task.made());
-        self.handle = handle;
+    pub(super) fn renew(&mut self, name: Cow<'static, str>, made: Option<&'static Location<'static>>, handle: u32) {
+        (self.name, self.made, self.handle) = (name, made, handle);
         self.waits.clear();
     }
 }

@@ -226,7 +226,6 @@ impl Source {
     ///
     /// # Panics
     /// As [`choose_data`](Self::choose_data).
-    #[inline]
     pub(super) fn choose_task(&mut self, ready: &ReadyView<'_>) -> Option<usize> {
         Some(match self {
             Self::Random(oracle) => oracle.choose_task(ready),

@@ -31,7 +31,7 @@ struct Block {
     tasks: [u32; SIZE],
 }
 
-/// Its default is nothing yet but memory to come: see [`renewed`](Ready::renewed).
+/// Its default is nothing yet but memory to come: see [`renew`](Ready::renew).
 #[derive(Default)]
 pub(super) struct Ready {
     places: Vec<Place>,
@@ -94,12 +94,14 @@ impl Ready {
     /// With task 0 alone, which is never removed; it is not ready.
     #[cfg(test)]
     pub(super) fn new() -> Self {
-        Self::default().renewed()
+        let mut ready = Self::default();
+        ready.renew();
+        ready
     }
 
-    /// As new, with the memory of `self`: task 0 is there alone, which is never removed, and is not ready.
-    pub(super) fn renewed(mut self) -> Self {
-        let Self { places, blocks, unused, order, words, groups, count } = &mut self;
+    /// Becomes as new: task 0 is there alone, which is never removed, and is not ready.
+    pub(super) fn renew(&mut self) {
+        let Self { places, blocks, unused, order, words, groups, count } = self;
         places.clear();
         places.push(Place { block: 0, bit: 0 });
         blocks.clear();
@@ -112,7 +114,6 @@ impl Ready {
         groups.clear();
         groups.push(0);
         *count = 0;
-        self
     }
 
     /// How many are ready.
@@ -147,17 +148,23 @@ impl Ready {
     }
 
     /// Takes out the ready task that is `k`-th after `cursor`, going round; there are more than `k`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, cursor: u32, k: usize) -> u32 {
-        let (mut rank, bit) = self.spot(cursor);
-        if self.words.len() == 1 {
-            // Turned so that the first bit is the one that follows the cursor's.
-            let turn = bit + 1;
-            let bit = (select(self.words[0].rotate_right(turn), k as u32) + turn) % u64::BITS;
-            return self.unset(0, bit);
+        let (rank, bit) = self.spot(cursor);
+        if self.words.len() > 1 {
+            return self.take_of_many(rank, bit, k);
         }
+        // Turned so that the first bit is the one that follows the cursor's.
+        let turn = bit + 1;
+        let bit = (select(self.words[0].rotate_right(turn), k as u32) + turn) % u64::BITS;
+        self.unset(0, bit)
+    }
+
+    /// The same where there are several words, the cursor being that `bit` of that `rank`.
+    fn take_of_many(&mut self, mut rank: usize, bit: u32, k: usize) -> u32 {
         let after = self.words[rank] & !(below(bit) << 1 | 1);
-        let ones = after.count_ones() as usize;
+        // Where one is ready alone, as after a sleep, nothing need be counted.
+        let ones = if k == 0 { usize::from(after != 0) } else { after.count_ones() as usize };
         let bit = if k < ones {
             select(after, k as u32)
         } else {
@@ -197,7 +204,8 @@ impl Ready {
                 *rank += GROUP - 1;
                 continue;
             }
-            let ones = self.words[*rank].count_ones() as usize;
+            let word = self.words[*rank];
+            let ones = if k == 0 { usize::from(word != 0) } else { word.count_ones() as usize };
             if k < ones {
                 return k;
             }

@@ -50,14 +50,24 @@ pub(super) fn print(
     line.push_str(VARIABLE);
     line.push('=');
     let Some(bytes) = bytes else {
-        let _ = match (strategy, horizon) {
-            (Strategy::Walk, _) => write!(line, "walk:{seed}"),
-            (Strategy::Pct(depth), None) => write!(line, "pct{depth}:{seed}"),
-            (Strategy::Pct(depth), Some(horizon)) => write!(line, "pct{depth}/{horizon}:{seed}"),
+        match (strategy, horizon) {
+            (Strategy::Walk, _) => line.push_str("walk:"),
+            (Strategy::Pct(depth), horizon) => {
+                line.push_str("pct");
+                digits(&mut line, depth.into());
+                if let Some(horizon) = horizon {
+                    line.push('/');
+                    digits(&mut line, horizon);
+                }
+                line.push(':');
+            }
             // The runs of a search have bytes.
-            (_, _) => write!(line, "seed:{seed}"),
-        };
-        let _ = write!(line, "{twists}");
+            (_, _) => line.push_str("seed:"),
+        }
+        digits(&mut line, seed);
+        if twists != Twists::NONE {
+            let _ = write!(line, "{twists}");
+        }
         return line;
     };
     if seed != 0 {
@@ -70,6 +80,14 @@ pub(super) fn print(
     }
     let _ = write!(line, "{twists}");
     line
+}
+
+/// Adds a number: what `write!` does takes longer than some polls.
+fn digits(line: &mut String, number: u64) {
+    if number > 9 {
+        digits(line, number / 10);
+    }
+    line.push((b'0' + (number % 10) as u8) as char);
 }
 
 /// Reads a line, with or without the variable's name in front.

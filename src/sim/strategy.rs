@@ -2,7 +2,6 @@
 
 use super::oracle::{Bytes, Kind, Oracle, Random, Rng, Source, mix};
 use super::view::ReadyView;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -229,8 +228,8 @@ pub struct Pct {
     /// At which choices the one with the highest priority falls, and how low; the next one last.
     changes: Vec<(u64, u8)>,
     asked: u64,
-    /// Who fell. The others have the priority (1, some hash of the key).
-    fallen: BTreeMap<u64, (i64, u64)>,
+    /// Who fell, by key. The others have the priority (1, some hash of the key).
+    fallen: Vec<(u64, (i64, u64))>,
     lowest: i64,
 }
 
@@ -244,7 +243,7 @@ impl Pct {
     /// The oracle of `seed` with `depth` − 1 changes; a depth of 0 is one of 1.
     pub fn new(seed: u64, depth: u8) -> Self {
         let seed = mix(seed ^ 0x7063_7420_7063_7420);
-        let (rng, changes, fallen) = (Rng::new(seed), Vec::new(), BTreeMap::new());
+        let (rng, changes, fallen) = (Rng::new(seed), Vec::new(), Vec::new());
         Self { rng, seed, depth, horizon: None, changes, asked: 0, fallen, lowest: 0 }.spread()
     }
 
@@ -274,11 +273,23 @@ impl Pct {
         self.horizon
     }
 
+    /// Where it stands, or would, among those who fell.
+    fn place_of(&self, key: u64) -> Result<usize, usize> {
+        self.fallen.binary_search_by_key(&key, |&(key, _)| key)
+    }
+
+    fn fall(&mut self, key: u64, low: (i64, u64)) {
+        match self.place_of(key) {
+            Ok(at) => self.fallen[at].1 = low,
+            Err(at) => self.fallen.insert(at, (key, low)),
+        }
+    }
+
     /// The one with the highest priority: its number and its key.
     fn highest(&self, ready: &ReadyView<'_>) -> (usize, u64) {
-        let priority = |key: u64| match self.fallen.get(&key) {
-            Some(&low) => low,
-            None => (1, mix(key ^ self.seed)),
+        let priority = |key: u64| match self.place_of(key) {
+            Ok(at) => self.fallen[at].1,
+            Err(_) => (1, mix(key ^ self.seed)),
         };
         let keys = ready.tasks().map(|task| task.key).enumerate();
         keys.max_by_key(|&(_, key)| priority(key)).unwrap_or((0, 0))
@@ -295,14 +306,14 @@ impl Oracle for Pct {
         if self.asked > self.changes_until().saturating_mul(Self::PATIENCE) {
             return self.rng.below(ready.count());
         }
-        if let Some(spinner) = ready.tasks().find(|task| task.woke_itself) {
+        if let Some(spinner) = ready.who_woke_itself() {
             self.lowest -= 1;
-            self.fallen.insert(spinner.key, (self.lowest, 0));
+            self.fall(spinner, (self.lowest, 0));
         }
         while let Some(&(_, low)) = self.changes.last().filter(|change| change.0 == self.asked) {
             self.changes.pop();
             let (_, key) = self.highest(ready);
-            self.fallen.insert(key, (0, low.into()));
+            self.fall(key, (0, low.into()));
         }
         self.highest(ready).0
     }

@@ -68,6 +68,11 @@ impl ReadyView<'_> {
         })
     }
 
+    /// The key of the one that [woke itself](ReadyTask::woke_itself), if one did.
+    pub(super) fn who_woke_itself(&self) -> Option<u64> {
+        (self.lives && self.ready.is_set(self.last)).then(|| self.metas[self.last as usize].key)
+    }
+
     /// The key of the task polled last, and how often it was polled: no two choices of a run share both.
     pub fn last(&self) -> (u64, u32) {
         let meta = &self.metas[self.last as usize];

@@ -7,6 +7,7 @@ use super::verdict::Verdict;
 use super::view::WaitingView;
 use super::world::{Core, ROOT, World};
 use crate::sys::Arc;
+use crate::sys::atomic::{AtomicU32, Ordering, fence};
 use crate::sys::trail::Trail;
 use crate::sys::waker::{Wake, waker};
 use alloc::boxed::Box;
@@ -18,33 +19,53 @@ use core::task::Waker;
 pub(super) struct Target {
     world: Arc<World>,
     number: u32,
-    tenant: u32,
+    /// Written while nobody but its [`Own`] has the target, so it is the same for whoever has a waker.
+    tenant: AtomicU32,
+}
+
+impl Target {
+    #[inline]
+    fn tenant(&self) -> u32 {
+        self.tenant.load(Ordering::Relaxed)
+    }
+
+    /// Nobody but its [`Own`] has the target.
+    fn set_tenant(&self, tenant: u32) {
+        // Acquire: partner of the releasing decrement with which another thread gave back the last clone.
+        fence(Ordering::Acquire);
+        self.tenant.store(tenant, Ordering::Relaxed);
+    }
 }
 
 impl Wake for Target {
     #[inline]
     fn wake(this: &Arc<Self>) {
         if !this.world.home.is_here() {
-            return this.world.wake_from_elsewhere(this.number, this.tenant);
+            return this.world.wake_from_elsewhere(this.number, this.tenant());
         }
-        this.world.core.with(|core| core.wake(this.number, this.tenant));
+        this.world.core.with(|core| core.wake(this.number, this.tenant()));
     }
 
     #[inline]
     fn cloned(this: &Arc<Self>) {
         if this.world.locates {
             let trail = Trail::here();
-            this.world.core.with(|core| core.note_clone(this.number, this.tenant, trail));
+            this.world.core.with(|core| core.note_clone(this.number, this.tenant(), trail));
         }
     }
 
     #[inline]
     fn dropped(this: Arc<Self>) {
         if Arc::strong_count(&this) == 1 + Own::COUNTS {
-            this.world.core.with(|core| core.suspect(this.number, this.tenant));
+            this.world.core.with(|core| core.suspect(this.number, this.tenant()));
         }
         drop(this);
     }
+}
+
+/// Whether somebody else has it, too.
+fn is_kept(target: &Arc<Target>) -> bool {
+    Arc::strong_count(target) > 1
 }
 
 /// A task's waker, of which its polls make clones.
@@ -60,7 +81,7 @@ impl Own {
     const COUNTS: usize = 2;
 
     pub(super) fn new(world: &Arc<World>, number: u32, tenant: u32) -> Self {
-        let target = Arc::new(Target { world: world.clone(), number, tenant });
+        let target = Arc::new(Target { world: world.clone(), number, tenant: AtomicU32::new(tenant) });
         Self { waker: waker(target.clone()), target, earlier: None }
     }
 
@@ -75,19 +96,38 @@ impl Own {
         Arc::strong_count(&self.target) == Self::COUNTS
     }
 
-    /// Takes another identity, that of the next poll.
+    /// Whether neither a clone of it is left nor one of an earlier poll's.
+    pub(super) fn is_forgotten(&mut self) -> bool {
+        self.earlier = self.earlier.take().filter(is_kept);
+        self.is_alone() && self.earlier.is_none()
+    }
+
+    /// Becomes the waker of another tenant of the number.
+    pub(super) fn serve(&mut self, tenant: u32) {
+        if !self.is_alone() {
+            return *self = self.another(tenant);
+        }
+        self.target.set_tenant(tenant);
+        self.earlier = None;
+    }
+
+    /// Takes another identity, that of the next poll; if nobody kept it, it can't be told from the old one.
     #[cold]
     pub(super) fn renew(&mut self) {
-        let next = self.another(self.target.tenant.wrapping_add(1));
+        let tenant = self.target.tenant().wrapping_add(1);
+        self.earlier = self.earlier.take().filter(is_kept);
+        if self.is_alone() {
+            return self.target.set_tenant(tenant);
+        }
+        let next = self.another(tenant);
         let Self { target, waker, earlier } = core::mem::replace(self, next);
         drop(waker);
-        let is_kept = |target: &Arc<Target>| Arc::strong_count(target) > 1;
-        self.earlier = earlier.filter(is_kept).or_else(|| Some(target).filter(is_kept));
+        self.earlier = earlier.or_else(|| Some(target).filter(is_kept));
     }
 
     /// Takes another identity; what the earlier one wakes still counts.
     pub(super) fn change(&mut self) {
-        *self = self.another(self.target.tenant);
+        *self = self.another(self.target.tenant());
     }
 
     fn another(&self, tenant: u32) -> Self {
@@ -96,8 +136,8 @@ impl Own {
 
     /// How many polls ago the waker of an earlier poll was handed out that somebody keeps, if somebody does.
     fn kept_since(&self) -> Option<u32> {
-        let earlier = self.earlier.as_ref().filter(|earlier| Arc::strong_count(earlier) > 1)?;
-        Some(self.target.tenant.wrapping_sub(earlier.tenant))
+        let earlier = self.earlier.as_ref().filter(|earlier| is_kept(earlier))?;
+        Some(self.target.tenant().wrapping_sub(earlier.tenant()))
     }
 }
 

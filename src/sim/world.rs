@@ -7,11 +7,10 @@ use super::foreign::Foreign;
 use super::marks::Marks;
 use super::meta::{Meta, Nature, Said};
 use super::node::Machine;
-use super::oracle::{Source, fold, mix};
+use super::oracle::{Kind, Oracle, Random, Source, fold, mix};
 use super::path::Path;
 use super::ready::Ready;
 use super::sites::Sites;
-use super::spare::Spare;
 use super::trace::{Phase, Recorder, TraceTask};
 use super::twist::{Dropped, Twists};
 use super::verdict::Verdict;
@@ -21,6 +20,7 @@ use crate::sys::probe::Wait;
 use crate::sys::thread::Home;
 use crate::sys::{Arc, Lock};
 use crate::time::Instant;
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
@@ -81,8 +81,8 @@ pub(super) struct Core {
     /// The keys of those who were woken, ready or not.
     pub(super) woken: Vec<u64>,
     /// Those who wait until nobody is ready at an instant.
-    lulls: BTreeMap<(Instant, u64), Waker>,
-    lull: u64,
+    pub(super) lulls: BTreeMap<(Instant, u64), Waker>,
+    pub(super) lull: u64,
     pub(super) unused: Vec<u32>,
     /// The task chosen last, where the round of the next choice begins. One that was ready alone was not chosen: so a task
     /// that waits for lulls does not change what others do.
@@ -121,25 +121,14 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(
-        seed: u64,
-        source: Source,
-        max_steps: u64,
-        wall: Duration,
-        clock: SimClock,
-        twists: Twists,
-        spare: &mut Spare,
-    ) -> Self {
-        let told_all = source.is_told_all();
-        let (mut metas, mut said) = (mem::take(&mut spare.metas), mem::take(&mut spare.said));
-        metas.push(Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT));
-        said.push(Said::root());
-        let mut core = Self {
-            ready: mem::take(&mut spare.ready).renewed(),
-            metas,
-            said,
-            incoming: mem::take(&mut spare.incoming[0]),
-            source,
+    /// Of nobody; no run has begun.
+    pub(super) fn new(clock: SimClock) -> Self {
+        Self {
+            ready: Ready::default(),
+            metas: Vec::new(),
+            said: Vec::new(),
+            incoming: Vec::new(),
+            source: Source::Random(Random::new(0)),
             current: ROOT,
             polling: false,
             steps: 0,
@@ -147,14 +136,14 @@ impl Core {
             choices: 0,
             draws: 0,
             hash: 0,
-            wall: (wall, Instant::EPOCH),
+            wall: (Duration::ZERO, Instant::EPOCH),
             root_done: false,
             closed: false,
             watched: false,
             woken: Vec::new(),
             lulls: BTreeMap::new(),
             lull: 0,
-            unused: mem::take(&mut spare.unused),
+            unused: Vec::new(),
             cursor: ROOT,
             last: ROOT,
             keys: 0,
@@ -164,11 +153,11 @@ impl Core {
             woke_for_nothing: false,
             probing: false,
             sites: None,
-            seed,
-            max_steps,
-            told_all,
+            seed: 0,
+            max_steps: 0,
+            told_all: false,
             trace: None,
-            twists,
+            twists: Twists::NONE,
             cancel_points: 0,
             dropped: None,
             machines: Vec::new(),
@@ -176,18 +165,41 @@ impl Core {
             marks: Marks::new(),
             weather: Weather::new(None),
             verdict: None,
-        };
-        core.wake(ROOT, 0);
-        core
+        }
     }
 
-    /// Gives its buffers back, for another run.
-    pub(super) fn give_back(&mut self, spare: &mut Spare) {
-        spare.ready = mem::take(&mut self.ready);
-        spare.metas = mem::take(&mut self.metas);
-        spare.said = mem::take(&mut self.said);
-        spare.unused = mem::take(&mut self.unused);
-        spare.incoming[0] = mem::take(&mut self.incoming);
+    /// Begins a run with the root.
+    pub(super) fn begin(&mut self, seed: u64, source: Source, max_steps: u64, wall: Duration, twists: Twists) {
+        self.told_all = source.is_told_all();
+        (self.seed, self.source, self.max_steps, self.twists) = (seed, source, max_steps, twists);
+        self.wall = (wall, Instant::EPOCH);
+        self.ready.renew();
+        self.metas.push(Meta::new(mix(1), seed, 0, Path::ROOT, Nature::ROOT));
+        self.say(ROOT).renew(Cow::Borrowed("root"), None, 0);
+        self.wake(ROOT, 0);
+    }
+
+    /// As new, but for its buffers: a run is over. The source, which may be the user's, is to be dropped outside the lock.
+    pub(super) fn renew(&mut self) -> Source {
+        let fresh = Self::new(self.clock.clone());
+        let Self { ready, metas, said, incoming, suspects, unused, woken, source, .. } = mem::replace(self, fresh);
+        (self.ready, self.metas, self.said, self.incoming) = (ready, metas, said, incoming);
+        (self.suspects, self.unused, self.woken) = (suspects, unused, woken);
+        self.metas.clear();
+        self.said.iter_mut().for_each(|said| said.renew(Cow::Borrowed(""), None, 0));
+        self.incoming.clear();
+        self.suspects.clear();
+        self.unused.clear();
+        self.woken.clear();
+        source
+    }
+
+    /// Where it is kept what is said of a number.
+    fn say(&mut self, number: u32) -> &mut Said {
+        if self.said.len() <= number as usize {
+            self.said.push(Said::default());
+        }
+        &mut self.said[number as usize]
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -223,6 +235,9 @@ impl Core {
     fn choose_task(&mut self) -> Option<usize> {
         self.choices += u64::from(self.ready.count() > 1);
         let Self { ready, metas, cursor, last, current, source, .. } = self;
+        if let Source::Random(oracle) = source {
+            return Some(oracle.choose(Kind::Task, ready.count()));
+        }
         let view = ReadyView { ready, metas, cursor: *cursor, last: *last, lives: *last == *current };
         source.choose_task(&view)
     }
@@ -295,7 +310,7 @@ impl Core {
     }
 
     /// The same, of which no recording tells. Whether it was not ready.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_ready(&mut self, number: u32, tenant: u32) -> bool {
         let meta = &mut self.metas[number as usize];
         if meta.tenant != tenant {
@@ -364,11 +379,16 @@ impl Core {
         if alone && self.woken_last != Some(number) && !self.ready.is_set(number) {
             self.suspects.push((number, self.metas[number as usize].tenant));
         }
-        self.trace(|trace, now| trace.pending(now, waits));
         let kept = &mut self.said[number as usize].waits;
-        if !(kept.is_empty() && waits.is_empty()) {
-            mem::swap(kept, waits);
+        if kept.is_empty() && waits.is_empty() && self.trace.is_none() {
+            return;
         }
+        self.keep_waits(number, waits);
+    }
+
+    fn keep_waits(&mut self, number: u32, waits: &mut Vec<Wait>) {
+        self.trace(|trace, now| trace.pending(now, waits));
+        mem::swap(&mut self.said[number as usize].waits, waits);
     }
 
     /// Gives `task` a number and a place before the current task, whose child it is.
@@ -384,12 +404,9 @@ impl Core {
         let meta = Meta::new(key, self.seed, tenant, path, Nature { background, node, ..nature });
         match self.metas.get_mut(number as usize) {
             Some(unused) => *unused = meta,
-            None => {
-                self.metas.push(meta);
-                self.said.push(Said::default());
-            }
+            None => self.metas.push(meta),
         }
-        self.said[number as usize].renew(&task, nature.handle);
+        self.say(number).renew(task.name_to_keep(), Some(task.made()), nature.handle);
         self.ready.insert(number, self.current);
         self.set_ready(number, tenant);
         self.trace_start(number);
@@ -416,31 +433,6 @@ impl Core {
         self.current = ROOT;
         self.unused.push(number);
     }
-
-    /// Waits for the lull at `at`, under a number that is given at the first call. What was there before is to be
-    /// dropped outside the lock. `None`: the lull has come.
-    pub(super) fn lull(&mut self, at: Instant, id: &mut Option<u64>, waker: Waker) -> Result<Option<Waker>, Waker> {
-        let number = match *id {
-            None => {
-                self.lull += 1;
-                *id.insert(self.lull)
-            }
-            Some(number) if self.lulls.contains_key(&(at, number)) => number,
-            Some(_) => return Err(waker),
-        };
-        Ok(self.lulls.insert((at, number), waker))
-    }
-
-    pub(super) fn forget_lull(&mut self, at: Instant, id: u64) -> Option<Waker> {
-        self.lulls.remove(&(at, id))
-    }
-
-    /// Takes out one who waits for the lull at `at` or an earlier one.
-    pub(super) fn pop_lull(&mut self, at: Instant) -> Option<Waker> {
-        self.enter(Phase::Lull);
-        let first = self.lulls.first_entry()?;
-        (first.key().0 <= at).then(|| first.remove())
-    }
 }
 
 /// What a run shares with its handles and wakers.
@@ -449,7 +441,7 @@ pub(super) struct World {
     pub(super) clock: SimClock,
     /// Whether it is noted where wakers are cloned.
     pub(super) locates: bool,
-    /// The thread of the run.
+    /// The thread of the runs, of which there is one at a time.
     pub(super) home: Home,
 }
 

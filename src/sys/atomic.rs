@@ -4,8 +4,12 @@
 
 #[cfg(any(wakeful_loom, not(feature = "portable-atomic")))]
 pub(crate) use core::sync::atomic::AtomicU32 as GuardedU32;
+#[cfg(all(feature = "sim", not(wakeful_loom)))]
+pub(crate) use core::sync::atomic::fence;
 #[cfg(not(any(wakeful_loom, feature = "portable-atomic")))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+#[cfg(all(feature = "sim", wakeful_loom))]
+pub(crate) use loom::sync::atomic::fence;
 #[cfg(wakeful_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 #[cfg(all(feature = "portable-atomic", not(wakeful_loom)))]

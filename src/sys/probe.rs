@@ -276,7 +276,7 @@ mod imp {
         /// Puts the outer recording back, if there is one, also on unwinding.
         struct Back<'a>(Option<Vec<Wait>>, &'a mut Vec<Wait>);
         impl Drop for Back<'_> {
-            #[inline]
+            #[inline(always)]
             fn drop(&mut self) {
                 with(|notes| {
                     if !notes.waits.is_empty() {
