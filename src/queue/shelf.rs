@@ -104,7 +104,7 @@ fn empty<T>(mut shelf: impl Shelf<T>) -> Vec<T> {
     items
 }
 
-/// An item in a [`Heap`]: the greatest is that of the lowest number, and of those, the oldest.
+/// An item in a [`Heap`], where the greatest is that of the lowest number, and of those, the oldest.
 #[derive(Debug)]
 struct Numbered<T> {
     number: u64,
@@ -138,9 +138,13 @@ impl<T> Ord for Numbered<T> {
 }
 
 /// The lowest rank first, and first in, first out among equals.
+///
+/// An item more urgent than all others, so also one that finds none, does not go through the heap.
 #[derive(Debug)]
 pub struct Heap<T> {
-    items: BinaryHeap<Numbered<T>>,
+    /// If there is one, it comes before all of the rest.
+    first: Option<Numbered<T>>,
+    rest: BinaryHeap<Numbered<T>>,
     /// How many have been put in.
     count: u64,
 }
@@ -150,7 +154,7 @@ impl<T: Ranked> Shelf<T> for Heap<T> {
     type Slot = ();
 
     fn new(room: usize) -> Self {
-        Self { items: BinaryHeap::with_capacity(room), count: 0 }
+        Self { first: None, rest: BinaryHeap::with_capacity(room), count: 0 }
     }
 
     #[inline]
@@ -160,37 +164,44 @@ impl<T: Ranked> Shelf<T> for Heap<T> {
 
     #[inline]
     fn len(&self) -> usize {
-        self.items.len()
+        self.rest.len() + usize::from(self.first.is_some())
     }
 
     #[inline]
     fn push(&mut self, number: u64, value: T) {
-        self.items.push(Numbered { number, age: self.count, value });
+        let item = Numbered { number, age: self.count, value };
         self.count += 1;
+        let next = self.first.as_ref().or_else(|| self.rest.peek());
+        let later = if next.is_some_and(|next| next.number <= number) { Some(item) } else { self.first.replace(item) };
+        if let Some(later) = later {
+            self.rest.push(later);
+        }
     }
 
     #[inline]
     fn pop(&mut self) -> Option<T> {
-        self.items.pop().map(|item| item.value)
+        self.first.take().or_else(|| self.rest.pop()).map(|item| item.value)
     }
 
     fn into_vec(self) -> Vec<T> {
-        let items = self.items.into_sorted_vec().into_iter().rev();
-        items.map(|item| item.value).collect()
+        let rest = self.rest.into_sorted_vec().into_iter().rev();
+        self.first.into_iter().chain(rest).map(|item| item.value).collect()
     }
 }
 
 impl<T: Ranked> Buffer<T> for Heap<T> {
     fn displace(&mut self, number: u64, value: T) -> T {
         self.push(number, value);
-        let mut items = mem::take(&mut self.items).into_vec();
+        let mut rest = mem::take(&mut self.rest).into_vec();
         let least = |(_, a): &(usize, &Numbered<T>), (_, b): &(usize, &Numbered<T>)| {
             a.number.cmp(&b.number).then(b.age.cmp(&a.age))
         };
-        let (place, _) = items.iter().enumerate().max_by(least).expect("one was just put in");
-        let least = items.swap_remove(place).value;
-        self.items = items.into();
-        least
+        let place = rest.iter().enumerate().max_by(least).map(|(place, _)| place);
+        // Of equals the first is the oldest.
+        let first = self.first.take_if(|first| place.is_none_or(|place| rest[place].number == first.number));
+        let least = first.or_else(|| place.map(|place| rest.swap_remove(place)));
+        self.rest = rest.into();
+        least.expect("one was just put in").value
     }
 }
 

@@ -12,7 +12,7 @@
 //!   newcomers join the line in between.
 //! - **S4** The hints say what newcomers would find as of the last time that the lock was left: [`NONE`] only if there is
 //!   nothing for them, [`QUICK`] only if there is and nobody else is concerned, that is, nobody waits in any line, the queue
-//!   is open, and it holds no more than its capacity allows.
+//!   is open, and it holds no more than its capacity allows. [`LOOK`] is never wrong.
 
 mod moves;
 
@@ -118,9 +118,13 @@ impl<T, K: Kind<T>> Place for Room<T, K> {
         match departure {
             Departure::Grant(SENDERS) if !K::Shelf::MEETS => held.state.limit += 1,
             Departure::Grant(RECEIVERS) => held.state.claims -= 1,
-            Departure::Line(SENDERS) if K::Shelf::MEETS => held.state.claims += 1,
+            Departure::Line(line) => {
+                // An offer less gives nobody anything, nor does a place in line; hints may stay as they are (S4).
+                held.state.claims += isize::from(line == SENDERS && K::Shelf::MEETS);
+                return;
+            }
             // A value that was offered and granted was taken. Joiners want nothing that another could have.
-            Departure::Grant(_) | Departure::Line(_) => {}
+            Departure::Grant(_) => return,
         }
         // One grant at the most comes of this; if more are due, then somebody else is about to make them (S3).
         held.settle(batch);

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use wakeful::queue;
+use wakeful::queue::{self, Lane};
 
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(128).unwrap();
 
@@ -80,5 +80,67 @@ pub fn hand_over() {
     });
     while consume.as_mut().poll(&mut cx).is_pending() {
         let _ = produce.as_mut().poll(&mut cx);
+    }
+}
+
+/// An item is sent and received where 64 that are less urgent stay, seven times of eight; else one like them.
+#[inline(never)]
+pub fn priority_pair() {
+    let (tx, rx) = queue::priority(queue::UNBOUNDED);
+    for n in 0..TIMES + 64 {
+        tx.try_send((if n < 64 { 7 } else { n % 8 }, black_box(n))).unwrap();
+        if n >= 64 {
+            black_box(rx.try_recv().unwrap());
+        }
+    }
+}
+
+/// The same, of eight lanes.
+#[inline(never)]
+pub fn lanes_pair() {
+    let (tx, rx) = queue::lanes::<(Lane<8>, usize), 8>(queue::UNBOUNDED);
+    for n in 0..TIMES + 64 {
+        let lane = Lane::new(if n < 64 { 7 } else { n % 8 }).unwrap();
+        tx.try_send((lane, black_box(n))).unwrap();
+        if n >= 64 {
+            black_box(rx.try_recv().unwrap());
+        }
+    }
+}
+
+/// A send waits, a receive takes its value and wakes it.
+#[inline(never)]
+pub fn meet() {
+    let (tx, rx) = queue::rendezvous();
+    let mut cx = Context::from_waker(Waker::noop());
+    for n in 0..TIMES {
+        let mut send = pin!(tx.send(black_box(n)));
+        assert!(send.as_mut().poll(&mut cx).is_pending());
+        black_box(rx.try_recv().unwrap());
+        assert!(matches!(send.poll(&mut cx), Poll::Ready(Ok(()))));
+    }
+}
+
+/// A send waits, and is dropped.
+#[inline(never)]
+pub fn drop_waiting() {
+    let (tx, _rx) = queue::bounded(NonZeroUsize::MIN);
+    tx.try_send(0).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    for n in 0..TIMES {
+        assert!(pin!(tx.send(black_box(n))).poll(&mut cx).is_pending());
+    }
+}
+
+/// A hundred items are sent and received at once.
+#[inline(never)]
+pub fn batch() {
+    const BATCH: usize = 100;
+    let (tx, rx) = queue::bounded(CAPACITY);
+    let (mut sends, mut receives) = ((0..BATCH).collect(), Vec::new());
+    for _ in 0..TIMES {
+        assert_eq!(tx.try_send_many(&mut sends), Ok(BATCH));
+        assert_eq!(rx.try_recv_many(&mut receives, BATCH), Ok(BATCH));
+        sends.extend(receives.drain(..));
     }
 }
