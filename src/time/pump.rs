@@ -109,17 +109,21 @@ where
                 let asked = core::mem::replace(&mut alarm.at, Instant::NEVER);
                 (asked, alarm.waker.replace(waker))
             });
-            drop(old);
-            let mut until = (*this.until).min(asked);
-            let now = this.time.now();
-            if until <= now {
-                // A waker that panics must not take everybody's alarm away: what is still due is fired in the next round.
-                until = thread::catch(|| this.time.turn()).unwrap_or(now);
+            // What was taken is kept before any foreign code runs, which may panic.
+            let earlier = asked < *this.until;
+            *this.until = asked.min(*this.until);
+            if earlier {
+                this.sleeping.set(None);
             }
-            if until != *this.until || this.sleeping.is_none() {
-                *this.until = until;
-                let sleeping = (!until.is_never()).then(|| (this.sleep)(until.since(this.time.now())));
-                this.sleeping.set(sleeping);
+            drop(old);
+            let now = this.time.now();
+            if *this.until <= now {
+                // A waker that panics must not take everybody's alarm away: what is still due is fired in the next round.
+                *this.until = thread::catch(|| this.time.turn()).unwrap_or(now);
+                this.sleeping.set(None);
+            }
+            if this.sleeping.is_none() && !this.until.is_never() {
+                this.sleeping.set(Some((this.sleep)(this.until.since(this.time.now()))));
             }
             match this.sleeping.as_mut().as_pin_mut() {
                 None => return Poll::Pending,
