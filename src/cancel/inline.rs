@@ -4,9 +4,8 @@
 //!
 //! - **I1** Its deadline does not change, and nothing but its deadline cancels it: whoever wants more makes a node of it
 //!   first. Once there is a node, the node alone counts.
-//! - **I2** Whoever makes a node raises `SHARED` before he looks at `CANCELLED`, and whoever notices the deadline raises
-//!   `CANCELLED` before he looks at `SHARED`: so the node is made with the flag, or is given it by who noticed the deadline,
-//!   before that one goes on. What was seen cancelled stays so.
+//! - **I2** Whoever makes a node raises `SHARED` before, and whoever notices the deadline raises `CANCELLED` only while
+//!   `SHARED` is not: so the node is made with the flag, or it alone is given it. What was seen cancelled stays so.
 
 use super::reason::Reason;
 use super::scope::Scope;
@@ -76,7 +75,7 @@ impl Inline {
     #[inline]
     pub(super) fn flags(&self) -> u8 {
         self.resource.touch(Access::Read);
-        // Acquire: partner of the releasing exchange in `expire`.
+        // Acquire: partner of the releasing update in `expire`.
         self.state.load(Ordering::Acquire) & CANCELLED
     }
 
@@ -98,7 +97,8 @@ impl Inline {
     pub(super) fn expire(&self) {
         self.resource.touch(Access::Write);
         // Acquire and release: partner of the exchange in `share`, which comes before or after this one.
-        if self.state.fetch_or(CANCELLED, Ordering::AcqRel) & SHARED != 0 {
+        let unshared = |state| (state & SHARED == 0).then_some(state | CANCELLED);
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, unshared).is_err() {
             tree::cancel(&self.branch(), Reason::deadline(self.deadline), self.deadline);
         }
     }
@@ -135,7 +135,7 @@ impl Inline {
     fn share(&self, up: Up) -> Arc<Branch> {
         self.node.get_or_init(|| {
             self.resource.touch(Access::Write);
-            // Acquire and release: partner of the exchange in `expire`, which comes before or after this one.
+            // Acquire and release: partner of the update in `expire`, which comes before or after this one.
             let cancelled = self.state.fetch_or(SHARED, Ordering::AcqRel) & CANCELLED != 0;
             tree::branch(up, self.deadline, cancelled.then(|| Reason::deadline(self.deadline)), self.mark.copy())
         })

@@ -197,6 +197,25 @@ fn loom_an_inline_scope_that_is_shared_while_its_deadline_is_noticed_stays_cance
 }
 
 #[test]
+fn loom_an_inline_scope_that_is_shared_while_its_deadline_is_noticed_is_not_seen_to_revive() {
+    model(|| {
+        let root = root();
+        let scope = Arc::new(Scope::below(Ok(root.branch()), Instant::EPOCH));
+        let sharer = spawn({
+            let scope = scope.clone();
+            move || Scope::clone(&scope)
+        });
+        let notices = spawn({
+            let scope = scope.clone();
+            move || scope.check().is_err()
+        });
+        let [before, after] = [scope.is_cancelled(), scope.is_cancelled()];
+        assert!(after || !before, "what was cancelled stays so");
+        assert!(notices.join().unwrap() && sharer.join().unwrap().is_cancelled());
+    });
+}
+
+#[test]
 fn loom_h_a_first_wait_behind_a_shield_that_races_with_a_lower_budget_is_ready_or_woken() {
     model(|| {
         let root = root();
