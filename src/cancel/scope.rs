@@ -203,13 +203,27 @@ impl Scope {
     /// });
     /// ```
     pub fn check(&self) -> Result<(), Cancelled> {
-        let now = if self.reach().is_never() { Instant::EPOCH } else { self.now() };
-        self.check_at(now)
+        let end = self.view().plain();
+        if end.is_some_and(Instant::is_never) {
+            return Ok(());
+        }
+        // Where there are flags on the way, but no deadline, the clock has nothing to say.
+        let now = if end.is_none() && self.reach().is_never() { Instant::EPOCH } else { self.now() };
+        if end.is_some_and(|end| end > now) { Ok(()) } else { self.settle(now) }
     }
 
     /// As [`check`](Self::check), with a reading of the clock.
     #[inline]
     pub(super) fn check_at(&self, now: Instant) -> Result<(), Cancelled> {
+        match self.view().plain() {
+            Some(end) if end > now || end.is_never() => Ok(()),
+            _ => self.settle(now),
+        }
+    }
+
+    /// Cancels, of this scope and those around it, all whose end has been reached at `now`, and says whether this one is.
+    #[cold]
+    fn settle(&self, now: Instant) -> Result<(), Cancelled> {
         let mut over = false;
         let mut way = Way::DIRECT;
         for view in self.view().path() {
@@ -243,6 +257,9 @@ impl Scope {
 
     /// When this scope is, or was, cancelled: by itself, or from around it and through shields.
     pub(super) fn reach(&self) -> Instant {
+        if let Some(end) = self.view().plain() {
+            return end;
+        }
         let (mut earliest, mut way) = (Instant::NEVER, Way::DIRECT);
         for view in self.view().path() {
             let flags = view.flags();

@@ -24,7 +24,7 @@ impl Sweep<'_> {
     /// Wakes the waiters of one node and takes the children off its line: as many as are there now. Those in front are
     /// these, and who joins anew while others are woken is not woken again for it.
     fn visit(&mut self, branch: &Branch) {
-        let mut left = branch.with(|held| held.state.lengths);
+        let mut left = [usize::MAX; 2];
         while left != [0; 2] {
             let found = &mut self.found;
             found.reserve(CHILDREN_AT_ONCE);

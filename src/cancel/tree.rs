@@ -221,6 +221,38 @@ pub(super) fn ends(branch: &Branch, flags: u8) -> Instant {
     }
 }
 
+/// Whether the node, or one around it that is not hidden, has one of these flags.
+#[inline]
+pub(super) fn any(mut branch: &Branch, flags: u8) -> bool {
+    loop {
+        let has = branch.look().flags() & (flags | SHIELD);
+        if has != 0 {
+            return has & flags != 0;
+        }
+        match branch.shared.parent() {
+            Some(parent) => branch = parent,
+            None => return false,
+        }
+    }
+}
+
+/// The earliest deadline of the node and those around it; none, if there is more to know.
+#[inline]
+pub(super) fn plain(mut branch: &Branch) -> Option<Instant> {
+    let mut earliest = Instant::NEVER;
+    loop {
+        match branch.look().flags() & (CANCELLED | SHIELD | DRAINING | TIMED) {
+            0 => {}
+            TIMED => earliest = earliest.min(Instant::from_nanos(branch.shared.deadline.get())),
+            _ => return None,
+        }
+        match branch.shared.parent() {
+            Some(parent) => branch = parent,
+            None => return Some(earliest),
+        }
+    }
+}
+
 /// Moves the deadline; wakes those that wait if it comes earlier.
 pub(super) fn set_deadline(branch: &Branch, at: Instant) {
     let before = branch.with(|held| {

@@ -45,13 +45,31 @@ impl<'a> View<'a> {
     pub(super) fn any(self, flags: u8) -> bool {
         let mut view = self;
         loop {
-            let has = view.flags();
-            if has & (flags | SHIELD) != 0 {
-                return has & flags != 0;
+            match view {
+                Self::Shared(branch) => return tree::any(branch, flags),
+                Self::Inline(inline) if inline.flags() & flags != 0 => return true,
+                Self::Inline(_) => match view.parent() {
+                    Some(parent) => view = parent,
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// The earliest deadline of this scope and those around it, where that is all there is to know: none of them is
+    /// cancelled, drains, or hides what is further out.
+    #[inline]
+    pub(super) fn plain(self) -> Option<Instant> {
+        let (mut view, mut earliest) = (self, Instant::NEVER);
+        loop {
+            match view {
+                Self::Shared(branch) => return tree::plain(branch).map(|at| at.min(earliest)),
+                Self::Inline(inline) if inline.flags() != 0 => return None,
+                Self::Inline(inline) => earliest = earliest.min(inline.deadline()),
             }
             match view.parent() {
                 Some(parent) => view = parent,
-                None => return false,
+                None => return Some(earliest),
             }
         }
     }

@@ -24,6 +24,7 @@ pin_project! {
         #[pin]
         sleep: Option<Sleep>,
         seen: Seen,
+        alone: bool,
     }
 }
 
@@ -33,20 +34,25 @@ struct Needs<'a> {
     /// then sees to it.
     branch: Option<&'a Branch>,
     until: Instant,
+    /// Nobody else is relied on.
+    alone: bool,
 }
 
 impl Watch {
     #[inline]
     pub(super) fn new() -> Self {
-        Self { waiter: None, sleep: None, seen: Seen::NONE }
+        Self { waiter: None, sleep: None, seen: Seen::NONE, alone: false }
     }
 
-    /// Watches `scope`, which the waiting future may own, until its flags may have changed. `Ready`: look at the flags. `Pending`: the waker is registered.
-    ///
-    /// What was registered first is registered before the flags are read, so the caller reads them after this.
+    /// Watches `scope`, which the waiting future may own, until its flags may have changed. `Ready`: look at the flags.
+    /// `Pending`: the waker is registered, and the flags have not changed since the caller looked, unless a wake-up follows.
     pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stands(scope, cx.waker()) {
+            return self.poll_sleep(scope, cx);
+        }
         let mut this = self.as_mut().project();
         let needs = needs(scope, owns, cx.waker());
+        *this.alone = needs.alone;
         let mut joined = false;
         match needs.branch {
             None => this.waiter.set(None),
@@ -82,15 +88,39 @@ impl Watch {
                 Some(sleep) if sleep.deadline() != needs.until => sleep.reset(needs.until),
                 Some(_) => {}
             }
-            let mut sleep = this.sleep.as_mut().as_pin_mut().expect("set above");
-            if sleep.as_mut().poll(cx).is_ready() {
-                // Notes what has been reached; the caller looks at the flags.
-                let _ = scope.check_at(scope.now());
-                sleep.reset(Instant::NEVER);
-                return Poll::Ready(());
-            }
         }
-        if joined { Poll::Ready(()) } else { Poll::Pending }
+        // What changed before this joined was told to nobody here.
+        if joined && !(needs.alone && scope.view().plain() == Some(needs.until)) {
+            *this.alone = false;
+            return Poll::Ready(());
+        }
+        self.poll_sleep(scope, cx)
+    }
+
+    /// Whether all is registered as it was left: what has changed since comes with a sweep, which takes the waiter off its
+    /// line, if nobody on the stack was relied on, and the scope has become no node meanwhile.
+    #[inline]
+    fn stands(&self, scope: &Scope, waker: &Waker) -> bool {
+        self.alone
+            && match (&self.waiter, scope.view()) {
+                (Some(waiter), View::Shared(node)) if !core::ptr::eq(&**waiter.home(), node) => false,
+                (Some(waiter), _) => waiter.is_waiting() && self.seen.is(waker),
+                (None, View::Shared(_)) => false,
+                (None, View::Inline(_)) => true,
+            }
+    }
+
+    fn poll_sleep(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        // Notes what has been reached; the caller looks at the flags.
+        let _ = scope.check_at(scope.now());
+        sleep.reset(Instant::NEVER);
+        *this.alone = false;
+        Poll::Ready(())
     }
 
     /// Forgets what was registered.
@@ -110,7 +140,7 @@ impl Watch {
 /// out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting future has the scope inside it, for its
 /// body alone.
 fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
-    let mut needs = Needs { branch: None, until: Instant::NEVER };
+    let mut needs = Needs { branch: None, until: Instant::NEVER, alone: false };
     // Whether the waiting future can't be moved out of the bodies on its way, having a reference into each.
     let mut fixed = scope.inline().is_some_and(|inline| !inline.is_loose());
     let mut at = scope;
@@ -143,7 +173,10 @@ fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
         match (parent, view.parent()) {
             (Some(parent), _) => (at, view) = (parent, parent.view()),
             (None, Some(parent)) => view = parent,
-            (None, None) => return needs,
+            (None, None) => {
+                needs.alone = true;
+                return needs;
+            }
         }
     }
 }

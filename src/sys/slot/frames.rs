@@ -3,6 +3,7 @@
 
 use super::{Act, Host, Relied};
 use core::cell::Cell;
+use core::mem::needs_drop;
 use core::pin::Pin;
 use core::ptr;
 use core::task::{Context, Poll, Waker};
@@ -144,6 +145,10 @@ pub(crate) fn poll_in<T: Host, F: Future>(
 /// that.
 #[inline]
 pub(crate) fn clear_in<T: Host, F>(frame: &mut Frame<T>, value: &T, mut place: Pin<&mut Option<F>>) {
+    if !needs_drop::<F>() {
+        place.set(None);
+        return tell_left(frame, value);
+    }
     let _leaving = Leaving(Inside::of(frame, value, Act::Drop));
     place.set(None);
 }
@@ -151,27 +156,30 @@ pub(crate) fn clear_in<T: Host, F>(frame: &mut Frame<T>, value: &T, mut place: P
 /// The same for a run that is being dropped.
 #[inline(always)]
 pub(crate) fn end_in<T: Host, F>(frame: &mut Frame<T>, value: &T, mut place: Pin<&mut Option<F>>) {
-    let _leaving = Leaving::of(frame, value);
+    if place.is_none() || !needs_drop::<F>() {
+        place.set(None);
+        return tell_left(frame, value);
+    }
+    let _leaving = Leaving(Inside::of(frame, value, Act::End));
     place.set(None);
+}
+
+/// Tells the value of a run whose body is gone, if it was relied on.
+#[inline]
+fn tell_left<T: Host>(frame: &Frame<T>, value: &T) {
+    if frame.relied.replace(false) {
+        value.left();
+    }
 }
 
 /// A call that drops a body. Its end, unwinding too, says so to those who relied on it.
 struct Leaving<'f, T: Host>(Inside<'f, T>);
 
-impl<'f, T: Host> Leaving<'f, T> {
-    #[inline]
-    fn of(frame: &'f mut Frame<T>, value: &'f T) -> Self {
-        Self(Inside::of(frame, value, Act::End))
-    }
-}
-
 impl<T: Host> Drop for Leaving<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let frame = self.0.0;
-        if frame.relied.replace(false) {
-            value(frame).left();
-        }
+        tell_left(frame, value(frame));
     }
 }
 

@@ -8,10 +8,12 @@
 //! queue, is shared among them. To add one, write the function in the file of its room, name it in [`ROWS`], and add its line to
 //! `counts.txt`: the row's name, the count, and the most that it may be, or `-`.
 
+mod cancel;
 mod counts;
 mod profile;
 mod queue;
 mod sync;
+mod time;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,17 @@ const TIMES: usize = 2_000;
 type Row = (&'static str, fn());
 
 const ROWS: &[Row] = &[
+    ("time.sleep_pending", time::sleep_pending),
+    ("time.reset_later", time::reset_later),
+    ("time.reset_random", time::reset_random),
+    ("cancel.is_cancelled", cancel::is_cancelled),
+    ("cancel.child", cancel::child),
+    ("cancel.run_ready", cancel::run_ready),
+    ("cancel.run_pending", cancel::run_pending),
+    ("cancel.run_again", cancel::run_again),
+    ("cancel.timeout_ready", cancel::timeout_ready),
+    ("cancel.timeout_pending", cancel::timeout_pending),
+    ("cancel.told", cancel::told),
     ("queue.try_pair", queue::try_pair),
     ("queue.try_send_full", queue::try_send_full),
     ("queue.try_recv_empty", queue::try_recv_empty),
