@@ -5,6 +5,7 @@ mod capacity;
 mod channels;
 mod conditions;
 mod events;
+mod meanwhile;
 mod notifies;
 mod semaphores;
 
@@ -41,6 +42,17 @@ impl<F: Future> Task<F> {
 
     fn poll(&mut self) -> Poll<F::Output> {
         self.future.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+
+    /// Polls with another waker, and calls `f` between the look without the lock and the one with it.
+    fn poll_meanwhile(&mut self, f: impl Fn() + Send + Sync + 'static) -> Poll<F::Output> {
+        let called = AtomicUsize::new(0);
+        let waker = hooked(move |act| {
+            if act == Act::Clone && called.fetch_add(1, Ordering::Relaxed) == 0 {
+                f();
+            }
+        });
+        self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     /// What it comes to, having been woken for that.

@@ -72,21 +72,26 @@ fn who_comes_while_a_long_round_is_let_go_belongs_to_the_next() {
 
 #[test]
 fn one_of_a_long_round_that_is_dropped_while_it_is_let_go_is_not_missed_in_the_next() {
-    let barrier = barrier(100);
-    let mut first = Box::pin(barrier.wait());
-    let last = Arc::new(crate::sys::Lock::new(None::<Task<BarrierWait<'static>>>));
-    let drops = {
-        let last = last.clone();
-        move || drop(last.with(Option::take))
+    type Kept = crate::sys::Lock<Option<Task<BarrierWait<'static>>>>;
+    let barrier: &'static Barrier = Box::leak(Box::new(barrier(100)));
+    let (last, late) = (Arc::new(Kept::new(None)), Arc::new(Kept::new(None)));
+    let (leaves, comes) = (last.clone(), late.clone());
+    // What panics in here ends there, so it is looked at below.
+    let turn = move || {
+        let next = Task::waiting(barrier.wait());
+        comes.with(|late| *late = Some(next));
+        drop(leaves.with(Option::take));
     };
-    assert!(poll_with(first.as_mut(), drops).is_pending());
+    let mut first = Box::pin(barrier.wait());
+    assert!(poll_with(first.as_mut(), turn).is_pending());
     let rest: Vec<_> = (0..97).map(|_| Task::waiting(barrier.wait())).collect();
-    let leaked: &'static Barrier = Box::leak(Box::new(barrier.clone()));
-    let task = Task::waiting(leaked.wait());
+    let task = Task::waiting(barrier.wait());
     last.with(|last| *last = Some(task));
     now(barrier.wait());
-    assert_eq!(barrier.arrived(), 0);
     assert!(last.with(Option::take).is_none(), "it was dropped before its turn to be woken");
+    assert_eq!(barrier.arrived(), 1, "the one who came meanwhile");
+    drop(late.with(Option::take));
+    assert_eq!(barrier.arrived(), 0);
     rest.into_iter().for_each(|task| assert!(!leads(task.woken())));
 }
 

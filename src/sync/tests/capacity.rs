@@ -93,6 +93,19 @@ fn newcomers_do_not_overtake() {
     assert!(poll_with(first.as_mut(), || {}).is_ready());
 }
 
+#[test]
+fn newcomers_do_not_overtake_those_who_are_about_to_be_let_in() {
+    let (limiter, refused) = (CapacityLimiter::new(0), Arc::new(AtomicUsize::new(0)));
+    let (thief, seen) = (limiter.clone(), refused.clone());
+    // What panics in here would leave the rest to be let in all the same, so it is looked at below.
+    let tries = move || drop(thief.try_acquire(9).map_err(|_| seen.fetch_add(1, Ordering::Relaxed)));
+    let mut first = Box::pin(limiter.acquire(0));
+    assert!(poll_with(first.as_mut(), tries).is_pending());
+    let rest: Vec<_> = (1..4).map(|n| Task::waiting(limiter.acquire(n))).collect();
+    limiter.set_total(4);
+    assert_eq!((refused.load(Ordering::Relaxed), wakes(&rest)), (1, [1, 1, 1].into()));
+}
+
 /// A key that enters the limiter whenever it is hashed, compared or dropped, and whose hash is that of all others.
 #[derive(Clone)]
 struct Nosy(u8, Option<CapacityLimiter<Nosy>>);
@@ -137,6 +150,35 @@ fn keys_are_hashed_compared_and_dropped_outside_the_lock() {
     drop(tokens);
     drop(waiting);
     assert_eq!(limiter.holders().len(), 0);
+}
+
+/// A key with which, whenever it is compared, somebody else borrows meanwhile.
+struct Slow(u8, Option<CapacityLimiter<Slow>>);
+
+impl Hash for Slow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(0);
+    }
+}
+
+impl PartialEq for Slow {
+    fn eq(&self, other: &Self) -> bool {
+        if let Some(limiter) = self.1.as_ref().or(other.1.as_ref()) {
+            core::mem::forget(limiter.try_acquire(Self(5, None)));
+        }
+        self.0 == other.0
+    }
+}
+
+impl Eq for Slow {}
+
+#[test]
+fn one_who_borrows_while_keys_are_compared_is_found() {
+    let limiter = CapacityLimiter::new(3);
+    let _token = limiter.try_acquire(Slow(0, None)).unwrap_or_else(|_| panic!("there is a token"));
+    let late = limiter.try_acquire(Slow(5, Some(limiter.clone())));
+    assert!(matches!(late, Err(TryAcquireTokenError::DoubleBorrow(_))));
+    assert_eq!(limiter.borrowed(), 2);
 }
 
 #[test]

@@ -153,6 +153,26 @@ fn the_last_receiver_gone_wakes_the_sender_which_may_have_others() {
 }
 
 #[test]
+fn all_who_waited_when_the_last_receiver_was_gone_go_on_though_another_comes_meanwhile() {
+    let (tx, rx) = watch::channel(0);
+    let (subscribes, back) = (tx.clone(), Arc::new(crate::sys::Lock::new(None)));
+    let comes = {
+        let back = back.clone();
+        move || {
+            let rx = subscribes.subscribe();
+            back.with(|back| *back = Some(rx));
+        }
+    };
+    let mut first = Box::pin(tx.closed());
+    assert!(poll_with(first.as_mut(), comes).is_pending());
+    let rest: Vec<_> = (0..100).map(|_| Task::waiting(tx.closed())).collect();
+    drop(rx);
+    assert!(!tx.is_closed() && back.with(|back| back.is_some()));
+    rest.into_iter().for_each(Task::woken);
+    assert!(waits(tx.closed()), "there is a receiver");
+}
+
+#[test]
 fn a_change_of_the_latest_value_loses_no_other() {
     let (tx, rx) = watch::channel(1);
     let (other, calls) = (tx.clone(), Cell::new(0));

@@ -72,6 +72,18 @@ fn dropped_while_it_locks_again_it_passes_the_notification_on_and_leaves_the_mut
 }
 
 #[test]
+fn notified_while_it_is_polled_it_passes_the_notification_on_until_it_has_locked() {
+    let (mutex, condition) = (Mutex::new(()), Condition::new());
+    let mut first = Task::waiting(condition.wait(now(mutex.lock()), || mutex.lock()));
+    let second = Task::waiting(condition.wait(now(mutex.lock()), || mutex.lock()));
+    let (guard, notifies) = (now(mutex.lock()), condition.clone());
+    assert!(first.poll_meanwhile(move || notifies.notify_one()).is_pending(), "the mutex is locked");
+    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    drop((first, guard));
+    second.woken();
+}
+
+#[test]
 fn one_that_has_returned_passes_nothing_on() {
     let (mutex, condition) = (Mutex::new(()), Condition::new());
     let mut first = Task::waiting(condition.wait(now(mutex.lock()), || mutex.lock()));

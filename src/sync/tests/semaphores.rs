@@ -239,6 +239,18 @@ fn a_waker_may_enter_the_semaphore_that_fires_it() {
 }
 
 #[test]
+fn newcomers_do_not_overtake_those_who_are_about_to_be_let_in() {
+    let (semaphore, refused) = (Semaphore::new(0), Arc::new(AtomicUsize::new(0)));
+    let (thief, seen) = (semaphore.clone(), refused.clone());
+    let tries = move || drop(thief.try_acquire().map_err(|_| seen.fetch_add(1, Ordering::Relaxed)));
+    let mut first = Box::pin(semaphore.acquire());
+    assert!(poll_with(first.as_mut(), tries).is_pending());
+    let rest: Vec<_> = (1..4).map(|_| Task::waiting(semaphore.acquire())).collect();
+    semaphore.add_permits(4);
+    assert_eq!((refused.load(Ordering::Relaxed), wakes(&rest)), (1, [1, 1, 1].into()));
+}
+
+#[test]
 fn a_waker_that_panics_keeps_nobody_from_a_permit() {
     let semaphore = Semaphore::new(0);
     assert!(a_waker_that_panics_leaves_nobody_asleep(|| semaphore.acquire(), || semaphore.add_permits(101)));

@@ -181,7 +181,8 @@ impl<T> Future for Closed<'_, T> {
         let this = self.project();
         let waiter = this.waiter.as_ref();
         let watched = *waiter.home();
-        let closed = line::look_or_join(waiter, this.seen, cx, CLOSED, |_, granted| {
+        let closed = line::look_or_join(waiter, this.seen, cx, CLOSED, |seat, granted| {
+            *seat.slot() = seat.held.state.desertions;
             (granted || watched.is_deserted()).then_some(())
         });
         match closed {

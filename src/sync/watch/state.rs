@@ -6,7 +6,8 @@
 //!   line with the present one.
 //! - **V2** A value enters as an `Arc` that was made before, and leaves as one that is dropped after the lock was held.
 //! - **V3** Receivers and senders are counted by atomics; the last sender, and the last receiver, to go takes the lock to say
-//!   so. Receivers may come again, senders not.
+//!   so. Receivers may come again, senders not: `desertions` counts how often there was none under the lock, and a sender
+//!   waits for a later number than the one with which it joined.
 
 use super::super::line;
 use super::Snapshot;
@@ -37,12 +38,13 @@ pub(super) struct State<T> {
     version: u64,
     /// No sender is left.
     ended: bool,
+    pub(super) desertions: u64,
 }
 
 impl<T> Place for Latest<T> {
     type State = State<T>;
     type Shared = Shared;
-    /// The version at which this one joined.
+    /// The version, or the number of desertions, at which this one joined.
     type Slot = u64;
     type Lines = [Line<u64>; 2];
     const PASSES_ON: bool = false;
@@ -52,7 +54,7 @@ impl<T> Place for Latest<T> {
 
 #[track_caller]
 pub(super) fn watched<T>(value: T) -> Arc<Watched<T>> {
-    let state = State { value: Arc::new(value), version: 0, ended: false };
+    let state = State { value: Arc::new(value), version: 0, ended: false, desertions: 0 };
     let shared = Shared { senders: AtomicUsize::new(1), receivers: AtomicUsize::new(1), id: probe::Id::new() };
     Arc::new(Hall::new(shared, state, [Line::new(), Line::new()]))
 }
@@ -119,15 +121,14 @@ impl<T> Hall<Latest<T>> {
 
     /// Tells senders that no receiver is left, unless one has come since (V3). Lets no waker's panic out.
     pub(super) fn desert(&self) {
+        let mut until = None;
         let desert = || {
             self.wake_to_end(|held, batch| {
-                while self.is_deserted() && !held.is_empty(CLOSED) {
-                    if batch.is_full() {
-                        return true;
-                    }
-                    held.grant(CLOSED, batch);
-                }
-                false
+                let until = *until.get_or_insert_with(|| {
+                    held.state.desertions += u64::from(self.is_deserted());
+                    held.state.desertions
+                });
+                line::let_go(held, CLOSED, until, batch)
             });
         };
         contain(desert);
