@@ -275,12 +275,8 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for ReportGroup<F, R, E> {
                 }
                 Stage::Children { output, cut } => {
                     ready!(this.quiesced.as_mut().poll(cx));
-                    let (failures, count, cut, won) = core.with(|held| {
-                        let tally = &mut held.state.tally;
-                        (core::mem::take(&mut tally.failures), tally.count, *cut || tally.cut, tally.won())
-                    });
-                    let cancelled = if cut { scope.cause() } else { None };
-                    let report = GroupReport { output: output.take(), failures, cancelled, count, won };
+                    let sums = core.with(|held| held.state.tally.close());
+                    let report = GroupReport::new(output.take(), sums, *cut, scope);
                     *this.stage = Stage::Leaving { report, stay: Stay::new() };
                 }
                 Stage::Leaving { report, stay } => {

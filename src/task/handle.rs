@@ -1,6 +1,6 @@
 //! The handle to one child.
 
-use super::child::{End, Ended, Record};
+use super::child::Record;
 use super::outcome::{ChildError, Status};
 use crate::cancel::Reason;
 use crate::sys::joint::Shared;
@@ -72,7 +72,7 @@ impl<T, E> Handle<T, E> {
 
     /// How far the child has come.
     pub fn status(&self) -> Status {
-        self.record.status()
+        self.record.outlet.status()
     }
 
     /// Whether the child has ended.
@@ -94,19 +94,7 @@ impl<T, E> Handle<T, E> {
 
     /// The child's result, or why there is none, if it has ended. A result is given once.
     pub fn try_take(&mut self) -> Option<Result<T, ChildError>> {
-        result(self.record.take()?)
-    }
-}
-
-/// None: the result was given before.
-fn result<T>(end: End<T>) -> Option<Result<T, ChildError>> {
-    match end {
-        End::Done(value) => Some(Ok(value)),
-        End::Ended(Ended::Failed) => Some(Err(ChildError::Failed)),
-        End::Ended(Ended::Panicked) => Some(Err(ChildError::Panicked)),
-        End::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(*cancelled))),
-        End::Ended(Ended::Lost) => Some(Err(ChildError::Lost)),
-        End::Running | End::Ended(Ended::Done) => None,
+        self.record.outlet.take()?.into_result()
     }
 }
 
@@ -114,8 +102,10 @@ impl<T, E> Future for Handle<T, E> {
     type Output = Result<T, ChildError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.record.poll_end(cx) {
-            Poll::Ready(end) => Poll::Ready(result(end).expect("a handle was polled after it had given the result")),
+        match self.record.outlet.poll_end(cx) {
+            Poll::Ready(end) => {
+                Poll::Ready(end.into_result().expect("a handle was polled after it had given the result"))
+            }
             Poll::Pending => {
                 probe::waiting("the end of a child", Some(self.id), u64::MAX);
                 Poll::Pending

@@ -42,7 +42,8 @@
 //! | end in time, with what is done by then | [`GroupBuilder::deadline_after`], and handles that are kept outside |
 //! | have all errors and panics as values, and the numbers | [`GroupBuilder::report`] |
 //! | see the end of a group whose future was dropped | [`TaskGroup::quiesced`], [`TaskGroup::live`] |
-//! | run many futures of one type inside this task, without a spawner; they may borrow | [`FutureSet`] |
+//! | have children that borrow, without a spawner, in this very task | [`local_group`], [`LocalGroup::spawn`] |
+//! | run many futures of one type inside this task, without an allocation each; they may borrow | [`FutureSet`] |
 //! | wait for all of several futures or handles | [`join_all`], [`try_join_all`], [`try_join_handles`] |
 //! | wait for the first one, and drop or keep the others | [`race`], [`first_completed`] |
 //! | wait for as many as are done in time | [`join_until`] |
@@ -86,8 +87,11 @@ mod crew;
 mod group;
 mod guarded;
 mod handle;
+mod life;
+mod local;
 mod names;
 mod outcome;
+mod outlet;
 mod quiesced;
 mod seats;
 mod set;
@@ -100,6 +104,7 @@ mod watch;
 
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
 pub use handle::Handle;
+pub use local::{LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, MaySend, StaysHere, local_group};
 pub use outcome::{
     Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, Refusal, SpawnError, StartError, Status,
 };

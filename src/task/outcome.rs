@@ -1,6 +1,7 @@
 //! What becomes of a child, and of a group.
 
-use crate::cancel::Cancelled;
+use super::tally::Sums;
+use crate::cancel::{Cancelled, Scope};
 use crate::spawn::Panic;
 use crate::sys::joint::Label;
 use alloc::boxed::Box;
@@ -117,6 +118,10 @@ impl<E> Failure<E> {
             Cause::Error(error) => Some(error),
             _ => None,
         }
+    }
+
+    pub(super) fn is_panic(&self) -> bool {
+        matches!(self.cause, Cause::Panic(_))
     }
 
     /// Panic outranks error outranks lost.
@@ -283,6 +288,13 @@ pub struct GroupReport<R, E> {
 }
 
 impl<R, E> GroupReport<R, E> {
+    /// `cut`: the body was cut short, by `scope`.
+    pub(super) fn new(output: Option<R>, sums: Sums<E>, cut: bool, scope: &Scope) -> Self {
+        let Sums { failures, count, cut: children, won } = sums;
+        let cancelled = if cut || children { scope.cause() } else { None };
+        Self { output, failures, cancelled, count, won }
+    }
+
     /// The body's result, or why there is none. Panics are failures like others here.
     ///
     /// Where the policy was to end with a first child, and that one returned `Ok`, what became of the others does not count.
@@ -315,7 +327,7 @@ impl<R, E> GroupReport<R, E> {
     /// # Panics
     /// With the first panic of the body or a child.
     pub(super) fn raise(mut self) -> Result<R, GroupError<E>> {
-        if let Some(at) = self.failures.iter().position(|failure| matches!(failure.cause, Cause::Panic(_))) {
+        if let Some(at) = self.failures.iter().position(Failure::is_panic) {
             if let Cause::Panic(panic) = self.failures.swap_remove(at).cause {
                 panic.resume();
             }

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 ///
 /// They may borrow, need no spawner, and take no allocation each: they lie in few rows of places that are used again. A
 /// wake-up of one polls that one alone. They run while the set is awaited: by [`join_next`](Self::join_next), or as a stream. For
-/// children of several types, that go on while the body awaits something else, there is a local group.
+/// children of several types, that go on while the body awaits something else, there is a [`LocalGroup`](super::LocalGroup).
 ///
 /// # Fairness
 /// Who was woken is polled in turn, whoever wakes itself again after the others; and after two rounds, or 128 polls, without

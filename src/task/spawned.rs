@@ -1,7 +1,8 @@
 //! The group itself, as its body and its children see it.
 
-use super::child::{Child, Record, Returned};
+use super::child::{Child, Record};
 use super::handle::Handle;
+use super::life::Returned;
 use super::outcome::{GroupCount, SpawnError};
 use super::quiesced::Quiesced;
 use super::start::{Start, Starting, handshake};

@@ -5,9 +5,10 @@
 //! Child and waiter share a handshake. The child's body says `Started`, or fails before, or its [`Starting`] is dropped. While
 //! the body is being polled such a drop may be part of a failure, so what it means is decided when the poll is over.
 
-use super::child::{Ended, Returned};
 use super::handle::Handle;
+use super::life::Returned;
 use super::outcome::StartError;
+use super::outlet::Ended;
 use crate::cancel::Reason;
 use crate::sys::probe::{self, Id};
 use crate::sys::{Arc, Told};
@@ -192,7 +193,7 @@ impl<V, T, E> Start<V, T, E> {
 
     fn over(&mut self) -> Option<Handle<T, E>> {
         let handle = self.handle.take()?;
-        handle.record().forget_joiner();
+        handle.record().outlet.forget_joiner();
         handle.record().core.started();
         Some(handle)
     }
@@ -212,7 +213,7 @@ impl<V, T, E> Future for Start<V, T, E> {
         }
         let mut ended = None;
         if !matches!(said, State::Started(_) | State::Failed(_)) {
-            let Poll::Ready(end) = handle.record().poll_ended(cx) else {
+            let Poll::Ready(end) = handle.record().outlet.poll_ended(cx) else {
                 probe::waiting("the start of a child", Some(this.id), u64::MAX);
                 return Poll::Pending;
             };

@@ -90,9 +90,9 @@ pub(super) enum Verdict {
 pub(super) struct Tally<E> {
     policy: Policy,
     pub(super) count: GroupCount,
-    pub(super) failures: Vec<Failure<E>>,
+    failures: Vec<Failure<E>>,
     /// A child was cut short by a scope around its own.
-    pub(super) cut: bool,
+    cut: bool,
     /// The child that the policy waits for has ended, and whether it returned `Ok`.
     first: Option<bool>,
 }
@@ -153,10 +153,29 @@ impl<E> Tally<E> {
         Verdict::CancelAll(sibling_failed(Cow::Borrowed("the body")))
     }
 
-    /// Whether the first child, which the policy waited for, returned `Ok`.
-    pub(super) fn won(&self) -> bool {
-        self.first == Some(true)
+    /// What there is to report when all are gone.
+    pub(super) fn close(&mut self) -> Sums<E> {
+        // The first child, which the policy waited for, returned `Ok`.
+        let won = self.first == Some(true);
+        Sums { failures: core::mem::take(&mut self.failures), count: self.count, cut: self.cut, won }
     }
+
+    /// Takes the first panic out of the failures.
+    pub(super) fn take_panic(&mut self) -> Option<Panic> {
+        let at = self.failures.iter().position(Failure::is_panic)?;
+        match self.failures.remove(at).into_cause() {
+            Cause::Panic(panic) => Some(panic),
+            _ => unreachable!("looked at above"),
+        }
+    }
+}
+
+/// How the members of a group ended, all together.
+pub(super) struct Sums<E> {
+    pub(super) failures: Vec<Failure<E>>,
+    pub(super) count: GroupCount,
+    pub(super) cut: bool,
+    pub(super) won: bool,
 }
 
 fn sibling_failed(name: Cow<'static, str>) -> Reason {

@@ -17,7 +17,7 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
-use task::{background, failing, groups, leaving, starting, waiting};
+use task::{background, failing, groups, leaving, local, starting, waiting};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -232,6 +232,25 @@ on_every_runtime! {
         a_dropped_start_cancels_its_child
         an_error_that_a_dropped_start_had_goes_to_the_group
         a_group_waits_for_who_waits_for_a_start
+    }
+    local {
+        children_borrow_and_run_while_the_body_awaits
+        a_local_group_ends_when_all_are_gone
+        local_children_spawn_siblings
+        the_first_local_failure_cancels_the_others
+        local_policies_are_those_of_groups
+        a_local_panic_is_raised_when_all_are_gone
+        dropping_a_local_group_drops_every_child_whoever_panics
+        a_local_child_is_cancelled_by_its_handle
+        a_deadline_cuts_a_local_group_short
+        e_a_local_group_in_a_cancelled_body_is_cut_with_it
+        h_a_shield_in_a_local_child_holds_the_group
+        j_a_local_group_that_winds_down_takes_no_more_children
+        b_a_local_child_of_a_cancelled_group_is_not_begun
+        local_groups_are_spawned_from_elsewhere_and_waited_for_elsewhere
+        children_that_are_not_send_share_a_cell
+        a_wake_up_polls_that_child_alone
+        local_groups_nest_in_tasks_of_groups
     }
     waiting {
         outputs_of_all_are_in_the_order_of_their_futures

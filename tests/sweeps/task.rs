@@ -8,7 +8,7 @@ use wakeful::cancel::Scope;
 use wakeful::sim::Sim;
 use wakeful::task::{
     FutureSet, GroupError, Policy, StartError, Starting, TaskGroup, first_completed, group, join_all, join_until,
-    map_bounded, race, try_join_all, try_join_handles,
+    local_group, map_bounded, race, try_join_all, try_join_handles,
 };
 
 crate::sweeps! {
@@ -17,6 +17,9 @@ crate::sweeps! {
     "task::Quiesced" => quiesced,
     "task::Handle" => handle,
     "task::Start" => start,
+    "task::LocalRun" => local_run,
+    "task::LocalReport" => local_report,
+    "task::LocalHandle" => local_handle,
     "task::JoinNext" => join_next,
     "task::JoinAll" => all,
     "task::TryJoinAll" => try_all,
@@ -268,4 +271,52 @@ async fn handles(sim: Sim) {
     let cancelled = report.count.cancelled;
     assert!(cancelled == 2 || cancelled == 0 && report.output == Some(false));
     family.check(kept, 3).await;
+}
+
+/// Dropped, it has dropped its children, who borrow.
+async fn local_run(sim: Sim) {
+    let family = Family::new(&sim);
+    let run = local_group().run(&family.scope, async |g| {
+        for millis in [2, 4, 5, 8] {
+            let family = &family;
+            drop(g.spawn("child", async move { family.future(millis).await }).unwrap());
+        }
+        sim.time().sleep(ms(3)).await;
+        Ok(())
+    });
+    let run = sim.cancel_at_each(run).await;
+    assert!(run.is_none_or(|run| matches!(run, Err(GroupError::Failed(all)) if all.first.error() == Some(&5))));
+    family.check(None, 0).await;
+}
+
+async fn local_report(sim: Sim) {
+    let (family, mut kept) = (Family::new(&sim), None);
+    let run = local_group().deadline_after(ms(5)).report(&family.scope, async |g| {
+        kept = Some(g.clone());
+        [2, 4, 8].into_iter().for_each(|millis| drop(g.spawn("child", family.future(millis)).unwrap()));
+        Ok(())
+    });
+    if let Some(report) = sim.cancel_at_each(run).await {
+        assert_eq!((report.count.done, report.count.cancelled), (2, 1));
+        assert!(report.cancelled.is_some_and(|cancelled| cancelled.is_timeout()));
+    }
+    if let Some(kept) = kept {
+        assert_eq!((kept.count().total(), kept.len(), kept.is_over()), (3, 0, true));
+    }
+    family.check(None, 0).await;
+}
+
+async fn local_handle(sim: Sim) {
+    let family = Family::new(&sim);
+    let run = local_group().run(&family.scope, async |g| {
+        let mut handle = g.spawn("child", family.future(2)).unwrap();
+        if let Some(result) = sim.cancel_at_each(&mut handle).await {
+            assert_eq!((result, handle.try_take()), (Ok(2), None), "it is given once");
+        }
+        Ok(handle)
+    });
+    let mut handle = run.await.unwrap();
+    assert!(handle.is_finished());
+    drop(handle.try_take());
+    family.check(None, 0).await;
 }

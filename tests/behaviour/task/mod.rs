@@ -4,5 +4,6 @@ pub(crate) mod background;
 pub(crate) mod failing;
 pub(crate) mod groups;
 pub(crate) mod leaving;
+pub(crate) mod local;
 pub(crate) mod starting;
 pub(crate) mod waiting;

@@ -1,0 +1,130 @@
+//! A child in the group's own task.
+
+use crate::cancel::Scope;
+use crate::sys::joint::Label;
+use crate::sys::{Arc, Told};
+use crate::task::life::{Life, Returned};
+use crate::task::outlet::{End, Ended, Outlet, Tell};
+use crate::task::tally::How;
+use alloc::boxed::Box;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use pin_project_lite::pin_project;
+
+/// What a child shares with its handle.
+pub(super) struct Record<T> {
+    /// The child's own.
+    pub(super) scope: Scope,
+    pub(super) outlet: Outlet<T>,
+    /// By which the child is polled, as soon as it has one and there is a handle.
+    waker: Told<Option<Waker>>,
+    pub(super) label: Label,
+}
+
+impl<T> Record<T> {
+    pub(super) fn new(scope: Scope, label: Label) -> Self {
+        Self { scope, outlet: Outlet::new(), waker: Told::new(None), label }
+    }
+
+    /// Lets the group poll the child.
+    pub(super) fn wake(&self) {
+        let waker = self.waker.with(Option::take);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// How a child ended, for its group.
+pub struct Gone<E> {
+    pub(super) label: Label,
+    pub(super) how: How<E>,
+    /// An error that is kept beside a panic.
+    pub(super) late: Option<E>,
+    /// Who waits for the end of the child is told when this is dropped.
+    pub(super) tell: Tell,
+}
+
+impl<E> fmt::Debug for Gone<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gone").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// A child, whatever its type.
+pub trait Kid<E> {
+    /// Polls it. `Ready(None)`: it was over before.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
+
+    /// The group is dropped.
+    fn leave(self: Pin<&mut Self>) -> Option<Gone<E>>;
+}
+
+pin_project! {
+    pub(super) struct Child<F, T, E> {
+        #[pin]
+        life: Life<Plain<F>, T, E>,
+        record: Arc<Record<T>>,
+        noted: bool,
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Child<F, T, E> {
+    pub(super) fn new(body: F, record: Arc<Record<T>>) -> Self {
+        Self { life: Life::new(Plain { body }), record, noted: false }
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
+        let this = self.project();
+        let (record, noted) = (&**this.record, this.noted);
+        // Handles are not cloned: once there is none, there will be none.
+        let alone = Arc::strong_count(this.record) == 1;
+        let rest = |cx: &mut Context<'_>| {
+            if !(alone || *noted) {
+                *noted = true;
+                let waker = cx.waker().clone();
+                record.waker.with(|place| *place = Some(waker));
+            }
+            // After the waker is there: who cancels the scope before that has not woken it.
+            if record.scope.is_cancelled() { record.scope.cause() } else { None }
+        };
+        let mut late = None;
+        let polled = this.life.poll(&record.scope, alone, cx, rest, |error| late = Some(error));
+        polled.map(|ending| {
+            let (end, how) = ending?;
+            Some(Gone { label: record.label.clone(), how, late, tell: record.outlet.end(end) })
+        })
+    }
+
+    fn leave(self: Pin<&mut Self>) -> Option<Gone<E>> {
+        let this = self.project();
+        let record = &**this.record;
+        let dropped = || {
+            let ended = record.scope.cause().map_or(Ended::Lost, |cause| Ended::Cancelled(Box::new(cause)));
+            (End::Ended(ended), How::Cancelled { from_above: true })
+        };
+        let (end, how) = this.life.leave(&record.scope, dropped)?;
+        Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end) })
+    }
+}
+
+pin_project! {
+    /// A body whose errors go to the group.
+    struct Plain<F> {
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Future for Plain<F> {
+    type Output = Returned<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().body.poll(cx).map(|returned| returned.map_err(Some))
+    }
+}

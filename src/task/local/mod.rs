@@ -1,0 +1,39 @@
+//! Groups whose children are polled in the task that runs the group.
+
+mod child;
+mod group;
+mod handle;
+mod run;
+
+pub use group::{LocalGroup, LocalGroupBuilder, local_group};
+pub use handle::LocalHandle;
+pub use kinds::{MaySend, StaysHere};
+pub use run::{LocalReport, LocalRun};
+
+/// Whether children may go to other threads.
+mod kinds {
+    use super::child::Kid;
+
+    /// Marks groups whose children are `Send`, so that the group may be run in a task that goes from thread to thread.
+    #[derive(Clone, Copy, Debug)]
+    pub struct MaySend;
+
+    /// Marks groups whose children need not be `Send`, and that stay on the thread where they are.
+    #[derive(Clone, Copy, Debug)]
+    pub struct StaysHere;
+
+    /// Whether the children of a local group are `Send`: [`MaySend`] or [`StaysHere`].
+    pub trait Kind: 'static {
+        /// A child.
+        #[doc(hidden)]
+        type Kid<'env, E>: ?Sized + Kid<E>;
+    }
+
+    impl Kind for MaySend {
+        type Kid<'env, E> = dyn Kid<E> + Send + 'env;
+    }
+
+    impl Kind for StaysHere {
+        type Kid<'env, E> = dyn Kid<E> + 'env;
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a child leaves its result, and a handle takes it.
+
+use super::outcome::{ChildError, Status};
+use crate::cancel::Cancelled;
+use crate::sys::{Told, probe};
+use alloc::boxed::Box;
+use core::task::{Context, Poll, Waker};
+
+/// How far the child has come.
+pub(super) enum End<T> {
+    Running,
+    Done(T),
+    /// It has ended, and there is no result, or none any more.
+    Ended(Ended),
+}
+
+/// How a child has ended.
+#[derive(Clone)]
+pub(super) enum Ended {
+    Done,
+    Failed,
+    Panicked,
+    /// Apart, so that a child takes little room.
+    Cancelled(Box<Cancelled>),
+    Lost,
+}
+
+/// The end of a child, once it has come, and who waits for it.
+pub(super) struct Outlet<T>(Told<Slot<T>>);
+
+struct Slot<T> {
+    end: End<T>,
+    joiner: Option<Waker>,
+}
+
+impl<T> Outlet<T> {
+    pub(super) fn new() -> Self {
+        Self(Told::new(Slot { end: End::Running, joiner: None }))
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.0.read(|slot| match slot.end {
+            End::Running => Status::Running,
+            End::Done(_) | End::Ended(Ended::Done) => Status::Done,
+            End::Ended(Ended::Failed) => Status::Failed,
+            End::Ended(Ended::Panicked) => Status::Panicked,
+            End::Ended(Ended::Cancelled(_)) => Status::Cancelled,
+            End::Ended(Ended::Lost) => Status::Lost,
+        })
+    }
+
+    /// The end, once it has come. A result is given once; the rest stays.
+    pub(super) fn take(&self) -> Option<End<T>> {
+        self.0.with(Slot::take)
+    }
+
+    /// As [`take`](Self::take); the waker is kept until it has come.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<End<T>> {
+        self.poll(cx, Slot::take)
+    }
+
+    /// How the child has ended, without its result; the waker is kept until it has.
+    pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.poll(cx, |slot| slot.end.ended())
+    }
+
+    fn poll<R>(&self, cx: &mut Context<'_>, look: impl Fn(&mut Slot<T>) -> Option<R>) -> Poll<R> {
+        if let Some(end) = self.0.with(&look) {
+            return Poll::Ready(end);
+        }
+        let waker = cx.waker().clone();
+        probe::keeping(&waker);
+        let (end, unused) = self.0.with(|slot| match look(slot) {
+            Some(end) => (Poll::Ready(end), Some(waker)),
+            None => (Poll::Pending, slot.joiner.replace(waker)),
+        });
+        drop(unused);
+        end
+    }
+
+    /// Whoever waits for the end waits no more.
+    pub(super) fn forget_joiner(&self) {
+        let waker = self.0.with(|slot| slot.joiner.take());
+        drop(waker);
+    }
+
+    /// The child has ended. Who waits for that is told when the result is dropped.
+    #[inline]
+    pub(super) fn end(&self, end: End<T>) -> Tell {
+        let (before, joiner) = self.0.with(|slot| (core::mem::replace(&mut slot.end, end), slot.joiner.take()));
+        debug_assert!(matches!(before, End::Running), "a child ends once");
+        Tell(joiner)
+    }
+}
+
+/// Wakes the joiner, also if what is done before that panics.
+pub(super) struct Tell(Option<Waker>);
+
+impl Drop for Tell {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            probe::firing(&waker);
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    fn take(&mut self) -> Option<End<T>> {
+        match &self.end {
+            End::Running => None,
+            End::Done(_) => Some(core::mem::replace(&mut self.end, End::Ended(Ended::Done))),
+            End::Ended(ended) => Some(End::Ended(ended.clone())),
+        }
+    }
+}
+
+impl<T> End<T> {
+    fn ended(&self) -> Option<Ended> {
+        match self {
+            Self::Running => None,
+            Self::Done(_) => Some(Ended::Done),
+            Self::Ended(ended) => Some(ended.clone()),
+        }
+    }
+
+    /// What a handle gives. None: the result was given before.
+    pub(super) fn into_result(self) -> Option<Result<T, ChildError>> {
+        match self {
+            Self::Done(value) => Some(Ok(value)),
+            Self::Ended(Ended::Failed) => Some(Err(ChildError::Failed)),
+            Self::Ended(Ended::Panicked) => Some(Err(ChildError::Panicked)),
+            Self::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(*cancelled))),
+            Self::Ended(Ended::Lost) => Some(Err(ChildError::Lost)),
+            Self::Running | Self::Ended(Ended::Done) => None,
+        }
+    }
+}
