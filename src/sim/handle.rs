@@ -149,6 +149,11 @@ impl Sim {
         Spawner::new(self.world.clone(), self.nature())
     }
 
+    /// The same, of tasks that may be under way when the root is done.
+    pub(super) fn background_spawner(&self) -> Spawner {
+        Spawner::new(self.world.clone(), Nature { background: true, ..self.nature() })
+    }
+
     /// Waits until nobody else is ready, without time moving on. Those who wait for this together go on together.
     ///
     /// # Cancel safety

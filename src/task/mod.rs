@@ -44,6 +44,8 @@
 //! | see the end of a group whose future was dropped | [`TaskGroup::quiesced`], [`TaskGroup::live`] |
 //! | have children that borrow, without a spawner, in this very task | [`local_group`], [`LocalGroup::spawn`] |
 //! | run many futures of one type inside this task, without an allocation each; they may borrow | [`FutureSet`] |
+//! | end a program in order, and know who was in the way | [`Registry`] |
+//! | do work that blocks | [`offload`](offload()), [`Phase::offload`] |
 //! | wait for all of several futures or handles | [`join_all`], [`try_join_all`], [`try_join_handles`] |
 //! | wait for the first one, and drop or keep the others | [`race`], [`first_completed`] |
 //! | wait for as many as are done in time | [`join_until`] |
@@ -90,11 +92,13 @@ mod handle;
 mod life;
 mod local;
 mod names;
+mod offload;
 mod outcome;
 mod outlet;
 mod quiesced;
 mod seats;
 mod set;
+mod shutdown;
 mod spawned;
 mod start;
 mod state;
@@ -105,11 +109,13 @@ mod watch;
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
 pub use handle::Handle;
 pub use local::{LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, MaySend, StaysHere, local_group};
+pub use offload::{OffloadError, offload};
 pub use outcome::{
     Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, Refusal, SpawnError, StartError, Status,
 };
 pub use quiesced::Quiesced;
 pub use set::{FutureSet, JoinNext};
+pub use shutdown::{ByName, Phase, PhaseReport, Presence, Registry, ShutdownReport, Tracked};
 pub use spawned::TaskGroup;
 pub use start::{Start, Starting};
 pub use tally::Policy;

@@ -17,7 +17,7 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
-use task::{background, failing, groups, leaving, local, starting, waiting};
+use task::{background, failing, groups, leaving, local, shutdown, starting, waiting};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -251,6 +251,15 @@ on_every_runtime! {
         children_that_are_not_send_share_a_cell
         a_wake_up_polls_that_child_alone
         local_groups_nest_in_tasks_of_groups
+    }
+    shutdown {
+        phases_are_shut_down_in_order_and_all_are_in_one_place
+        a_clean_shutdown_takes_no_longer_than_its_tasks
+        a_phase_whose_turn_has_come_gives_futures_back
+        a_shutdown_that_is_dropped_goes_on_where_it_was
+        blocking_work_gives_its_result
+        cancelling_abandons_the_result_and_not_the_thread
+        b_blocking_work_is_not_begun_in_a_cancelled_scope
     }
     waiting {
         outputs_of_all_are_in_the_order_of_their_futures

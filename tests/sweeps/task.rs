@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wakeful::cancel::Scope;
 use wakeful::sim::Sim;
 use wakeful::task::{
-    FutureSet, GroupError, Policy, StartError, Starting, TaskGroup, first_completed, group, join_all, join_until,
-    local_group, map_bounded, race, try_join_all, try_join_handles,
+    FutureSet, GroupError, Policy, Registry, StartError, Starting, TaskGroup, first_completed, group, join_all,
+    join_until, local_group, map_bounded, offload, race, try_join_all, try_join_handles,
 };
 
 crate::sweeps! {
@@ -20,6 +20,10 @@ crate::sweeps! {
     "task::LocalRun" => local_run,
     "task::LocalReport" => local_report,
     "task::LocalHandle" => local_handle,
+    "task::Registry::shutdown" => shutdown,
+    "task::Tracked" => tracked,
+    "task::offload" => blocking,
+    "task::Phase::offload" => counted_blocking,
     "task::JoinNext" => join_next,
     "task::JoinAll" => all,
     "task::TryJoinAll" => try_all,
@@ -318,5 +322,57 @@ async fn local_handle(sim: Sim) {
     let mut handle = run.await.unwrap();
     assert!(handle.is_finished());
     drop(handle.try_take());
+    family.check(None, 0).await;
+}
+
+/// Dropped half-way, and called again, it gives the same.
+async fn shutdown(sim: Sim) {
+    let family = Family::new(&sim);
+    let registry = Registry::new(&family.scope);
+    let (first, second) = (registry.phase("first", ms(3), ms(2)), registry.phase("second", ms(3), ms(2)));
+    let mut tasks = Vec::new();
+    for (phase, millis) in [(&first, 2), (&first, 50), (&second, 4), (&second, 90)] {
+        tasks.push(sim.spawn("task", phase.track("task", family.future(millis)).unwrap()));
+    }
+    let dropped = sim.cancel_at_each(registry.shutdown("enough")).await;
+    let report = registry.shutdown("again").await;
+    assert!(dropped.is_none_or(|dropped| dropped == report));
+    assert_eq!(report.to_string(), "first: 1 drained, 1 forced (task); second: 1 drained, 1 forced (task)");
+    for task in tasks {
+        drop(task.await);
+    }
+    family.check(None, 0).await;
+}
+
+/// Dropped, it is counted out.
+async fn tracked(sim: Sim) {
+    let family = Family::new(&sim);
+    let registry = Registry::new(&family.scope);
+    let phase = registry.phase("phase", ms(3), ms(2));
+    let outcome = sim.cancel_at_each(phase.track("task", family.future(2)).unwrap()).await;
+    assert!(outcome.is_none_or(|outcome| outcome.done() == Some(Ok(2))));
+    assert!(phase.is_empty() && registry.shutdown("enough").await.is_clean());
+    family.check(None, 0).await;
+}
+
+/// What has begun is done all the same.
+async fn blocking(sim: Sim) {
+    let family = Family::new(&sim);
+    let (pool, held) = (sim.offloader(ms(2)), family.held.clone());
+    let value = sim.cancel_at_each(offload(&family.scope, &pool, "work", move || Arc::strong_count(&held))).await;
+    assert!(value.is_none_or(|value| value.unwrap() == 2));
+    sim.time().sleep(ms(3)).await;
+    family.check(None, 0).await;
+}
+
+/// It is counted until it is done.
+async fn counted_blocking(sim: Sim) {
+    let family = Family::new(&sim);
+    let registry = Registry::new(&family.scope);
+    let phase = registry.phase("phase", ms(3), ms(2));
+    let (pool, held) = (sim.offloader(ms(2)), family.held.clone());
+    let value = sim.cancel_at_each(phase.offload(&pool, "work", move || Arc::strong_count(&held))).await;
+    assert!(value.is_none_or(|value| value.unwrap() == 2));
+    assert!(registry.shutdown("enough").await.is_clean() && phase.is_empty());
     family.check(None, 0).await;
 }

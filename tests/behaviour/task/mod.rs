@@ -5,5 +5,6 @@ pub(crate) mod failing;
 pub(crate) mod groups;
 pub(crate) mod leaving;
 pub(crate) mod local;
+pub(crate) mod shutdown;
 pub(crate) mod starting;
 pub(crate) mod waiting;
