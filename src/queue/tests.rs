@@ -279,6 +279,32 @@ fn q5_newcomers_do_not_overtake_a_long_line_that_is_being_let_in() {
     assert_eq!(overtakes.1.load(Ordering::Relaxed), 1);
 }
 
+/// A waker that tries to take what those are to have who are still in line.
+struct Snatches(Receiver<u8>, AtomicUsize);
+
+impl Wake for Snatches {
+    fn wake(this: &Arc<Self>) {
+        let (rx, mut items) = (&this.0, Vec::new());
+        let one_by_one = rx.try_recv() == Err(TryRecvError::Empty);
+        if one_by_one && rx.try_recv_many(&mut items, 9).is_err() && rx.drain().is_empty() {
+            this.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn q5_newcomers_take_nothing_while_a_long_line_is_being_served() {
+    let (tx, rx) = queue(100);
+    let snatches = Arc::new(Snatches(rx.clone(), AtomicUsize::new(0)));
+    let mut first = Box::pin(rx.recv());
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker(snatches.clone()))).is_pending());
+    let mut rest: Vec<_> = (1..100).map(|_| Task::waiting(rx.recv())).collect();
+    assert_eq!(tx.try_send_many(&mut (0..100).collect()), Ok(100));
+    assert_eq!(snatches.1.load(Ordering::Relaxed), 1);
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert!((1..).zip(&mut rest).all(|(n, recv)| recv.poll() == Ready(Ok(n))));
+}
+
 /// A waker that does something to the queue when it is woken, and again when it is dropped.
 struct Reenters(Receiver<u8>, Sender<u8>);
 
