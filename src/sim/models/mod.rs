@@ -79,6 +79,7 @@ mod line;
 mod queue;
 mod rendezvous;
 mod semaphore;
+mod takers;
 
 pub use queue::{Queue, QueueAnswer, QueueOp};
 pub use rendezvous::Rendezvous;

@@ -1,6 +1,7 @@
 //! Queues that keep items.
 
 use super::line::{Line, State};
+use super::takers::{Stock, Takers};
 use alloc::vec::Vec;
 
 /// Something done to a queue.
@@ -96,17 +97,20 @@ enum Order<T> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Queue<T> {
+    stock: Kept<T>,
+    takers: Takers,
+}
+
+/// What is in the queue, and who waits to put more in.
+#[derive(Clone, Debug)]
+struct Kept<T> {
     /// The oldest first.
     items: Vec<T>,
     order: Order<T>,
     capacity: usize,
     permits: usize,
-    jobs: usize,
     closed: bool,
     senders: Line,
-    receivers: Line,
-    joiners: Line,
-    woken: Vec<u64>,
 }
 
 impl<T> Queue<T> {
@@ -126,9 +130,8 @@ impl<T> Queue<T> {
     }
 
     fn ordered(order: Order<T>, capacity: usize) -> Self {
-        let (senders, receivers, joiners) = Default::default();
-        let (items, woken) = (Vec::new(), Vec::new());
-        Self { items, order, capacity, permits: 0, jobs: 0, closed: false, senders, receivers, joiners, woken }
+        let stock = Kept { items: Vec::new(), order, capacity, permits: 0, closed: false, senders: Line::default() };
+        Self { stock, takers: Takers::default() }
     }
 
     /// Takes a step, and says what must come of it.
@@ -136,106 +139,122 @@ impl<T> Queue<T> {
     /// # Panics
     /// If a permit is used or given back, or a job finished, and none is out.
     pub fn step(&mut self, op: QueueOp<T>) -> QueueAnswer<T> {
-        self.woken.clear();
+        let Self { stock, takers } = self;
+        takers.woken.clear();
         let answer = match op {
-            QueueOp::TrySend(item) => self.slot(None).map_done(|| self.items.push(item)),
-            QueueOp::Send(who, item) => self.slot(Some(who)).map_done(|| self.items.push(item)),
-            QueueOp::TrySendMany(items) => self.send_many(None, items),
-            QueueOp::SendMany(who, items) => self.send_many(Some(who), items),
-            QueueOp::ForceSend(item) => self.force(item),
-            QueueOp::Reserve(who) => self.slot(Some(who)).map_done(|| self.permits += 1),
-            QueueOp::TryRecv => self.item(None),
-            QueueOp::Recv(who) => self.item(Some(who)),
-            QueueOp::TryRecvJob => self.job(None),
-            QueueOp::RecvJob(who) => self.job(Some(who)),
-            QueueOp::TryRecvMany(limit) => self.receive_many(None, limit),
-            QueueOp::RecvMany(who, limit) => self.receive_many(Some(who), limit),
-            QueueOp::Join(who) => self.join(who),
+            QueueOp::TrySend(item) => stock.slot(None).map_done(|| stock.items.push(item)),
+            QueueOp::Send(who, item) => stock.slot(Some(who)).map_done(|| stock.items.push(item)),
+            QueueOp::TrySendMany(items) => stock.send_many(None, items),
+            QueueOp::SendMany(who, items) => stock.send_many(Some(who), items),
+            QueueOp::ForceSend(item) => stock.force(item),
+            QueueOp::Reserve(who) => stock.slot(Some(who)).map_done(|| stock.permits += 1),
+            QueueOp::TryRecv => takers.item(None, stock),
+            QueueOp::Recv(who) => takers.item(Some(who), stock),
+            QueueOp::TryRecvJob => takers.job(None, stock),
+            QueueOp::RecvJob(who) => takers.job(Some(who), stock),
+            QueueOp::TryRecvMany(limit) => takers.many(None, limit, stock),
+            QueueOp::RecvMany(who, limit) => takers.many(Some(who), limit, stock),
+            QueueOp::Join(who) => takers.join(who, stock),
             QueueOp::Fill(item) => {
-                self.end_permit();
-                self.items.push(item);
+                stock.end_permit();
+                stock.items.push(item);
                 QueueAnswer::Done
             }
             QueueOp::Waive => {
-                self.end_permit();
+                stock.end_permit();
                 QueueAnswer::Done
             }
             QueueOp::Finish => {
-                assert!(self.jobs > 0, "a job is finished, and none is out");
-                self.jobs -= 1;
+                takers.finish();
                 QueueAnswer::Done
             }
             QueueOp::Drop(who) => {
-                [&mut self.senders, &mut self.receivers, &mut self.joiners]
-                    .into_iter()
-                    .for_each(|line| line.leave(who));
+                stock.senders.leave(who);
+                takers.leave(who);
                 QueueAnswer::Done
             }
             QueueOp::Resize(capacity) => {
-                self.capacity = capacity;
+                stock.capacity = capacity;
                 QueueAnswer::Done
             }
             QueueOp::Close => {
-                self.closed = true;
+                stock.closed = true;
                 QueueAnswer::Done
             }
             QueueOp::Shutdown => {
-                self.closed = true;
-                QueueAnswer::Items(core::iter::from_fn(|| self.pop()).collect())
+                stock.closed = true;
+                QueueAnswer::Items(core::iter::from_fn(|| stock.pop()).collect())
             }
         };
-        self.settle();
+        stock.settle(&mut takers.woken);
+        takers.settle(stock);
         answer
     }
 
     /// The futures that the last step woke: senders first, then receivers, then those who join, each in the order in which
     /// they came.
     pub fn woken(&self) -> &[u64] {
-        &self.woken
+        &self.takers.woken
     }
 
     /// How many items are in the queue.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.stock.items.len()
     }
 
     /// Whether there is no item in the queue.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.stock.items.is_empty()
     }
 
     /// What is in the queue, the oldest first.
     pub fn items(&self) -> impl Iterator<Item = &T> {
-        self.items.iter()
+        self.stock.items.iter()
     }
 
     /// Whether the queue is closed.
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.stock.closed
     }
 
     /// How many permits are out.
     pub fn permits(&self) -> usize {
-        self.permits
+        self.stock.permits
     }
 
     /// How many items are in the queue, or were taken as jobs and are not finished.
     pub fn unfinished(&self) -> usize {
-        self.items.len() + self.jobs
+        self.takers.unfinished(&self.stock)
     }
 
     /// How many futures wait, without those that were woken and have not been polled since.
     pub fn waiting(&self) -> usize {
-        self.senders.waiting() + self.receivers.waiting() + self.joiners.waiting()
+        self.stock.senders.waiting() + self.takers.waiting()
+    }
+}
+
+impl<T> Stock<T> for Kept<T> {
+    fn count(&self) -> usize {
+        self.items.len()
     }
 
+    fn kept(&self) -> usize {
+        self.items.len()
+    }
+
+    fn take(&mut self, _: &mut Vec<u64>) -> Option<T> {
+        self.pop()
+    }
+
+    fn is_done(&self) -> bool {
+        self.closed && self.items.is_empty() && self.permits == 0
+    }
+}
+
+impl<T> Kept<T> {
     /// Items, permits, and slots granted to those who waited (Q3).
     fn used(&self) -> usize {
         self.items.len() + self.permits + self.senders.sum(State::Granted)
-    }
-
-    fn done(&self) -> bool {
-        self.closed && self.items.is_empty() && self.permits == 0
     }
 
     fn end_permit(&mut self) {
@@ -306,70 +325,10 @@ impl<T> Queue<T> {
         }
     }
 
-    /// An item for `who`, or for one who does not wait. While a receiver waits there is none to be had.
-    fn item(&mut self, who: Option<u64>) -> QueueAnswer<T> {
-        let state = who.and_then(|who| self.receivers.state(who));
-        if state == Some(State::Waiting) {
-            return QueueAnswer::Wait;
-        }
-        let free = self.items.len() > self.receivers.sum(State::Granted) && self.receivers.waiting() == 0;
-        who.into_iter().for_each(|who| self.receivers.leave(who));
-        let item = if free || state == Some(State::Granted) { self.pop() } else { None };
-        match (item, self.done(), who) {
-            (Some(item), ..) => QueueAnswer::Item(item),
-            (None, true, _) => QueueAnswer::Closed,
-            (None, false, Some(who)) => {
-                match state {
-                    // The item that it was granted was taken out by a shutdown.
-                    Some(State::Granted) => self.receivers.join_first(who, 1),
-                    _ => self.receivers.join(who, 1),
-                }
-                QueueAnswer::Wait
-            }
-            (None, false, None) => QueueAnswer::Wait,
-        }
-    }
-
-    fn job(&mut self, who: Option<u64>) -> QueueAnswer<T> {
-        let answer = self.item(who);
-        self.jobs += usize::from(matches!(answer, QueueAnswer::Item(_)));
-        answer
-    }
-
-    /// The first item as any other; then those that belong to nobody.
-    fn receive_many(&mut self, who: Option<u64>, limit: usize) -> QueueAnswer<T> {
-        let mut items = Vec::new();
-        if limit > 0 {
-            match self.item(who) {
-                QueueAnswer::Item(item) => items.push(item),
-                other => return other,
-            }
-        }
-        while items.len() < limit {
-            let QueueAnswer::Item(item) = self.item(None) else { break };
-            items.push(item);
-        }
-        QueueAnswer::Items(items)
-    }
-
-    fn join(&mut self, who: u64) -> QueueAnswer<T> {
-        let state = self.joiners.state(who);
-        if state == Some(State::Granted) || (state.is_none() && self.unfinished() == 0) {
-            self.joiners.leave(who);
-            return QueueAnswer::Done;
-        }
-        if state.is_none() {
-            self.joiners.join(who, 1);
-        }
-        QueueAnswer::Wait
-    }
-
-    /// Serves who can be served (Q5, Q8).
-    fn settle(&mut self) {
-        let (closed, done, finished) = (self.closed, self.done(), self.unfinished() == 0);
-        let mut free = self.capacity.saturating_sub(self.used());
-        let mut items = self.items.len().saturating_sub(self.receivers.sum(State::Granted));
-        self.senders.serve(&mut self.woken, |_| match free {
+    /// Serves senders that can be served (Q5).
+    fn settle(&mut self, woken: &mut Vec<u64>) {
+        let (closed, mut free) = (self.closed, self.capacity.saturating_sub(self.used()));
+        self.senders.serve(woken, |_| match free {
             _ if closed => Some(State::Dismissed),
             0 => None,
             _ => {
@@ -377,14 +336,6 @@ impl<T> Queue<T> {
                 Some(State::Granted)
             }
         });
-        self.receivers.serve(&mut self.woken, |_| match items {
-            0 => done.then_some(State::Dismissed),
-            _ => {
-                items -= 1;
-                Some(State::Granted)
-            }
-        });
-        self.joiners.serve(&mut self.woken, |_| finished.then_some(State::Granted));
     }
 }
 

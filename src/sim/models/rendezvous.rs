@@ -2,6 +2,7 @@
 
 use super::line::{Line, State};
 use super::queue::{QueueAnswer, QueueOp};
+use super::takers::{Stock, Takers};
 use alloc::vec::Vec;
 
 /// What a queue without room promises: a send is done when a receiver has taken its value.
@@ -21,16 +22,19 @@ use alloc::vec::Vec;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Rendezvous<T> {
+    stock: Offers<T>,
+    takers: Takers,
+}
+
+/// What there is to be taken, and who offers it.
+#[derive(Clone, Debug)]
+struct Offers<T> {
     /// What was handed to receivers that waited, and has not been taken.
     handed: Vec<T>,
     /// What senders that wait offer, in order.
     offers: Vec<(u64, T)>,
-    jobs: usize,
     closed: bool,
     senders: Line,
-    receivers: Line,
-    joiners: Line,
-    woken: Vec<u64>,
 }
 
 impl<T> Default for Rendezvous<T> {
@@ -42,9 +46,8 @@ impl<T> Default for Rendezvous<T> {
 impl<T> Rendezvous<T> {
     /// One at which nobody waits.
     pub fn new() -> Self {
-        let (senders, receivers, joiners) = Default::default();
-        let (handed, offers, woken) = (Vec::new(), Vec::new(), Vec::new());
-        Self { handed, offers, jobs: 0, closed: false, senders, receivers, joiners, woken }
+        let stock = Offers { handed: Vec::new(), offers: Vec::new(), closed: false, senders: Line::default() };
+        Self { stock, takers: Takers::default() }
     }
 
     /// Takes a step, and says what must come of it.
@@ -52,43 +55,40 @@ impl<T> Rendezvous<T> {
     /// # Panics
     /// If a job is finished and none is out, or on a step for which there would have to be room.
     pub fn step(&mut self, op: QueueOp<T>) -> QueueAnswer<T> {
-        self.woken.clear();
+        let Self { stock, takers } = self;
+        takers.woken.clear();
         let answer = match op {
-            QueueOp::TrySend(item) => match (self.closed, self.receivers.waiting()) {
-                (true, _) => QueueAnswer::Closed,
-                (false, 0) => QueueAnswer::Wait,
-                (false, _) => {
-                    self.handed.push(item);
-                    QueueAnswer::Done
-                }
-            },
-            QueueOp::Send(who, item) => self.send(who, item),
-            QueueOp::TryRecv => self.item(None),
-            QueueOp::Recv(who) => self.item(Some(who)),
-            QueueOp::TryRecvJob => self.job(None),
-            QueueOp::RecvJob(who) => self.job(Some(who)),
-            QueueOp::TryRecvMany(limit) => self.receive_many(None, limit),
-            QueueOp::RecvMany(who, limit) => self.receive_many(Some(who), limit),
-            QueueOp::Join(who) => self.join(who),
+            QueueOp::TrySend(_) if stock.closed => QueueAnswer::Closed,
+            QueueOp::TrySend(_) if !takers.are_wanted() => QueueAnswer::Wait,
+            QueueOp::TrySend(item) => {
+                stock.handed.push(item);
+                QueueAnswer::Done
+            }
+            QueueOp::Send(who, item) => stock.send(who, item),
+            QueueOp::TryRecv => takers.item(None, stock),
+            QueueOp::Recv(who) => takers.item(Some(who), stock),
+            QueueOp::TryRecvJob => takers.job(None, stock),
+            QueueOp::RecvJob(who) => takers.job(Some(who), stock),
+            QueueOp::TryRecvMany(limit) => takers.many(None, limit, stock),
+            QueueOp::RecvMany(who, limit) => takers.many(Some(who), limit, stock),
+            QueueOp::Join(who) => takers.join(who, stock),
             QueueOp::Finish => {
-                assert!(self.jobs > 0, "a job is finished, and none is out");
-                self.jobs -= 1;
+                takers.finish();
                 QueueAnswer::Done
             }
             QueueOp::Drop(who) => {
-                [&mut self.senders, &mut self.receivers, &mut self.joiners]
-                    .into_iter()
-                    .for_each(|line| line.leave(who));
-                self.offers.retain(|offer| offer.0 != who);
+                stock.senders.leave(who);
+                stock.offers.retain(|offer| offer.0 != who);
+                takers.leave(who);
                 QueueAnswer::Done
             }
             QueueOp::Close => {
-                self.close();
+                stock.close();
                 QueueAnswer::Done
             }
             QueueOp::Shutdown => {
-                self.close();
-                QueueAnswer::Items(core::mem::take(&mut self.handed))
+                stock.close();
+                QueueAnswer::Items(core::mem::take(&mut stock.handed))
             }
             QueueOp::TrySendMany(_)
             | QueueOp::SendMany(..)
@@ -98,47 +98,74 @@ impl<T> Rendezvous<T> {
             | QueueOp::Waive
             | QueueOp::Resize(_) => panic!("a rendezvous has no room"),
         };
-        self.settle();
+        let closed = stock.closed;
+        stock.senders.serve(&mut takers.woken, |_| closed.then_some(State::Dismissed));
+        takers.settle(stock);
         answer
     }
 
     /// The futures that the last step woke.
     pub fn woken(&self) -> &[u64] {
-        &self.woken
+        &self.takers.woken
     }
 
     /// How many items were handed over and have not been taken.
     pub fn len(&self) -> usize {
-        self.handed.len()
+        self.stock.handed.len()
     }
 
     /// Whether no item was handed over that has not been taken.
     pub fn is_empty(&self) -> bool {
-        self.handed.is_empty()
+        self.stock.handed.is_empty()
     }
 
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.stock.closed
     }
 
     /// How many items were handed over and have not been taken, or were taken as jobs and are not finished.
     pub fn unfinished(&self) -> usize {
-        self.handed.len() + self.jobs
+        self.takers.unfinished(&self.stock)
     }
 
     /// How many futures wait, without those that were woken and have not been polled since.
     pub fn waiting(&self) -> usize {
-        self.senders.waiting() + self.receivers.waiting() + self.joiners.waiting()
+        self.stock.senders.waiting() + self.takers.waiting()
+    }
+}
+
+impl<T> Stock<T> for Offers<T> {
+    fn count(&self) -> usize {
+        self.handed.len() + self.offers.len()
     }
 
+    fn kept(&self) -> usize {
+        self.handed.len()
+    }
+
+    /// What was handed over first, then what is offered: its sender is done.
+    fn take(&mut self, woken: &mut Vec<u64>) -> Option<T> {
+        if !self.handed.is_empty() {
+            return Some(self.handed.remove(0));
+        }
+        if self.offers.is_empty() {
+            return None;
+        }
+        let (who, item) = self.offers.remove(0);
+        self.senders.grant(who, woken);
+        Some(item)
+    }
+
+    fn is_done(&self) -> bool {
+        self.closed && self.handed.is_empty()
+    }
+}
+
+impl<T> Offers<T> {
     fn close(&mut self) {
         self.closed = true;
         self.offers.clear();
-    }
-
-    fn done(&self) -> bool {
-        self.closed && self.handed.is_empty()
     }
 
     fn send(&mut self, who: u64, item: T) -> QueueAnswer<T> {
@@ -159,89 +186,5 @@ impl<T> Rendezvous<T> {
                 QueueAnswer::Closed
             }
         }
-    }
-
-    /// What was handed over first, then what is offered: its sender is done.
-    fn pop(&mut self) -> Option<T> {
-        if !self.handed.is_empty() {
-            return Some(self.handed.remove(0));
-        }
-        if self.offers.is_empty() {
-            return None;
-        }
-        let (who, item) = self.offers.remove(0);
-        self.senders.grant(who, &mut self.woken);
-        Some(item)
-    }
-
-    fn item(&mut self, who: Option<u64>) -> QueueAnswer<T> {
-        let state = who.and_then(|who| self.receivers.state(who));
-        if state == Some(State::Waiting) {
-            return QueueAnswer::Wait;
-        }
-        let items = self.handed.len() + self.offers.len();
-        let free = items > self.receivers.sum(State::Granted) && self.receivers.waiting() == 0;
-        who.into_iter().for_each(|who| self.receivers.leave(who));
-        let item = if free || state == Some(State::Granted) { self.pop() } else { None };
-        match (item, self.done(), who) {
-            (Some(item), ..) => QueueAnswer::Item(item),
-            (None, true, _) => QueueAnswer::Closed,
-            (None, false, Some(who)) => {
-                match state {
-                    // The sender that offered what it was granted is gone.
-                    Some(State::Granted) => self.receivers.join_first(who, 1),
-                    _ => self.receivers.join(who, 1),
-                }
-                QueueAnswer::Wait
-            }
-            (None, false, None) => QueueAnswer::Wait,
-        }
-    }
-
-    fn job(&mut self, who: Option<u64>) -> QueueAnswer<T> {
-        let answer = self.item(who);
-        self.jobs += usize::from(matches!(answer, QueueAnswer::Item(_)));
-        answer
-    }
-
-    fn receive_many(&mut self, who: Option<u64>, limit: usize) -> QueueAnswer<T> {
-        let mut items = Vec::new();
-        if limit > 0 {
-            match self.item(who) {
-                QueueAnswer::Item(item) => items.push(item),
-                other => return other,
-            }
-        }
-        while items.len() < limit {
-            let QueueAnswer::Item(item) = self.item(None) else { break };
-            items.push(item);
-        }
-        QueueAnswer::Items(items)
-    }
-
-    fn join(&mut self, who: u64) -> QueueAnswer<T> {
-        let state = self.joiners.state(who);
-        if state == Some(State::Granted) || (state.is_none() && self.unfinished() == 0) {
-            self.joiners.leave(who);
-            return QueueAnswer::Done;
-        }
-        if state.is_none() {
-            self.joiners.join(who, 1);
-        }
-        QueueAnswer::Wait
-    }
-
-    fn settle(&mut self) {
-        let (closed, done, finished) = (self.closed, self.done(), self.unfinished() == 0);
-        let mut items = (self.handed.len() + self.offers.len()).saturating_sub(self.receivers.sum(State::Granted));
-        self.senders.serve(&mut self.woken, |_| closed.then_some(State::Dismissed));
-        self.receivers.serve(&mut self.woken, |_| match items {
-            0 => done.then_some(State::Dismissed),
-            _ => {
-                items -= 1;
-                Some(State::Granted)
-            }
-        });
-        self.joiners.serve(&mut self.woken, |_| finished.then_some(State::Granted));
     }
 }
