@@ -6,6 +6,7 @@ mod kinds;
 #[cfg(all(test, feature = "std"))]
 mod panics;
 mod rendezvous;
+mod sink;
 
 use super::*;
 use crate::sys::Arc;
