@@ -1,13 +1,14 @@
 //! Rule k, with wakers that tell when they are touched, and what a tree leaves behind.
 
 use super::*;
+use crate::sys::lock::taken;
 use crate::sys::waker::hooked::hooked;
 use crate::sys::{Arc, Lock};
 use crate::time::ManualClock;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::{Future, pending};
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Waker};
 use core::time::Duration;
 
@@ -61,4 +62,47 @@ fn a_tree_that_nobody_holds_is_freed_whatever_waited_in_it() {
     drop(waits);
     assert!(branch.upgrade().is_none());
     assert_eq!(clock.time().pending(), 0);
+}
+
+/// How many locks each of two polls takes, the second with the waker of the first.
+fn locks_of<F: Future>(future: F) -> [usize; 2] {
+    let (mut future, waker) = (pin!(future), hooked(|_| {}));
+    [(); 2].map(|()| taken::during(|| assert!(!poll(future.as_mut(), &waker))))
+}
+
+#[test]
+fn polled_again_with_the_same_waker_nobody_takes_a_lock() {
+    let clock = ManualClock::new();
+    let second = Duration::from_secs(1);
+    let root = Scope::new(clock.time());
+    let timed = root.child_after(second).child();
+    let drains = root.child();
+    assert!(drains.cancel_with_grace("soon", second));
+    let inside = timed.child();
+    let shielded = async |s: &Scope| s.child_after(second).cancelled().await;
+    let polls = [
+        ("a sleep", locks_of(clock.time().sleep(second))),
+        ("a run", locks_of(root.run(pending::<()>()))),
+        ("a run below a deadline", locks_of(timed.run(pending::<()>()))),
+        ("a run that winds down", locks_of(drains.run(pending::<()>()))),
+        ("a run inside another", locks_of(timed.run(inside.run(inside.child().run(pending::<()>()))))),
+        ("a timeout", locks_of(root.fail_after(second, async |_| pending::<()>().await))),
+        ("timeouts inside each other", {
+            let inner = async |s: &Scope| s.move_on_after(second, async |_| pending::<()>().await).await;
+            locks_of(root.move_on_after(second, inner))
+        }),
+        ("a timeout whose body keeps a handle", {
+            locks_of(root.move_on_after(second, async |s| s.clone().run(pending::<()>()).await))
+        }),
+        ("a shield", locks_of(timed.shield(second, shielded))),
+        ("a run that may be cleaned up after", {
+            locks_of(timed.run(pending::<()>()).cleanup(|_| core::future::ready(()), second))
+        }),
+        ("waiting for the cancelling", locks_of(timed.cancelled())),
+        ("waiting for a grace", locks_of(timed.draining())),
+    ];
+    for (what, [first, again]) in polls {
+        assert!(first > 0, "{what} is registered");
+        assert_eq!(again, 0, "{what}");
+    }
 }

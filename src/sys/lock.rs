@@ -22,13 +22,40 @@ impl<T> Lock<T> {
     /// Runs `f` with the value. `f` must not reach this lock again.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        #[cfg(test)]
+        taken::note();
         self.0.with(f)
     }
 
     /// As [`with`](Self::with), unless the lock is taken at this moment.
     #[inline(always)]
     pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        #[cfg(test)]
+        taken::note();
         self.0.try_with(f)
+    }
+}
+
+/// How often a thread has asked for a lock.
+#[cfg(test)]
+pub(crate) mod taken {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static TAKEN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn note() {
+        // A thread whose locals are gone tests nothing any more.
+        let _ = TAKEN.try_with(|taken| taken.set(taken.get() + 1));
+    }
+
+    /// How many locks `f` takes.
+    #[cfg(not(wakeful_loom))]
+    pub(crate) fn during(f: impl FnOnce()) -> usize {
+        let before = TAKEN.get();
+        f();
+        TAKEN.get() - before
     }
 }
 
