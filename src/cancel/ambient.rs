@@ -35,6 +35,24 @@ pub fn now() -> Instant {
 }
 
 /// Waits for `duration`, by the time of the current scope or, outside any, by [`Time::system`].
+///
+/// For code that was handed no scope. It is the call that looks for the current scope, not the first poll. Where a scope is at
+/// hand, [`Scope::sleep`] says by which time.
+///
+/// # Examples
+/// ```
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+///
+/// async fn pause() {
+///     wakeful::sleep(Duration::from_secs(1)).await;
+/// }
+///
+/// wakeful::sim::run(|sim| async move {
+///     assert!(Scope::new(sim.time()).run(pause()).await.done().is_some());
+///     assert_eq!(sim.now().as_nanos(), 1_000_000_000);
+/// });
+/// ```
 pub fn sleep(duration: Duration) -> Sleep {
     with_time(|time| time.sleep(duration))
 }

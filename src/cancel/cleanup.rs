@@ -15,8 +15,9 @@ use core::time::Duration;
 use pin_project_lite::pin_project;
 
 impl<'s, F: Future> Run<'s, F> {
-    /// Runs `cleanup` after the body, if that is cut short, with the reason: in a [shield](Scope::shield) with `budget`, counted
-    /// from when the body is gone. So it is not cut short by the same cancelling, and does not hold the program up for longer.
+    /// Runs `cleanup` after the body, if that is cut short, with the reason: in a [shield](Scope::shield) with `budget`,
+    /// counted from when the body is gone. So it is not cut short by the same cancelling, and does not hold the program up
+    /// for longer.
     ///
     /// A body that comes to its end, or never begins, is followed by nothing. The outcome is that of the body; when it is
     /// given the cleanup is over. A run inside others whose scopes are cancelled ends its body and cleans up before they

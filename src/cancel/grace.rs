@@ -77,7 +77,29 @@ impl Scope {
 
     /// Waits until [nothing new is to be begun](Self::is_draining), and gives the reason.
     ///
-    /// For bodies that end by themselves when they are told. See [`cancel_with_grace`](Self::cancel_with_grace).
+    /// For bodies that end by themselves when they are told. Those that only pull work look at
+    /// [`is_draining`](Self::is_draining) before each pull; those that can be cut short anywhere need neither. See
+    /// [`cancel_with_grace`](Self::cancel_with_grace).
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (program, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let scope = program.child();
+    ///     let listener = sim.spawn("listener", async move {
+    ///         let reason = scope.draining().await;
+    ///         scope.sleep(2 * second).await; // the calls that are under way
+    ///         reason.to_string()
+    ///     });
+    ///     sim.idle().await;
+    ///     program.cancel_with_grace("moving house", 10 * second);
+    ///     assert_eq!(listener.await, "moving house");
+    ///     assert_eq!(sim.now().as_nanos(), 2_000_000_000);
+    /// });
+    /// ```
     pub fn draining(&self) -> UntilDraining {
         UntilDraining { scope: self.clone(), watch: Watch::new() }
     }

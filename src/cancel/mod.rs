@@ -52,6 +52,7 @@
 //! invariants stand in `inline.rs` and `tree.rs`.
 
 mod cleanup;
+mod deadline;
 mod defer;
 mod grace;
 mod hold;

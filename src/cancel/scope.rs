@@ -2,13 +2,12 @@
 #![expect(unsafe_code, reason = "a scope inside a timeout's future refers to the scope around it")]
 
 use super::inline::{Inline, Parent};
-use super::outcome::{Cancelled, Deadline};
-use super::reach::Way;
+use super::outcome::Cancelled;
 use super::reason::Reason;
 use super::run::Run;
 use super::sweep::sweep;
 use super::tree::{self, Branch, CANCELLED, Up};
-use super::view::{View, expire};
+use super::view::View;
 use super::watch::UntilCancelled;
 use crate::sys::Arc;
 use crate::sys::slot::{self, Host, Mark};
@@ -47,15 +46,30 @@ enum Repr {
 }
 
 impl Scope {
-    /// A scope of its own, without a parent or a deadline. `time` is what all scopes inside it count in.
+    /// A scope of its own, without a parent or a deadline: the root of a program, or of one part that nothing around it is
+    /// to cancel. `time` is what all scopes inside it count in.
     pub fn new(time: Time) -> Self {
         Self(Repr::Shared(tree::branch(Up::Root(time), Instant::NEVER, None, Mark::new())))
     }
 
-    /// A scope inside this one, with no deadline of its own.
+    /// A scope inside this one, with no deadline of its own: a handle by which a part of the work can be cancelled alone.
     ///
     /// Allocates once, when it is first cloned, waited on, or made a parent; one that is not costs a count of its parent.
     /// To bound a single body, [`move_on_after`](Self::move_on_after) and its kin need no allocation at all.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::cancel::{ReasonKind, Scope};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let server = Scope::new(sim.time());
+    ///     let (one, other) = (server.child(), server.child());
+    ///     one.cancel("the client hung up");
+    ///     assert!(one.is_cancelled() && !other.is_cancelled() && !server.is_cancelled());
+    ///     server.cancel("closed");
+    ///     assert_eq!(other.cause().unwrap().kind(), ReasonKind::Parent);
+    /// });
+    /// ```
     pub fn child(&self) -> Self {
         self.child_at(Instant::NEVER)
     }
@@ -177,137 +191,6 @@ impl Scope {
         self.outermost()
     }
 
-    /// Looks whether to go on, with the clock: for computations that do not wait.
-    ///
-    /// # Errors
-    /// When this scope or one around it is cancelled or past its deadline; the outermost such scope gives the reason.
-    ///
-    /// # Examples
-    /// ```
-    /// use wakeful::cancel::{Cancelled, Scope};
-    ///
-    /// fn sum(scope: &Scope, numbers: &[u64]) -> Result<u64, Cancelled> {
-    ///     let mut sum = 0;
-    ///     for some in numbers.chunks(1_000) {
-    ///         scope.check()?;
-    ///         sum += some.iter().sum::<u64>();
-    ///     }
-    ///     Ok(sum)
-    /// }
-    ///
-    /// wakeful::sim::run(|sim| async move {
-    ///     let scope = Scope::new(sim.time()).child_at(sim.now());
-    ///     assert!(!scope.is_cancelled(), "flags are all that this reads, and nobody has looked at the clock");
-    ///     assert!(sum(&scope, &[1, 2, 3]).is_err());
-    ///     assert!(scope.is_cancelled());
-    /// });
-    /// ```
-    pub fn check(&self) -> Result<(), Cancelled> {
-        let end = self.view().plain();
-        if end.is_some_and(Instant::is_never) {
-            return Ok(());
-        }
-        // Where there are flags on the way, but no deadline, the clock has nothing to say.
-        let now = if end.is_none() && self.reach().is_never() { Instant::EPOCH } else { self.now() };
-        if end.is_some_and(|end| end > now) { Ok(()) } else { self.settle(now) }
-    }
-
-    /// As [`check`](Self::check), with a reading of the clock.
-    #[inline]
-    pub(super) fn check_at(&self, now: Instant) -> Result<(), Cancelled> {
-        match self.view().plain() {
-            Some(end) if end > now || end.is_never() => Ok(()),
-            _ => self.settle(now),
-        }
-    }
-
-    /// Cancels, of this scope and those around it, all whose end has been reached at `now`, and says whether this one is.
-    #[cold]
-    fn settle(&self, now: Instant) -> Result<(), Cancelled> {
-        let mut over = false;
-        let mut way = Way::DIRECT;
-        for view in self.view().path() {
-            let flags = view.flags();
-            let (flagged, ends) = (flags & CANCELLED != 0, view.ends(flags));
-            // Never is not reached, also by a clock at the end of time.
-            let late = ends <= now && !ends.is_never();
-            if late && !flagged {
-                expire(view);
-            }
-            if way.is_direct() {
-                over |= flagged || late;
-            } else if late && way.reached(ends) <= now {
-                self.uncover_up_to(view);
-                over = true;
-            }
-            way = view.way(flags, way);
-        }
-        if over { self.outermost().map_or(Ok(()), Err) } else { Ok(()) }
-    }
-
-    /// Takes away the shields that a cancellation of `end` has passed on its way here.
-    #[cold]
-    fn uncover_up_to(&self, end: View<'_>) {
-        for view in self.view().path().take_while(|view| !view.same(end)) {
-            if let View::Shared(branch) = view {
-                tree::uncover(branch);
-            }
-        }
-    }
-
-    /// When this scope is, or was, cancelled: by itself, or from around it and through shields.
-    pub(super) fn reach(&self) -> Instant {
-        if let Some(end) = self.view().plain() {
-            return end;
-        }
-        let (mut earliest, mut way) = (Instant::NEVER, Way::DIRECT);
-        for view in self.view().path() {
-            let flags = view.flags();
-            earliest = earliest.min(way.reached(view.ends(flags)));
-            way = view.way(flags, way);
-        }
-        earliest
-    }
-
-    /// The scope's own deadline; never, if it has none.
-    pub fn deadline(&self) -> Instant {
-        self.view().deadline()
-    }
-
-    /// Moves the scope's own deadline, earlier or later. Moving it later never un-cancels.
-    ///
-    /// # Examples
-    /// Time that is granted anew with each sign of life:
-    /// ```
-    /// use core::time::Duration;
-    /// use wakeful::cancel::Scope;
-    ///
-    /// wakeful::sim::run(|sim| async move {
-    ///     let scope = Scope::new(sim.time());
-    ///     let patience = Duration::from_secs(1);
-    ///     let outcome = scope.move_on_after(patience, async |s| {
-    ///         for pause in [400, 800, 1200] {
-    ///             s.sleep(Duration::from_millis(pause)).await;
-    ///             s.set_deadline(s.now() + patience);
-    ///         }
-    ///     }).await;
-    ///     assert!(outcome.is_cancelled());
-    ///     assert_eq!(scope.now().as_nanos(), 2_200_000_000);
-    /// });
-    /// ```
-    pub fn set_deadline(&self, at: Instant) {
-        tree::set_deadline(&self.branch(), at);
-    }
-
-    /// How much time is left here: the earliest deadline of this scope and those around it.
-    ///
-    /// A deadline that has been reached, but by nobody noticed, is still given as `At`. During a
-    /// [grace](Self::cancel_with_grace) its end counts as a deadline. Inside a [shield](Self::shield) what comes from further
-    /// out counts as late as the shield lets it through.
-    pub fn effective_deadline(&self) -> Deadline {
-        if self.is_cancelled() { Deadline::Cancelled } else { self.reach().into() }
-    }
-
     /// Waits until this scope or one around it is cancelled or past its deadline, and gives the reason.
     ///
     /// # Examples
@@ -329,7 +212,8 @@ impl Scope {
     /// Runs `body` in this scope until it is done or the scope is cancelled.
     ///
     /// The same scope may run several bodies: one after another, in several tasks, or one inside another, where the outer run
-    /// is the one that ends. A run that is dropped or done cancels nothing.
+    /// is the one that ends. A scope is never used up: there is no error of entering it twice. A run that is dropped or done
+    /// cancels nothing.
     ///
     /// # Examples
     /// ```

@@ -136,9 +136,9 @@ impl Watch {
 ///
 /// A run that is polling on this stack with another waker may be blocked by an executor inside its body, and one that is
 /// polling elsewhere may be blocked too, so neither is relied on. An inline scope on the way then becomes a node, since it
-/// may be cancelled meanwhile by whoever has a reference to it. Behind a shield nobody is relied on: what is cancelled further
-/// out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting future has the scope inside it, for its
-/// body alone.
+/// may be cancelled meanwhile by whoever has a reference to it. Behind a shield nobody is relied on: what is cancelled
+/// further out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting
+/// future has the scope inside it, for its body alone.
 fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
     let mut needs = Needs { branch: None, until: Instant::NEVER, alone: false };
     // Whether the waiting future can't be moved out of the bodies on its way, having a reference into each.

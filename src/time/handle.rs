@@ -25,6 +25,12 @@ pub struct Time(Arc<Wheel>);
 
 impl Time {
     /// Moves `clock` in and gives it a timer queue of its own. Allocates once.
+    ///
+    /// For a [`Clock`] of your own. The clock of the operating system is [`Time::system`], that of another runtime
+    /// [`pump`](super::pump()), and one that a test moves [`ManualClock`](super::ManualClock).
+    ///
+    /// # Examples
+    /// See [`Clock`].
     pub fn new(clock: impl Clock) -> Self {
         let now = clock.now().as_nanos();
         Self(wheel::wheel(Box::new(clock), now))

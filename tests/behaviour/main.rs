@@ -67,6 +67,7 @@ on_every_runtime! {
     }
     nesting {
         e_the_outermost_cancelled_scope_wins_along_one_poll_stack
+        e_a_scope_that_is_entered_twice_ends_at_its_outer_run
         e_the_outermost_of_three_wins_when_all_are_past_their_deadlines
         e_sub_executors_of_the_body_are_part_of_its_poll_stack
         e_in_another_task_a_run_resolves_itself_with_the_ancestors_reason

@@ -34,6 +34,30 @@ pub(crate) async fn e_the_outermost_cancelled_scope_wins_along_one_poll_stack(cx
     canceller.await;
 }
 
+pub(crate) async fn e_a_scope_that_is_entered_twice_ends_at_its_outer_run(cx: Cx<impl Spawner>) {
+    let (scope, passed) = (cx.scope(), Log::new());
+    let (begun, canceller) = cancel_once_begun(&cx, &scope);
+    let beside = cx.spawn("beside", {
+        let scope = scope.clone();
+        async move { scope.run(pending::<()>()).await.is_cancelled() }
+    });
+    let outcome = scope.run(async {
+        assert_eq!(scope.run(async { 1 }).await, Outcome::Done(1), "nothing is the matter yet");
+        let _ = scope
+            .run(async {
+                begun.send(()).unwrap();
+                pending::<()>().await
+            })
+            .await;
+        passed.add("what follows the inner run");
+    });
+    assert!(outcome.await.into_result().unwrap_err().is_own());
+    assert_eq!(passed.entries(), [""; 0]);
+    assert!(beside.await, "a run in another task ends by itself");
+    assert!(scope.run(async {}).await.is_cancelled(), "and none begins any more");
+    canceller.await;
+}
+
 /// A task that cancels `scope` two milliseconds after it is told that all has begun.
 fn cancel_once_begun(cx: &Cx<impl Spawner>, scope: &Scope) -> (oneshot::Sender<()>, Join<()>) {
     let (tell, told) = oneshot::channel();
