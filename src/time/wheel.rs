@@ -197,9 +197,13 @@ impl Held<'_, Timers> {
                         return false;
                     }
                     self.shift(line, to);
+                } else if batch.is_full() {
+                    return true;
                 } else {
+                    // As `DUE` is empty, it is the next, and need not go through it.
                     self.state.reached = at;
-                    self.shift(line, DUE);
+                    self.grant(line, batch);
+                    self.state.pending -= 1;
                 }
                 self.emptied(line);
                 continue;
