@@ -229,6 +229,12 @@ fn large_choices_take_as_many_bytes_as_they_need() {
         [sim.choose(1), sim.choose(256), sim.choose(257 * 200), sim.choose(1 << 32), sim.choose(2), sim.choose(7)]
     });
     assert_eq!(report.unwrap().output, [0, 9, 0x1234, 0x1234_5678, 1, 0]);
+    for (n, width) in [(2, 1), (256, 1), (257, 2), (65_536, 2), (65_537, 4), (1 << 32, 4), ((1 << 32) + 1, 8)] {
+        let mut bytes = vec![0; width];
+        bytes.push(99);
+        let report = Builder::new().bytes(bytes).run(async |sim: Sim| [sim.choose(n), sim.choose(100), sim.choose(n)]);
+        assert_eq!(report.unwrap().output, [0, 99, 0], "below {n}");
+    }
 }
 
 #[test]

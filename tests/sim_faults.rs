@@ -287,6 +287,31 @@ fn a_failure_is_freed_of_the_faults_that_it_does_not_need() {
     assert_eq!(failure.unwrap_err().shrunk().unwrap().to, 0);
 }
 
+#[test]
+fn a_fault_is_of_the_task_that_meets_it_in_whichever_order_they_come() {
+    let body = async |sim: Sim| {
+        let tasks = ["a", "b", "c"].map(|name| {
+            let meets = async move { assert!(!(buggify!("it fails") && name == "b"), "{name}") };
+            sim.spawn(name, meets)
+        });
+        for task in tasks {
+            task.await;
+        }
+    };
+    let faults = Faults::new().enabled_one_in(ONE).fires_one_in(NonZeroU8::new(2).unwrap());
+    let mut shrunk = 0;
+    for seed in 0..20 {
+        let failure = Builder::new().seed(seed).faults(faults).explore(body).unwrap_err();
+        let points = failure.shrunk().map(|shrunk| (shrunk.from, shrunk.to));
+        assert!(
+            points.is_none_or(|(_, to)| to == 1),
+            "the fault alone, without the order in which it was found: {failure}"
+        );
+        shrunk += u32::from(points.is_some_and(|(from, _)| from > 2));
+    }
+    assert!(shrunk > 5, "{shrunk}");
+}
+
 /// A caller that never gives up, but whom one fault may make wait for ever.
 async fn forgetful(sim: Sim) {
     let time = sim.time();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -253,6 +254,32 @@ fn a_waker_of_an_earlier_poll_that_was_used_is_told_from_none() {
     assert!(Builder::new().fresh_wakers(false).spurious(0).explore(body).is_ok());
     let failure = Builder::new().fresh_wakers(true).probe(true).run(body).unwrap_err();
     assert_eq!((failure.kind(), failure.time()), (FailureKind::StaleWaker, Instant::EPOCH + SECOND * 2), "{failure}");
+}
+
+#[test]
+fn the_waker_of_a_task_that_is_gone_is_none_of_the_one_in_its_place() {
+    let body = async |sim: Sim| {
+        let (slot, done) = (Arc::new(Mutex::new(None::<Waker>)), Arc::new(AtomicBool::new(false)));
+        let theirs = slot.clone();
+        let gone = poll_fn(move |cx| {
+            *theirs.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Ready(())
+        });
+        sim.spawn("gone", gone).await;
+        let (mut late, seen) = (Box::pin(sim.time().sleep(SECOND * 9)), done.clone());
+        let waits = poll_fn(move |cx| match seen.load(Relaxed) {
+            true => Poll::Ready(()),
+            false => late.as_mut().poll(cx),
+        });
+        let task = sim.spawn("in its place", waits);
+        sim.idle().await;
+        done.store(true, Relaxed);
+        slot.lock().unwrap().take().unwrap().wake();
+        sim.time().sleep(SECOND).await;
+        task.await;
+    };
+    let failure = Builder::new().fresh_wakers(true).probe(true).run(body).unwrap_err();
+    assert_eq!((failure.kind(), &*failure.tasks()[0].name), (FailureKind::LostWakeup, "in its place"), "{failure}");
 }
 
 #[test]

@@ -117,6 +117,21 @@ fn the_line_of_a_sweep_names_the_chance_that_was_taken() {
 }
 
 #[test]
+fn which_chance_was_taken_is_part_of_the_course_though_nothing_else_shows_it() {
+    let body = async |sim: Sim| {
+        sim.cancel_at_each(async {}).await;
+        sim.cancel_at_each(async {}).await;
+    };
+    let course = |line: &str| {
+        let report = Builder::new().replay(line).unwrap().run(body).unwrap();
+        (report.steps, report.hash)
+    };
+    let [none, first, second] = ["seed:1", "seed:1,cancel:1", "seed:1,cancel:2"].map(course);
+    assert_eq!((none.0, first.0, second.0), (1, 1, 1));
+    assert!(none.1 != first.1 && first.1 != second.1 && none.1 != second.1);
+}
+
+#[test]
 fn a_failure_that_no_cancel_brought_about_is_freed_of_it() {
     let body = async |sim: Sim| {
         let count = Arc::new(AtomicUsize::new(0));

@@ -168,6 +168,7 @@
 //! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: that one wakes a task
 //!   is an error unless you [allow it](Builder::foreign_wakes).
 //! - Schedules differ at polls: code between two awaits is never interrupted.
+//! - Without `std` there is no telling threads apart: a program must not make two runs at once on two of them.
 //! - A report says what a task waits for if its last poll reached one of the kit's own futures; of others, with `std`, where
 //!   in the code they left its waker.
 //! - Spawned tasks are `Send`, so that the code under test may run on any runtime; the root need not be.
