@@ -3,7 +3,7 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Permits, Queues, Signals, TimersScopes, Tokens, World};
+use models::{Limits, Permits, Queues, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -91,6 +91,12 @@ fn a_semaphore_agrees_with_its_model() {
 fn a_capacity_limiter_agrees_with_its_model() {
     random_steps::<Tokens>(3_000, 600);
     corpus::<Tokens>("capacity");
+}
+
+#[test]
+fn a_limiter_agrees_with_its_model_by_every_algorithm() {
+    random_steps::<Limits>(3_000, 1_000);
+    corpus::<Limits>("limiter");
 }
 
 #[test]

@@ -5,7 +5,9 @@
 #![allow(dead_code, unused_imports, reason = "each target takes one of the worlds")]
 
 mod capacity;
+mod limiter;
 mod queues;
+mod rules;
 mod scopes;
 mod semaphore;
 mod signals;
@@ -13,6 +15,7 @@ mod timers;
 mod waiting;
 
 pub(crate) use capacity::Tokens;
+pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;
 pub(crate) use semaphore::Permits;
 pub(crate) use signals::Signals;

@@ -80,7 +80,9 @@ impl Decide for Gcra {
     #[inline]
     fn due_behind(&self, bucket: &Bucket, ahead: u64, permits: u32) -> Option<u64> {
         let all = self.rate.cost(ahead.saturating_add(u64::from(permits)));
-        Some(self.rate.instant(bucket.full_at.saturating_add(all).saturating_sub(self.rate.burst)))
+        self.rate
+            .lossless
+            .then(|| self.rate.instant(bucket.full_at.saturating_add(all).saturating_sub(self.rate.burst)))
     }
 
     /// What the bucket would have gained above full, between `from` and the present, is not lost.

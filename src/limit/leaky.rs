@@ -79,7 +79,7 @@ impl Decide for LeakyBucket {
     fn due_behind(&self, water: &Water, ahead: u64, permits: u32) -> Option<u64> {
         let all = self.rate.cost(ahead.saturating_add(u64::from(permits)));
         let over = water.level.saturating_add(all).saturating_sub(self.rate.burst);
-        Some(water.at.saturating_add(self.rate.instant(over)))
+        self.rate.lossless.then(|| water.at.saturating_add(self.rate.instant(over)))
     }
 
     fn charge(&self, water: &mut Water, permits: u32, from: u64) -> Mark {
@@ -194,7 +194,7 @@ impl Decide for LeakyQueue {
     }
 
     fn due_behind(&self, drain: &Drain, ahead: u64, _: u32) -> Option<u64> {
-        Some(self.rate.instant(drain.free_at.saturating_add(self.rate.cost(ahead))))
+        self.rate.lossless.then(|| self.rate.instant(drain.free_at.saturating_add(self.rate.cost(ahead))))
     }
 
     fn charge(&self, drain: &mut Drain, permits: u32, from: u64) -> Mark {

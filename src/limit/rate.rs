@@ -16,6 +16,9 @@ pub(super) struct Rate {
     pub(super) permit: u64,
     /// Ticks from an empty bucket to a full one.
     pub(super) burst: u128,
+    /// Whether grants that are made when they are due follow each other without loss. That of a fraction of a nanosecond, until
+    /// the next whole one, takes a credit to make up for.
+    pub(super) lossless: bool,
 }
 
 impl Rate {
@@ -23,8 +26,9 @@ impl Rate {
         let (permits, period) = (quota.permits().get(), quota.period_nanos().get());
         // The divisor divides `permits`, so it fits.
         let divisor = gcd(u64::from(permits), period);
-        let permit = period / divisor;
-        Self { nano: permits / divisor as u32, permit, burst: u128::from(permit) * u128::from(quota.max_burst().get()) }
+        let (nano, permit) = (permits / divisor as u32, period / divisor);
+        let burst = u128::from(permit) * u128::from(quota.max_burst().get());
+        Self { nano, permit, burst, lossless: nano == 1 || quota.credit_nanos() > 0 }
     }
 
     #[inline]

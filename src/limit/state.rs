@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - **G1** `queued` is the sum of the permits for which the line waits.
+//! - **G1** `queued` is the sum of the permits for which the line waits, and `dated` the number of those in it who have a
+//!   deadline.
 //! - **G2** When a call ends, the first in line is not due at the latest instant that the limiter was told, and `want` is
 //!   the instant at which it will be; `u64::MAX` if nobody waits.
 //! - **G3** When nobody is in [`follow`], the timer is set to `want`. `set` is what it was last set to, `u64::MAX` once it
@@ -12,6 +13,7 @@
 //! - **G5** What was granted stands in `word`, where anybody may change it, unless that is [`TAKEN`]: then in the book, for
 //!   whoever has the lock. As long as anybody waits, or anything is imposed, it is taken.
 //! - **G6** `tail`, if it is there, is the book as it will be when all in line have been granted when they are due.
+//! - **G7** `delayed` if any in line may be due later than when they came: who has a deadline may have to be turned away then.
 
 use super::book::{Book, Receipt};
 use super::decide::{Algorithm, Carry};
@@ -54,9 +56,25 @@ pub(super) struct State<A: Algorithm> {
     tail: Option<Box<Tail<A>>>,
     pub(super) latest: u64,
     queued: u64,
+    dated: usize,
+    delayed: bool,
     pub(super) want: u64,
     pub(super) set: u64,
     pub(super) timer: Timer,
+}
+
+impl<A: Algorithm> State<A> {
+    /// Somebody is not in line any more.
+    fn discount(&mut self, permits: u32, dated: bool) {
+        self.queued -= u64::from(permits);
+        self.dated -= usize::from(dated);
+    }
+
+    /// The turns of those in line may come later than was reckoned.
+    fn postpone(&mut self) {
+        self.tail = None;
+        self.delayed = true;
+    }
 }
 
 /// The book as it will be, and the instant at which the last in line will be granted.
@@ -73,8 +91,14 @@ impl<A: Algorithm> Tail<A> {
 
     /// Adds somebody who came at `since`, unless it will be turned away.
     fn add(&mut self, wish: &Wish) {
+        if wish.permits > self.book.algorithm.burst() {
+            return;
+        }
         let due = self.due(wish.permits, wish.since);
-        if wish.deadline.allows(Instant::from_nanos(due)) {
+        if due == u64::MAX {
+            // It will never be granted; so nobody behind it will, unless it is turned away.
+            self.at = if wish.is_dated() { self.at } else { due };
+        } else if wish.deadline.allows(Instant::from_nanos(due)) {
             self.book.grant(wish.permits, wish.since, due);
             self.at = due;
         }
@@ -107,6 +131,10 @@ impl Wish {
     pub(super) fn new(permits: u32, deadline: Deadline) -> Self {
         Self { permits, since: 0, deadline, verdict: Verdict::None }
     }
+
+    fn is_dated(&self) -> bool {
+        self.deadline != Deadline::Never
+    }
 }
 
 impl<A: Algorithm> Place for Limit<A> {
@@ -120,7 +148,7 @@ impl<A: Algorithm> Place for Limit<A> {
     fn left(held: &mut Held<'_, Self>, departure: Departure, wish: &mut Wish, _: &mut Batch) {
         held.state.tail = None;
         match (departure, wish.verdict) {
-            (Departure::Line(_), _) => held.state.queued -= u64::from(wish.permits),
+            (Departure::Line(_), _) => held.state.discount(wish.permits, wish.is_dated()),
             (Departure::Grant(_), Verdict::Granted(receipt)) => {
                 held.take_over();
                 let now = held.state.latest;
@@ -138,12 +166,28 @@ pub(super) fn gate<A: Algorithm>(time: Time, algorithm: A) -> Arc<Gate<A>> {
     let quick = algorithm.quick(now).filter(|_| Stamp::IS_WORD);
     let book = Book::new(algorithm);
     let word = quick.and_then(|_| book.pack(now)).unwrap_or(TAKEN);
-    let state = State { book, tail: None, latest: now, queued: 0, want: u64::MAX, set: u64::MAX, timer: Timer::None };
+    let state = State {
+        book,
+        tail: None,
+        latest: now,
+        queued: 0,
+        dated: 0,
+        delayed: false,
+        want: u64::MAX,
+        set: u64::MAX,
+        timer: Timer::None,
+    };
     let shared = Shared { time, id: probe::Id::new(), quick, word: Stamp::new(word), latest: Stamp::new(now) };
     Arc::new(Hall::new(shared, state, [Line::new()]))
 }
 
 impl<A: Algorithm> Hall<Limit<A>> {
+    /// A reading of the clock, or the latest that was told while the word was not taken (L7).
+    #[inline]
+    pub(super) fn told(&self, now: Instant) -> Instant {
+        now.max(Instant::from_nanos(self.shared.latest.get()))
+    }
+
     /// Grants `permits` or refuses them by the word alone, if that can be done.
     #[inline]
     pub(super) fn decide(&self, permits: u32, now: Instant) -> Decision {
@@ -217,6 +261,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         if self.is_empty(LINE) {
             self.state.want = u64::MAX;
             self.state.tail = None;
+            self.state.delayed = false;
             self.hand_over();
         }
         let set = self.state.want != self.state.set && !matches!(self.state.timer, Timer::Out);
@@ -261,7 +306,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         if self.is_empty(LINE) {
             return self.state.book.due(permits, now);
         }
-        if let Some(due) = self.state.book.due_behind(self.state.queued, permits) {
+        if let Some(due) = self.due_behind(permits) {
             return due.max(now);
         }
         let tail = self.state.tail.take().unwrap_or_else(|| {
@@ -274,9 +319,17 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         due
     }
 
+    /// When a newcomer could have `permits`, if the sum of what is waited for is enough to know.
+    fn due_behind(&self, permits: u32) -> Option<u64> {
+        if self.state.delayed && self.state.dated > 0 {
+            return None;
+        }
+        self.state.book.due_behind(self.state.queued, permits)
+    }
+
     /// Whether [`due`](Self::due) takes constant time.
     pub(super) fn is_due_known(&self) -> bool {
-        self.is_empty(LINE) || self.state.tail.is_some() || self.state.book.due_behind(0, 1).is_some()
+        self.is_empty(LINE) || self.state.tail.is_some() || self.due_behind(1).is_some()
     }
 
     /// For how many permits the line waits.
@@ -293,6 +346,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
     pub(super) fn count(&mut self, wish: &mut Wish, now: u64) {
         wish.since = now;
         self.state.queued += u64::from(wish.permits);
+        self.state.dated += usize::from(wish.is_dated());
         if let Some(tail) = &mut self.state.tail {
             tail.add(wish);
         }
@@ -303,7 +357,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         let on_time = now == self.state.want;
         loop {
             let Some(wish) = self.first(LINE) else { return false };
-            let (permits, since, deadline) = (wish.permits, wish.since, wish.deadline);
+            let (permits, since, deadline, dated) = (wish.permits, wish.since, wish.deadline, wish.is_dated());
             let (due, burst) = (self.state.book.due(permits, now), self.burst());
             let refusal = match deadline.allows(Instant::from_nanos(due)) {
                 _ if permits > burst => Some(Verdict::Exceeds(burst)),
@@ -324,13 +378,13 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
                 self.state.tail = None;
             } else {
                 if !on_time && !self.state.book.is_credited(since, now) {
-                    self.state.tail = None;
+                    self.state.postpone();
                 }
                 let receipt = self.state.book.grant(permits, since, now);
                 self.decide_first(Verdict::Granted(receipt));
                 self.grant(LINE, batch);
             }
-            self.state.queued -= u64::from(permits);
+            self.state.discount(permits, dated);
         }
     }
 
@@ -342,16 +396,18 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
 
     /// Turns away who wants more than the burst, which has changed. True: the batch is full.
     fn turn_away_large(&mut self, batch: &mut Batch) -> bool {
-        let (burst, mut gone) = (self.burst(), 0);
+        let (burst, mut gone, mut dated) = (self.burst(), 0, 0);
         let more = self.dismiss_where(LINE, batch, |wish| {
             let large = wish.permits > burst;
             if large {
                 wish.verdict = Verdict::Exceeds(burst);
                 gone += u64::from(wish.permits);
+                dated += usize::from(wish.is_dated());
             }
             large
         });
         self.state.queued -= gone;
+        self.state.dated -= dated;
         more
     }
 
@@ -388,7 +444,7 @@ pub(super) fn enter<A: Algorithm, R>(
 /// Changes what was granted or is allowed, at a reading of the clock, and re-times whoever waits.
 pub(super) fn adjust<A: Algorithm, R>(gate: &Arc<Gate<A>>, f: impl FnOnce(&mut Book<A>, u64) -> R) -> R {
     enter(gate, gate.shared.time.now(), |held, now| {
-        held.state.tail = None;
+        held.state.postpone();
         f(&mut held.state.book, now)
     })
 }

@@ -97,7 +97,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
         if standing == Standing::Idle {
             now = gate.shared.time.now();
             // A receipt comes from the book alone.
-            if ask.deadline.allows(now) && !*this.returns {
+            if !*this.returns && ask.deadline.allows(gate.told(now)) {
                 match gate.decide(ask.permits, now) {
                     Decision::Granted(_) => return Poll::Ready(Ok(Receipt::NONE)),
                     Decision::NotYet(due) if !ask.deadline.allows(Instant::from_nanos(due)) => {

@@ -61,6 +61,62 @@ fn l5_gcra_and_leaky_buckets_say_when_a_turn_comes() {
 }
 
 #[test]
+fn l5_the_fractions_of_a_nanosecond_that_are_lost_without_credit_are_reckoned_with() {
+    let quota = |burst| quota(3, 200).burst(nz(burst)).strict();
+    truth(|burst| Gcra::new(quota(burst)));
+    truth(|burst| LeakyBucket::new(quota(burst)));
+    truth(|burst| LeakyQueue::new(quota(3 * burst)));
+}
+
+#[test]
+fn l5_who_will_be_turned_away_by_a_slower_rate_is_not_counted() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let _first = Task::waiting(limiter.acquire(1));
+    let mut second = Task::waiting(limiter.acquire_before(1, ms(250)));
+    assert_eq!(limiter.peek(1), not_yet(ms(300)));
+    limiter.set_quota(Quota::per_second(nz(5)), Carry::Fraction);
+    assert_eq!(limiter.peek(1), not_yet(ms(400)), "the second could not have its permit before");
+    let mut third = Task::waiting(limiter.acquire_before(1, ms(401)));
+    clock.advance_to(ms(200));
+    let refused = AcquireError::TooLate { earliest: ms(400), deadline: ms(250) };
+    assert_eq!(second.poll(), Ready(Err(refused)));
+    clock.advance_to(ms(400));
+    assert_eq!(third.poll(), Ready(Ok(())));
+}
+
+#[test]
+fn l5_whoever_comes_behind_those_who_wait_for_ever_does_too() {
+    fn test<A: Algorithm>(algorithm: A) {
+        let clock = ManualClock::new();
+        let limiter = Limiter::closed(&clock.time(), algorithm);
+        let mut line: Vec<_> = (0..3).map(|_| Task::waiting(limiter.acquire(3))).collect();
+        assert_eq!(limiter.peek(1), not_yet(Instant::NEVER));
+        assert_eq!(limiter.peek(1), not_yet(Instant::NEVER));
+        limiter.open();
+        assert_eq!(line[0].poll(), Ready(Ok(())));
+        assert_ne!(limiter.peek(1), not_yet(Instant::NEVER));
+    }
+    test(Gcra::new(quota(1, 100).burst(nz(3))));
+    test(LeakyQueue::new(quota(1, 100).burst(nz(9))));
+    let window = Duration::from_nanos(100);
+    test(FixedWindow::new(nz(3), window).unwrap());
+    test(SlidingCounter::new(nz(3), window).unwrap());
+    test(SlidingLog::new(nz(3), window).unwrap());
+}
+
+#[test]
+fn l7_a_deadline_that_has_passed_by_the_latest_reading_is_past() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 2);
+    assert_eq!(limiter.try_acquire_at(ms(50), 1), Ok(()));
+    let refused = AcquireError::TooLate { earliest: ms(50), deadline: ms(50) };
+    assert_eq!(Task::new(limiter.acquire_before(1, ms(50))).poll(), Ready(Err(refused)));
+    assert_eq!(limiter.try_acquire(1), Ok(()), "nothing was taken");
+}
+
+#[test]
 fn l5_windows_say_when_a_turn_comes() {
     let window = Duration::from_nanos(300);
     truth(|permits| FixedWindow::new(nz(permits), window).unwrap().aligned(at(70)));
