@@ -55,6 +55,21 @@ fn loom_the_last_receiver_gone_while_a_sender_begins_to_wait_is_heard() {
 }
 
 #[test]
+fn loom_a_sender_that_waits_where_there_is_a_receiver_all_the_time_does_not_go_on() {
+    model(|| {
+        let (tx, rx) = watch::channel(0);
+        let other = spawn(move || drop(rx));
+        let stays = tx.subscribe();
+        let mut task = Task::new(async move { tx.closed().await }).waiting();
+        other.join().unwrap();
+        assert!(!task.woken());
+        assert!(task.poll().is_pending());
+        drop(stays);
+        task.finish(Pending);
+    });
+}
+
+#[test]
 fn loom_one_value_sent_while_its_receiver_goes_is_given_back_or_dropped() {
     model(|| {
         let (tx, rx) = oneshot::channel();
