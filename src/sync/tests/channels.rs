@@ -153,23 +153,27 @@ fn the_last_receiver_gone_wakes_the_sender_which_may_have_others() {
 }
 
 #[test]
-fn all_who_waited_when_the_last_receiver_was_gone_go_on_though_another_comes_meanwhile() {
+fn all_who_waited_when_the_last_receiver_was_gone_go_on_though_another_comes_and_nobody_who_came_later() {
     let (tx, rx) = watch::channel(0);
-    let (subscribes, back) = (tx.clone(), Arc::new(crate::sys::Lock::new(None)));
+    let tx: &'static watch::Sender<u8> = Box::leak(Box::new(tx));
+    let late = Arc::new(crate::sys::Lock::new(None));
     let comes = {
-        let back = back.clone();
+        let late = late.clone();
         move || {
-            let rx = subscribes.subscribe();
-            back.with(|back| *back = Some(rx));
+            let rx = tx.subscribe();
+            let waits = Task::waiting(tx.closed());
+            late.with(|late| *late = Some((rx, waits)));
         }
     };
     let mut first = Box::pin(tx.closed());
     assert!(poll_with(first.as_mut(), comes).is_pending());
     let rest: Vec<_> = (0..100).map(|_| Task::waiting(tx.closed())).collect();
     drop(rx);
-    assert!(!tx.is_closed() && back.with(|back| back.is_some()));
     rest.into_iter().for_each(Task::woken);
-    assert!(waits(tx.closed()), "there is a receiver");
+    let (rx, waits) = late.with(Option::take).expect("the first was woken");
+    assert_eq!((tx.receivers(), waits.wakes()), (1, 0));
+    drop(rx);
+    waits.woken();
 }
 
 #[test]
