@@ -1,6 +1,6 @@
 //! Wakers that poll what wakes them, bodies that panic when they are dropped, clocks at the end of time.
 
-use super::{Scope, UntilCancelled};
+use super::{Outcome, Scope, UntilCancelled};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::waker::hooked::{Act, hooked};
 use crate::sys::{Arc, Lock};
@@ -137,4 +137,44 @@ fn a_scope_without_a_deadline_is_not_cancelled_by_a_clock_at_the_end_of_time() {
     assert!(!root.is_cancelled(), "the root has none");
     let mut late = pin!(root.move_on_after(Duration::MAX, async |_| 1));
     assert_eq!(late.as_mut().poll(&mut cx).map(|outcome| outcome.done()), Poll::Ready(Some(1)));
+}
+
+/// Polls `run` twice, whose body gives its scope away at the second poll, and cancels that from elsewhere.
+fn is_heard<F: Future<Output = Outcome<()>>>(run: F, given: &Lock<Option<Scope>>) {
+    let (waker, count) = counting();
+    let (mut run, mut cx) = (pin!(run), Context::from_waker(&waker));
+    assert!(run.as_mut().poll(&mut cx).is_pending() && given.with(|given| given.is_none()));
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    assert!(given.with(Option::take).expect("it was given away").cancel("late"));
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    assert!(matches!(run.poll(&mut cx), Poll::Ready(Outcome::Cancelled(cut)) if cut.is_own()));
+}
+
+/// Gives `scope` away at its second poll.
+async fn give(scope: impl Fn() -> Scope, given: &Lock<Option<Scope>>) {
+    let mut polls = 0;
+    poll_fn(|_| {
+        polls += 1;
+        if polls == 2 {
+            let scope = scope();
+            given.with(|given| *given = Some(scope));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn a_scope_that_its_body_gives_away_while_it_waits_is_heard() {
+    let given = Lock::new(None);
+    let root = Scope::new(ManualClock::new().time());
+    is_heard(root.move_on_after(Duration::from_secs(9), async |s| give(|| s.clone(), &given).await), &given);
+}
+
+#[cfg(all(test, feature = "std"))]
+#[test]
+fn a_scope_outside_any_other_that_its_body_gives_away_while_it_waits_is_heard() {
+    let given = Lock::new(None);
+    let body = give(|| crate::cancel::current().expect("that of the body"), &given);
+    is_heard(crate::cancel::move_on_after(Duration::from_secs(9), body), &given);
 }
