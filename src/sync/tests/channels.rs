@@ -43,8 +43,10 @@ fn a_sender_that_is_dropped_ends_the_wait() {
 
 #[test]
 fn a_receiver_that_is_dropped_gives_the_value_back_and_wakes_the_sender() {
-    let (mut tx, rx) = oneshot::channel();
+    let (mut tx, mut rx) = oneshot::channel();
     let waits = Task::waiting(tx.closed());
+    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    drop(Task::waiting(rx.recv()));
     drop(rx);
     waits.woken();
     assert!(tx.is_closed());
