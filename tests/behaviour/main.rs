@@ -142,6 +142,7 @@ on_every_runtime! {
     sync {
         a_semaphore_lets_only_so_many_in
         permits_come_in_the_order_in_which_they_were_asked_for
+        a_semaphore_that_shrinks_below_what_is_out_lets_in_as_many_as_it_has_then
         closing_a_semaphore_turns_away_who_waits
         a_wait_for_a_permit_that_is_cut_short_takes_none
         a_limiter_knows_who_holds_what

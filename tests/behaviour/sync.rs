@@ -54,6 +54,29 @@ pub(crate) async fn permits_come_in_the_order_in_which_they_were_asked_for(cx: C
     assert_eq!(log.entries()[0], 0);
 }
 
+pub(crate) async fn a_semaphore_that_shrinks_below_what_is_out_lets_in_as_many_as_it_has_then(cx: Cx<impl Spawner>) {
+    let (semaphore, inside) = (Semaphore::new(3), Counter::new());
+    let held = semaphore.acquire_many(3).await.unwrap();
+    semaphore.set_total(1);
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let (semaphore, inside) = (semaphore.clone(), inside.clone());
+            cx.spawn("holder", async move {
+                let _permit = semaphore.acquire().await.unwrap();
+                inside.add();
+                again().await;
+                assert!(semaphore.try_acquire().is_err(), "there is one permit, and it is out");
+            })
+        })
+        .collect();
+    again().await;
+    drop(held);
+    join_all(tasks).await;
+    assert_eq!((inside.count(), semaphore.available(), semaphore.total()), (4, 1, 1));
+    semaphore.set_total(3);
+    assert_eq!(semaphore.acquire_many(3).await.unwrap().count(), 3);
+}
+
 pub(crate) async fn closing_a_semaphore_turns_away_who_waits(cx: Cx<impl Spawner>) {
     let semaphore = Semaphore::new(1);
     let held = semaphore.acquire().await.unwrap();
