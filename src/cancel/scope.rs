@@ -247,6 +247,12 @@ impl Scope {
         }
     }
 
+    /// Whether others may have a handle to it, or refer to it.
+    #[inline]
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.view(), View::Shared(_))
+    }
+
     /// The scope as a node of the tree; an inline one becomes one now, and those around it with it.
     pub(super) fn branch(&self) -> Arc<Branch> {
         match &self.0 {

@@ -6,6 +6,7 @@ use super::scope::Scope;
 use super::stay::Stay;
 use super::watch::UntilCancelled;
 use crate::sys::slot::{self, Frame};
+use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -26,12 +27,27 @@ pin_project! {
         body: Option<F>,
         frame: Frame<Scope>,
         stay: Stay,
+        // Of the scope itself, once others may cancel it, or move its deadline.
+        own: Option<Pin<Box<UntilCancelled>>>,
     }
 }
 
 impl<F: Future> Ward<F> {
     pub(crate) fn new(body: F) -> Self {
-        Self { body: Some(body), frame: Frame::new(), stay: Stay::new() }
+        Self { body: Some(body), frame: Frame::new(), stay: Stay::new(), own: None }
+    }
+
+    /// Whether `scope` is cancelled, after a `Pending` of the body. If that handed its scope on, the waker is registered
+    /// for whoever has it.
+    #[inline]
+    pub(crate) fn is_cut(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        if scope.is_shared() { self.watch_own(scope, cx) } else { scope.is_cancelled() }
+    }
+
+    #[cold]
+    fn watch_own(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
+        let own = self.project().own.get_or_insert_with(|| Box::pin(scope.cancelled()));
+        own.as_mut().poll_for_others(cx)
     }
 
     /// Polls the body in `scope`, which is the same at each call.

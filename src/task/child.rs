@@ -4,7 +4,7 @@ use super::life::{Ending, Life, Returned};
 use super::outlet::{End, Ended, Outlet};
 use super::state::{Core, Place, Side};
 use super::tally::How;
-use crate::cancel::{Cancelled, Scope};
+use crate::cancel::Scope;
 use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled};
 use crate::sys::waker::{Wake, waker};
@@ -82,7 +82,9 @@ where
         let (seen, epoch) = (this.seen, this.epoch);
         let rest = |cx: &mut Context<'_>| rest(record, seen, epoch, cx);
         let late = |error| record.core.failed_late(record.label.clone(), error);
-        if let Some(ending) = ready!(this.life.poll(&record.scope, alone, cx, rest, late)) {
+        if let Some(ending) =
+            ready!(this.life.poll(&record.scope, || record.scope.check().is_ok(), alone, cx, rest, late))
+        {
             record.ended(ending);
         }
         Poll::Ready(())
@@ -96,14 +98,9 @@ where
     }
 }
 
-/// What follows a `Pending` of the body: why the child is cut short; if it is not, it will be woken when it may be (T4).
+/// What follows a `Pending` of the body: the child will be woken when it may have to be cut short (T4).
 #[inline]
-fn rest<T, E: Send + 'static>(
-    record: &Record<T, E>,
-    seen: &mut Seen,
-    epoch: &mut usize,
-    cx: &mut Context<'_>,
-) -> Option<Cancelled> {
+fn rest<T, E: Send + 'static>(record: &Record<T, E>, seen: &mut Seen, epoch: &mut usize, cx: &mut Context<'_>) {
     let (shared, side) = (&record.core.shared, record.place.side);
     let hook = || waker(Arc::new(Hook { core: Arc::downgrade(&record.core), side }));
     // Acquire: partner of the store in `next_epoch`.
@@ -117,7 +114,6 @@ fn rest<T, E: Send + 'static>(
     if shared.watches[side as usize].arm(&shared.scopes[side as usize], hook) {
         record.core.wake_side(side);
     }
-    if record.scope.is_cancelled() { record.scope.cause() } else { None }
 }
 
 /// Wakes all children of a side, when their scope may be cancelled.

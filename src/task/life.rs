@@ -43,37 +43,42 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Life<F, T, E> {
 
     /// Polls the body in `scope`. `Ready(None)`: it was over before.
     ///
-    /// `alone`: nobody will take the result. `rest` is called when the body is pending; it gives the reason for which it is cut
-    /// short, or sees to it that the child is polled when there may be one. `late` is given an error that is kept beside a
-    /// panic.
+    /// `may_begin` is called when it has not begun (rule b). `alone`: nobody will take the result. `rest` is called when the
+    /// body is pending, and sees to it that the child is polled when a scope around its own is cancelled. `late` is given an
+    /// error that is kept beside a panic.
     pub(super) fn poll(
         self: Pin<&mut Self>,
         scope: &Scope,
+        may_begin: impl FnOnce() -> bool,
         alone: bool,
         cx: &mut Context<'_>,
-        rest: impl FnOnce(&mut Context<'_>) -> Option<Cancelled>,
+        rest: impl FnOnce(&mut Context<'_>),
         late: impl FnOnce(E),
     ) -> Poll<Option<Ending<T, E>>> {
         let mut this = self.project();
         let ending = match this.ending.take() {
             Some(ending) => *ending,
             None => {
-                if *this.stage == Stage::New && scope.check().is_ok() {
+                if *this.stage == Stage::New && may_begin() {
                     *this.stage = Stage::Begun;
                 }
                 let polled = match this.stage {
                     Stage::Begun => catch(|| this.body.as_mut().poll(scope, cx)),
-                    // Rule b. Why it may not begin is read from the flags below.
+                    // Why it may not begin is read from the flags below.
                     Stage::New => Ok(Poll::Pending),
                     Stage::Over => return Poll::Ready(None),
                 };
                 match polled {
-                    Ok(Poll::Pending) => match rest(cx) {
-                        None => return Poll::Pending,
-                        // Rule h.
-                        Some(_) if this.body.as_mut().shelters(scope, cx) => return Poll::Pending,
-                        Some(cancelled) => cut(clear(this.body.as_mut(), scope), cancelled),
-                    },
+                    Ok(Poll::Pending) => {
+                        rest(cx);
+                        let cause = if this.body.as_mut().is_cut(scope, cx) { scope.cause() } else { None };
+                        match cause {
+                            None => return Poll::Pending,
+                            // Rule h.
+                            Some(_) if this.body.as_mut().shelters(scope, cx) => return Poll::Pending,
+                            Some(cancelled) => cut(clear(this.body.as_mut(), scope), cancelled),
+                        }
+                    }
                     Ok(Poll::Ready(returned)) => returned_with(clear(this.body.as_mut(), scope), returned, alone, late),
                     Err(payload) => {
                         // What panics when it is polled may panic again when it is dropped: the first one counts.

@@ -59,7 +59,7 @@
 //! - **T2** Each child is counted once: done, failed, panicked, cancelled or lost. It is gone when it is counted: its body has
 //!   been dropped.
 //! - **T3** Children in the background are cancelled when the others are gone, not before, whatever ends the group.
-//! - **T4** A child that rests is woken when its scope, or one around it, is cancelled. (It has noted its waker in the group
+//! - **T4** A child that rests is woken when its scope, or one around it, is cancelled, by whomever. (It has noted its waker in the group
 //!   by then; whoever takes wakers out of there changes `epoch`, by which a child knows that it has to note it anew.)
 //! - **T5** Errors and panics are all kept: in the group's result, or in the start's if the child had not started. Panic
 //!   outranks error outranks cancelling. A child that was cancelled is no failure.
@@ -77,6 +77,13 @@
 //! Dropping a group's future cancels its children at once; they end when their executor next polls them, and nothing that is
 //! dropped can wait for that. So what children use must be theirs (`'static`). If it is a scope of ours that drops it with its
 //! body, that scope waits for the children to be gone before it moves on; for all others there is [`TaskGroup::quiesced`].
+//!
+//! # In the group's own task
+//!
+//! A [`local_group`] polls its children in the task that runs it, in turn with its body, each when it was woken. So they need
+//! no spawner and may borrow, and a group that is dropped has dropped them, each in a guard of its own: nothing is left
+//! behind. T1, T2, T4, T5 and T7 hold as above; nobody is in the background, and nobody can be lost. A [`FutureSet`] is what lies
+//! below, for futures without scopes and policies, and all that waits for several futures stands on it.
 //!
 //! # How it works
 //!

@@ -160,10 +160,15 @@ impl<E> Tally<E> {
         Sums { failures: core::mem::take(&mut self.failures), count: self.count, cut: self.cut, won }
     }
 
-    /// Takes the first panic out of the failures.
-    pub(super) fn take_panic(&mut self) -> Option<Panic> {
-        let at = self.failures.iter().position(Failure::is_panic)?;
-        match self.failures.remove(at).into_cause() {
+    /// How many failures there are.
+    pub(super) fn failures(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Takes the first panic out of the failures but so many.
+    pub(super) fn take_panic(&mut self, known: usize) -> Option<Panic> {
+        let at = self.failures.iter().skip(known).position(Failure::is_panic)?;
+        match self.failures.remove(known + at).into_cause() {
             Cause::Panic(panic) => Some(panic),
             _ => unreachable!("looked at above"),
         }

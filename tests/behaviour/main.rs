@@ -189,6 +189,7 @@ on_every_runtime! {
         a_child_of_a_cancelled_group_is_not_begun
         partial_results_are_there_after_the_deadline
         f_a_deadline_that_is_moved_is_heard_each_time
+        f_a_child_hears_what_others_do_with_its_own_scope
         group_futures_are_send_and_boxed_groups_nest
     }
     failing {
@@ -253,6 +254,7 @@ on_every_runtime! {
         children_that_are_not_send_share_a_cell
         a_wake_up_polls_that_child_alone
         local_groups_nest_in_tasks_of_groups
+        f_a_local_child_hears_what_others_do_with_its_own_scope
     }
     shutdown {
         phases_are_shut_down_in_order_and_all_are_in_one_place

@@ -55,8 +55,9 @@ impl<E> fmt::Debug for Gone<E> {
 
 /// A child, whatever its type.
 pub trait Kid<E> {
-    /// Polls it. `Ready(None)`: it was over before.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
+    /// Polls it. `open`: its group's scope is not cancelled nor past its deadline, so that it may begin. `Ready(None)`: it was
+    /// over before.
+    fn poll(self: Pin<&mut Self>, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
 
     /// The group is dropped.
     fn leave(self: Pin<&mut Self>) -> Option<Gone<E>>;
@@ -78,7 +79,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Child<F, T, E> {
 }
 
 impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
+    fn poll(self: Pin<&mut Self>, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
         let this = self.project();
         let (record, noted) = (&**this.record, this.noted);
         // Handles are not cloned: once there is none, there will be none.
@@ -87,13 +88,14 @@ impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
             if !(alone || *noted) {
                 *noted = true;
                 let waker = cx.waker().clone();
+                // The scope is looked at afterwards: who cancels it before that has woken nobody.
                 record.waker.with(|place| *place = Some(waker));
             }
-            // After the waker is there: who cancels the scope before that has not woken it.
-            if record.scope.is_cancelled() { record.scope.cause() } else { None }
         };
+        // Its own scope has no deadline before it has begun; the group may have been cancelled since it looked.
+        let may_begin = || open && !record.scope.is_cancelled();
         let mut late = None;
-        let polled = this.life.poll(&record.scope, alone, cx, rest, |error| late = Some(error));
+        let polled = this.life.poll(&record.scope, may_begin, alone, cx, rest, |error| late = Some(error));
         polled.map(|ending| {
             let (end, how) = ending?;
             Some(Gone { label: record.label.clone(), how, late, tell: record.outlet.end(end) })

@@ -11,7 +11,6 @@ use super::child::{Gone, Kid};
 use super::group::{LocalGroup, Newcomer, Shared, State};
 use super::kinds::Kind;
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
-use crate::spawn::Panic;
 use crate::sys::probe::{self, Id};
 use crate::sys::thread::is_panicking;
 use crate::sys::{Arc, Told};
@@ -20,7 +19,6 @@ use crate::task::guarded::Guarded;
 use crate::task::outcome::{Cause, GroupError, GroupReport};
 use crate::task::tally::{Tally, Verdict};
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -46,8 +44,8 @@ pin_project! {
     /// [`LocalGroupBuilder::report`](super::LocalGroupBuilder::report).
     ///
     /// # Cancel safety
-    /// Dropping it drops the body and then the children, each one though another's destructor panics; with the first of
-    /// these panics it goes on when all are gone.
+    /// Dropping it drops the body and then the children, each one though another's destructor panics; the first of
+    /// these panics goes on when all are gone.
     #[must_use = "a group does nothing unless it is awaited"]
     pub struct LocalRun<'env, F, R, E, K>
     where
@@ -155,6 +153,8 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let mut budget = BUDGET;
         for _ in 0..PASSES {
             let woken = self.as_mut().project().crew.ready().take_control();
+            // Rule b, for all that begin in this pass: a reading of the clock is shared.
+            let open = self.shared.inner.check().is_ok();
             if woken & 1 << CONTROL != 0 {
                 self.as_mut().control();
             }
@@ -165,7 +165,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             }
             self.as_mut().project().crew.begin_pass();
             while let Some(number) = self.as_mut().project().crew.next() {
-                self.as_mut().poll_child(number);
+                self.as_mut().poll_child(number, open);
                 budget -= 1;
                 if budget == 0 {
                     cx.waker().wake_by_ref();
@@ -190,7 +190,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let this = self.as_mut().project();
         if this.until.poll_for_others(&mut Context::from_waker(&this.shared.control)) {
             for number in this.crew.numbers() {
-                self.as_mut().poll_child(number);
+                self.as_mut().poll_child(number, false);
             }
         }
     }
@@ -223,12 +223,12 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
     }
 
     #[inline]
-    fn poll_child(self: Pin<&mut Self>, number: usize) {
+    fn poll_child(self: Pin<&mut Self>, number: usize, open: bool) {
         let this = self.project();
         let Some((member, waker)) = this.crew.get(number) else { return };
         let (name, child) = member.get_mut();
         let name = *name;
-        let Poll::Ready(gone) = child.as_mut().poll(&mut Context::from_waker(&waker)) else { return };
+        let Poll::Ready(gone) = child.as_mut().poll(open, &mut Context::from_waker(&waker)) else { return };
         drop(this.crew.remove(number));
         if let Some(gone) = gone {
             this.shared.count(name, gone);
@@ -251,16 +251,15 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         if !matches!(this.stage, Stage::Body | Stage::Children { .. }) {
             return;
         }
-        let incoming = this.shared.state.with(|state| {
+        let (incoming, known) = this.shared.state.with(|state| {
             state.over = true;
-            core::mem::take(&mut state.incoming)
+            (core::mem::take(&mut state.incoming), state.tally.failures())
         });
         this.shared.scope.cancel(Reason::owner_dropped());
         this.run.set(None);
-        let mut panics = Vec::new();
-        let mut leave = |(name, child): (u32, Pin<&mut K::Kid<'env, E>>)| {
+        let leave = |(name, child): (u32, Pin<&mut K::Kid<'env, E>>)| {
             if let Some(gone) = child.leave() {
-                panics.extend(this.shared.count_dropped(name, gone));
+                this.shared.count(name, gone);
             }
         };
         for number in this.crew.numbers() {
@@ -272,8 +271,8 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         for (name, mut child) in incoming {
             leave((name, child.as_mut()));
         }
-        let of_body = this.shared.state.with(|state| state.tally.take_panic());
-        let first = of_body.or(panics.into_iter().next());
+        // What panicked before was for the report; that goes with the group.
+        let first = this.shared.state.with(|state| state.tally.take_panic(known));
         if let (Some(panic), false) = (first, is_panicking()) {
             panic.resume();
         }
@@ -331,17 +330,6 @@ impl<E, K: Kind> Shared<'_, E, K> {
         });
         let _tell = tell;
         self.act(verdict);
-    }
-
-    /// Counts a child that was dropped with the group, and gives its panic.
-    fn count_dropped(&self, name: u32, gone: Gone<E>) -> Option<Panic> {
-        let Gone { label, how, tell, .. } = gone;
-        let _tell = tell;
-        self.state.with(|state| {
-            state.leave(name);
-            state.tally.ended(|| label, true, how);
-            state.tally.take_panic()
-        })
     }
 
     fn act(&self, verdict: Verdict) {

@@ -15,7 +15,7 @@ use futures_core::Stream;
 /// An item is taken when there is room for its future. What comes of it are outputs as they are done, with the indices of
 /// their items; or all in order, by [`gather`](MapBounded::gather). The losers are those that are not done when this is
 /// dropped: they are dropped with it, and what is left of the items is not taken. To work through items against a
-/// deadline, with every one accounted for, there is [`work`](https://docs.rs/wakeful/latest/wakeful/work/index.html).
+/// deadline, with every one accounted for, there is [`work`](crate::work::work()).
 ///
 /// # Examples
 /// ```

@@ -4,7 +4,7 @@ use crate::support::{Counter, Cx, LONG, Log, Spawner, again, ok};
 use futures::channel::oneshot;
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
-use wakeful::cancel::{Deadline, ReasonKind, Scope};
+use wakeful::cancel::{Deadline, ReasonKind, Scope, current};
 use wakeful::task::{ChildError, Status, TaskGroup, group};
 
 pub(crate) async fn a_group_ends_when_its_body_and_all_children_are_gone(cx: Cx<impl Spawner>) {
@@ -130,7 +130,7 @@ pub(crate) async fn a_child_that_is_cancelled_by_its_handle_sees_that_at_once(cx
         .run(&cx.scope(), async |g| {
             let (give, given) = oneshot::channel();
             let child = async move {
-                give.send(wakeful::cancel::current().unwrap()).unwrap();
+                give.send(current().unwrap()).unwrap();
                 pending::<Result<(), ()>>().await
             };
             let handle = g.spawn("child", child).unwrap();
@@ -154,7 +154,7 @@ pub(crate) async fn children_lie_in_the_scope_of_the_group(cx: Cx<impl Spawner>)
             assert_eq!(wakeful::effective_deadline(), Deadline::At(cx.at(90_000)));
             let group_scope = g.scope().clone();
             let child = async move {
-                let inside = wakeful::cancel::current().unwrap();
+                let inside = current().unwrap();
                 let above = inside.parent().unwrap().parent().unwrap();
                 Ok((wakeful::effective_deadline(), above.same(&group_scope)))
             };
@@ -298,4 +298,33 @@ pub(crate) async fn group_futures_are_send_and_boxed_groups_nest(cx: Cx<impl Spa
             .await
     });
     assert_eq!(outer.await.unwrap(), 6);
+}
+
+/// T4, whoever has the child's own scope.
+pub(crate) async fn f_a_child_hears_what_others_do_with_its_own_scope(cx: Cx<impl Spawner>) {
+    let report = group::<()>(cx.spawner.clone())
+        .report(&cx.scope(), async |g| {
+            let (tell, told) = oneshot::channel();
+            let child = async move {
+                tell.send(current().unwrap()).unwrap();
+                pending::<Result<(), _>>().await
+            };
+            let handle = g.spawn("child", child).unwrap();
+            let own = told.await.unwrap();
+            cx.sleep(1).await;
+            assert!(own.cancel("from elsewhere"));
+            let Err(ChildError::Cancelled(cancelled)) = handle.await else { panic!("it was cancelled") };
+            assert!(cancelled.is_own());
+            let at = cx.at(cx.soon());
+            let child = async move {
+                current().unwrap().set_deadline(at);
+                pending::<Result<(), _>>().await
+            };
+            let late = g.spawn("late", child).unwrap().await.unwrap_err();
+            assert!(matches!(late, ChildError::Cancelled(cancelled) if cancelled.is_timeout()));
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.count.cancelled, report.cancelled), (2, None));
+    cx.assert_at(cx.soon());
 }

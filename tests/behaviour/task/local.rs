@@ -1,13 +1,14 @@
 //! Local groups: children in the group's own task.
 
 use crate::support::{Counter, Cx, LONG, Log, Spawner, again, ms, ok, poll};
+use futures::channel::oneshot;
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use wakeful::cancel::{Deadline, ReasonKind};
+use wakeful::cancel::{Deadline, ReasonKind, current};
 use wakeful::sync::{Event, Latch};
 use wakeful::task::{Cause, ChildError, GroupError, LocalGroup, Policy, Refusal, group, local_group};
 
@@ -429,4 +430,33 @@ pub(crate) async fn local_groups_nest_in_tasks_of_groups(cx: Cx<impl Spawner>) {
         })
         .await;
     assert_eq!(report.failures[0].to_string(), "`outer`: `inner`: bad luck");
+}
+
+/// T4, whoever has the child's own scope.
+pub(crate) async fn f_a_local_child_hears_what_others_do_with_its_own_scope(cx: Cx<impl Spawner>) {
+    let report = local_group::<()>()
+        .report(&cx.scope(), async |g| {
+            let (tell, told) = oneshot::channel();
+            let child = async move {
+                tell.send(current().unwrap()).unwrap();
+                pending::<Result<(), _>>().await
+            };
+            let handle = g.spawn("child", child).unwrap();
+            let own = told.await.unwrap();
+            cx.sleep(1).await;
+            assert!(own.cancel("from elsewhere"));
+            let Err(ChildError::Cancelled(cancelled)) = handle.await else { panic!("it was cancelled") };
+            assert!(cancelled.is_own());
+            let at = cx.at(cx.soon());
+            let child = async move {
+                current().unwrap().set_deadline(at);
+                pending::<Result<(), _>>().await
+            };
+            let late = g.spawn("late", child).unwrap().await.unwrap_err();
+            assert!(matches!(late, ChildError::Cancelled(cancelled) if cancelled.is_timeout()));
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.count.cancelled, report.cancelled), (2, None));
+    cx.assert_at(cx.soon());
 }
