@@ -12,14 +12,15 @@
 //! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
 //! every primitive, which the rows here should not pay for.
 //!
-//! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`] and
-//! [`queue`]. A group has one file for each contender, with the same workload names in every one.
+//! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
+//! [`task`] and [`queue`]. A group has one file for each contender, with the same workload names in every one.
 
 mod cancel;
 mod harness;
 mod queue;
 mod support;
 mod sync;
+mod task;
 mod time;
 
 fn main() {
@@ -37,6 +38,7 @@ fn main() {
         "crossfire",
         "event-listener",
         "flume",
+        "futures-buffered",
         "futures-intrusive",
         "futures-timer",
         "futures-util",
@@ -51,6 +53,7 @@ fn main() {
     time::run(&mut bench);
     cancel::run(&mut bench);
     sync::run(&mut bench);
+    task::run(&mut bench);
     queue::run(&mut bench);
     bench.print_summary();
 }

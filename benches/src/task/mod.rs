@@ -1,0 +1,71 @@
+//! Many tasks and futures at once: `wakeful::task` beside tokio's `JoinSet`, smol's task handles, futures' `FuturesUnordered`
+//! and futures-buffered.
+//!
+//! Everywhere 10,000 children each return a number, having been pending once, and all numbers are summed up. The figure is
+//! the cost of a child, with its start and its end.
+//!
+//! - `spawned_tokio`, `spawned_tokio_2_threads`: as tasks of tokio, on one thread (CPU) and on two (wall). Ours is a group, whose
+//!   handles are awaited in order; tokio's is a `JoinSet`, joined in any order.
+//! - `spawned_smol`: as tasks of smol's executor on one thread; the rival awaits the handles, and has no group.
+//! - `in_place`: futures of one type inside one task. Ours is a `FutureSet`.
+//! - `in_place_boxed`: futures of any type, each in a box. Ours is a `FutureSet` of them.
+//! - `in_place_group`: the same beside a local group, whose body has the handles and awaits them. The rivals have no policies,
+//!   names, scopes or handles.
+
+mod futures;
+mod futures_buffered;
+mod ours;
+mod smol;
+mod tokio;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::harness::{Bench, Row, Target};
+
+/// Children of one round.
+const CHILDREN: usize = 10_000;
+
+/// Gives its number at the second poll.
+struct Once(Option<usize>, bool);
+
+fn once(n: usize) -> Once {
+    Once(Some(n), false)
+}
+
+impl Future for Once {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        if std::mem::replace(&mut self.1, true) {
+            return Poll::Ready(self.0.take().expect("polled after it was ready"));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// That all of them have come.
+fn check(sum: usize) {
+    assert_eq!(sum, CHILDREN * (CHILDREN - 1) / 2);
+}
+
+pub fn run(bench: &mut Bench) {
+    let mut row = |name, target, ours, rivals: &[_]| {
+        bench.row(&Row { name, unit: "ns", rounds: 21, target: Target::Ratio(target), ours, rivals });
+    };
+    row("task.spawned_tokio", 0.80, ours::spawned_tokio, &[("tokio", tokio::spawned)]);
+    row(
+        "task.spawned_tokio_2_threads",
+        0.80,
+        ours::spawned_tokio_two_threads,
+        &[("tokio", tokio::spawned_two_threads)],
+    );
+    row("task.spawned_smol", 1.00, ours::spawned_smol, &[("smol", smol::spawned)]);
+    let rivals = [("futures-buffered", futures_buffered::in_place as fn() -> f64), ("futures", futures::in_place)];
+    row("task.in_place", 1.00, ours::in_place, &rivals);
+    let rivals = [("futures", futures::in_place_boxed as fn() -> f64)];
+    row("task.in_place_boxed", 0.60, ours::in_place_boxed, &rivals);
+    row("task.in_place_group", 0.60, ours::in_place_group, &rivals);
+}
