@@ -18,6 +18,29 @@ pub(super) type Returned<T, E> = Result<T, Option<E>>;
 pub(super) type Ending<T, E> = (End<T>, How<E>);
 
 pin_project! {
+    /// The body of a child whose error goes to the group.
+    pub(super) struct Plain<F> {
+        #[pin]
+        body: F,
+    }
+}
+
+impl<F> Plain<F> {
+    pub(super) fn new(body: F) -> Self {
+        Self { body }
+    }
+}
+
+impl<F: Future<Output = Result<T, E>>, T, E> Future for Plain<F> {
+    type Output = Returned<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().body.poll(cx).map(|returned| returned.map_err(Some))
+    }
+}
+
+pin_project! {
     /// A child's body, and how far it has come.
     pub(super) struct Life<F, T, E> {
         #[pin]

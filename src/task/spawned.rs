@@ -2,7 +2,7 @@
 
 use super::child::{Child, Record};
 use super::handle::Handle;
-use super::life::Returned;
+use super::life::{Plain, Returned};
 use super::outcome::{GroupCount, SpawnError};
 use super::quiesced::Quiesced;
 use super::start::{Start, Starting, handshake};
@@ -17,9 +17,6 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::future::Future;
 use core::panic::Location;
-use core::pin::Pin;
-use core::task::{Context, Poll};
-use pin_project_lite::pin_project;
 
 /// A group of tasks: what its body gets, to spawn children with. Cheap to clone, so that children may spawn siblings.
 ///
@@ -299,7 +296,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         let label = Label { name, made: Location::caller() };
         match self.0.admit(&label, side, false) {
             Err(refusal) => Err(SpawnError::new(future, refusal)),
-            Ok(place) => Ok(self.begin(place, label, Plain { body: future })),
+            Ok(place) => Ok(self.begin(place, label, Plain::new(future))),
         }
     }
 
@@ -330,22 +327,5 @@ impl<E> fmt::Debug for TaskGroup<E> {
             .field("alive", &self.len())
             .field("count", &self.count())
             .finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The body of a child whose error goes to the group.
-    struct Plain<F> {
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F: Future<Output = Result<T, E>>, T, E> Future for Plain<F> {
-    type Output = Returned<T, E>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().body.poll(cx).map(|returned| returned.map_err(Some))
     }
 }

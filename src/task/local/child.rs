@@ -3,7 +3,7 @@
 use crate::cancel::Scope;
 use crate::sys::joint::Label;
 use crate::sys::{Arc, Told};
-use crate::task::life::{Life, Returned};
+use crate::task::life::{Life, Plain};
 use crate::task::outlet::{End, Ended, Outlet, Tell};
 use crate::task::tally::How;
 use alloc::boxed::Box;
@@ -74,7 +74,7 @@ pin_project! {
 
 impl<F: Future<Output = Result<T, E>>, T, E> Child<F, T, E> {
     pub(super) fn new(body: F, record: Arc<Record<T>>) -> Self {
-        Self { life: Life::new(Plain { body }), record, noted: false }
+        Self { life: Life::new(Plain::new(body)), record, noted: false }
     }
 }
 
@@ -111,22 +111,5 @@ impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
         };
         let (end, how) = this.life.leave(&record.scope, dropped)?;
         Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end) })
-    }
-}
-
-pin_project! {
-    /// A body whose errors go to the group.
-    struct Plain<F> {
-        #[pin]
-        body: F,
-    }
-}
-
-impl<F: Future<Output = Result<T, E>>, T, E> Future for Plain<F> {
-    type Output = Returned<T, E>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().body.poll(cx).map(|returned| returned.map_err(Some))
     }
 }
