@@ -212,12 +212,12 @@ fn programs(rng: &mut Rng) -> Vec<Program> {
     [(2, true), (2, true), (2, false), (2, false), (1, false)].map(make).into()
 }
 
-type Log = Arc<Mutex<Vec<usize>>>;
+type Log = Tracked<Vec<usize>>;
 
 impl Shared {
-    /// Runs a program, after `first`; what it sees goes into the log, which nobody reads before the end.
+    /// Runs a program, after `first`; what it sees goes into the log, where the root may look while it still runs.
     fn start(&self, program: Program, id: usize, first: impl Future<Output = ()> + Send + 'static) -> Log {
-        let log = Log::default();
+        let log = Log::new(Vec::new());
         let Program { steps, background, tracked } = program;
         let (seen, senders) = (log.clone(), vec![self.tx.clone()]);
         let mut own = Own { shared: self.clone(), senders, value: 1_000 * id };
@@ -227,10 +227,10 @@ impl Shared {
                 for Op(_, act) in ops {
                     own.value += 1;
                     let saw = act(&mut own);
-                    seen.lock().unwrap().push(saw);
+                    seen.write(|log| log.push(saw));
                 }
                 let saw = own.shared.come_to(then).await;
-                seen.lock().unwrap().push(saw);
+                seen.write(|log| log.push(saw));
             }
         };
         let sim = if tracked { self.sim.tracked() } else { self.sim.clone() };
@@ -298,7 +298,7 @@ async fn outcome(sim: Sim, programs: &[Program]) -> Vec<Vec<usize>> {
     shared.wakers = wakers.lock().unwrap().clone();
     logs.extend(others.iter().enumerate().map(|(n, program)| shared.start(program.clone(), 10 + n, async {})));
     sim.time().sleep(Duration::from_nanos(1)).await;
-    let mut outcome: Vec<_> = logs.iter().map(|log| log.lock().unwrap().clone()).collect();
+    let mut outcome: Vec<_> = logs.iter().map(Tracked::get).collect();
     outcome.push(shared.cells.iter().map(Tracked::get).collect());
     outcome.push(vec![shared.rx.try_recv().unwrap_or(0), shared.rx.is_closed().into()]);
     outcome.push(vec![shared.permits.available(), shared.event.is_set().into(), *shared.news.latest()]);
