@@ -6,6 +6,8 @@
 //! |---|---|
 //! | say how much is allowed | [`Quota`] |
 //! | wait for your turn | [`Limiter::acquire`] |
+//! | call something in your turn | [`Limiter::call`], [`Limiter::call_in`] a scope |
+//! | have a stream give its items no faster | [`Limiter::throttle`] |
 //! | wait, unless it would take too long | [`Limiter::acquire_in`] a scope, [`Limiter::acquire_before`] an instant |
 //! | know at once, and when to come back | [`Limiter::try_acquire`] |
 //! | decide many at one reading of the clock | [`Limiter::try_acquire_at`] |
@@ -64,6 +66,7 @@
 
 mod acquire;
 mod book;
+mod call;
 mod change;
 mod decide;
 mod error;
@@ -75,6 +78,7 @@ mod quota;
 mod rate;
 mod reserve;
 mod state;
+mod throttle;
 mod timer;
 mod turn;
 mod window;
@@ -87,6 +91,7 @@ pub use leaky::{LeakyBucket, LeakyQueue};
 pub use limiter::Limiter;
 pub use quota::{Quota, QuotaError};
 pub use reserve::{Reservation, Reserve};
+pub use throttle::Throttled;
 pub use window::{FixedWindow, SlidingCounter, SlidingLog};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The promises of the room's front door, by number, with futures polled by hand in virtual time.
 
 mod algorithms;
+mod calling;
 mod changing;
 mod leaving;
 mod truth;

@@ -46,6 +46,8 @@ pin_project! {
         deadline: Deadline,
         // Whether the receipt is of use.
         returns: bool,
+        // Whether it waits also where there is no room.
+        patient: bool,
         due: u64,
     }
 
@@ -63,12 +65,18 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
     #[inline]
     pub(super) fn new(door: D, permits: u32, deadline: Deadline) -> Self {
         let waiter = Waiter::new(door, Wish::new(permits, deadline));
-        Self { waiter, seen: Seen::NONE, permits, deadline, returns: false, due: u64::MAX }
+        Self { waiter, seen: Seen::NONE, permits, deadline, returns: false, patient: false, due: u64::MAX }
     }
 
     /// The same, for one who may give back what is granted.
     pub(super) fn returning(mut self) -> Self {
         self.returns = true;
+        self
+    }
+
+    /// The same, for one who is held back as long as it waits, and so needs no room in a queue.
+    pub(super) fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 
@@ -86,7 +94,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Receipt, AcquireError>> {
         let this = self.project();
         let waiter = this.waiter.as_ref();
-        let ask = Ask { permits: *this.permits, deadline: *this.deadline };
+        let ask = Ask { permits: *this.permits, deadline: *this.deadline, patient: *this.patient };
         let gate = waiter.get_ref().home().gate();
         let standing = waiter.standing();
         if standing == Standing::Waiting && this.seen.is(cx.waker()) {
@@ -143,6 +151,7 @@ enum Round {
 struct Ask {
     permits: u32,
     deadline: Deadline,
+    patient: bool,
 }
 
 impl Ask {
@@ -220,7 +229,7 @@ impl Ask {
                 return Round::Granted(receipt);
             }
         }
-        if !seat.held.has_room(self.permits) {
+        if !self.patient && !seat.held.has_room(self.permits) {
             return Round::Refused(AcquireError::Full { permits: self.permits, queued: seat.held.queued() });
         }
         let mut due = u64::MAX;

@@ -2,6 +2,7 @@
 
 use crate::support::{Cx, LONG, Log, Spawner, again, ms, poll};
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use std::num::NonZeroU32;
 use std::task::Waker;
 use wakeful::cancel::Deadline;
@@ -90,4 +91,18 @@ pub(crate) async fn a_waiter_that_gives_up_gives_its_place_back(cx: Cx<impl Spaw
     cx.sleep(2).await;
     drop(gives_up);
     cx.assert_instant(waits.await, 5);
+}
+
+pub(crate) async fn streams_and_calls_share_a_line(cx: Cx<impl Spawner>) {
+    let limiter = Limiter::new(&cx.time, quota(1));
+    let mut letters = Box::pin(limiter.throttle(stream::iter("abc".chars())));
+    for (letter, at) in [('a', 0), ('b', 4), ('c', 8)] {
+        assert_eq!(letters.next().await, Some(letter));
+        cx.assert_at(at);
+        if letter != 'c' {
+            assert_eq!(limiter.call(async || letter).await, Ok(letter));
+            cx.assert_at(at + 2);
+        }
+    }
+    assert_eq!(letters.next().await, None);
 }

@@ -174,6 +174,7 @@ on_every_runtime! {
         waiters_are_served_in_order
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
+        streams_and_calls_share_a_line
     }
     groups {
         a_group_ends_when_its_body_and_all_children_are_gone

@@ -2,12 +2,15 @@
 
 use crate::ms;
 use std::num::NonZeroU32;
+use wakeful::cancel::Scope;
 use wakeful::limit::{Limiter, Quota};
 use wakeful::sim::Sim;
 
 crate::sweeps! {
     "limit::Acquire" => acquire,
     "limit::Reserve" => reserve,
+    "limit::Limiter::call" => call,
+    "limit::Limiter::call_in" => call_in,
 }
 
 async fn acquire(sim: Sim) {
@@ -18,6 +21,23 @@ async fn reserve(sim: Sim) {
     swept(sim, async |limiter, sim| {
         let reserved = sim.cancel_at_each(limiter.reserve(1)).await;
         reserved.map(|reserved| reserved.unwrap().commit())
+    })
+    .await;
+}
+
+async fn call(sim: Sim) {
+    swept(sim, async |limiter, sim| {
+        let called = sim.cancel_at_each(limiter.call(async || ())).await;
+        called.map(Result::unwrap)
+    })
+    .await;
+}
+
+async fn call_in(sim: Sim) {
+    let scope = Scope::new(sim.time());
+    swept(sim, async |limiter, sim| {
+        let called = sim.cancel_at_each(limiter.call_in(&scope, async || ())).await;
+        called.map(Result::unwrap)
     })
     .await;
 }
