@@ -1,4 +1,4 @@
-//! Rate limits: exact, served in order, and aware of deadlines.
+//! Limits: of rates, exact, served in order, and aware of deadlines; and of calls in flight, by what a service can take.
 //!
 //! # Which part do I want?
 //!
@@ -16,6 +16,7 @@
 //! | change the numbers while it is in use | [`Limiter::set_quota`], [`Limiter::reconfigure`] |
 //! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
 //! | allow nothing for now | [`Limiter::closed`] |
+//! | bound how many calls are in flight, by how a service answers | [`Concurrency`] |
 //!
 //! # Which algorithm?
 //!
@@ -33,6 +34,17 @@
 //!
 //! Take GCRA to keep to a rate; the queue to smooth what goes out; a window only to keep to a promise that is made in terms of
 //! it: the fixed one if whoever counts starts anew at edges, the log if no window whatsoever may hold more.
+//!
+//! # Which control?
+//!
+//! What a [`Concurrency`] learns from its calls is up to its control:
+//!
+//! | control | sees that it is too much by | take it | source |
+//! |---|---|---|---|
+//! | [`Aimd`] | refusals, timeouts, or a bound on the round trip | to share a service fairly with other clients | Chiu and Jain 1989 |
+//! | [`Vegas`] | the delay over the shortest round trip | for calls that take about the same time each | Brakmo, O'Malley and Peterson 1994; Netflix `concurrency-limits` |
+//! | [`Gradient2`], the default | the delay over the average | for calls that take different times | Netflix `concurrency-limits` 2018 |
+//! | [`Fixed`] | nothing | to compare with | |
 //!
 //! # What a limiter promises
 //!
@@ -56,6 +68,9 @@
 //! - **L7** Time that goes backwards neither adds nor takes permits: a limiter keeps the latest instant that it was told.
 //! - **L8** Numbers that change, and what is imposed from outside, re-time whoever waits, and never allow more than what is
 //!   configured.
+//! - **L9** Of a [`Concurrency`], no call is let in while as many are in flight as its limit says, or more. The limit stays within
+//!   its bounds, and where it is while the caller makes use of less than half of it, but for overload. A call that is dropped
+//!   is no sample, and makes room.
 //!
 //! # How it works
 //!
@@ -65,6 +80,7 @@
 //! As long as nobody waits, GCRA is decided by one atomic word beside the lock (`quick.rs`).
 
 mod acquire;
+mod adaptive;
 mod book;
 mod call;
 mod change;
@@ -84,6 +100,9 @@ mod turn;
 mod window;
 
 pub use acquire::Acquire;
+pub use adaptive::{
+    Aimd, Bounds, BoundsError, Concurrency, Control, Feedback, Fixed, Flight, Gradient2, Launch, Vegas,
+};
 pub use decide::{Algorithm, Carry};
 pub use error::{AcquireError, TryAcquireError};
 pub use gcra::Gcra;

@@ -1,5 +1,6 @@
 //! The promises of the room's front door, by number, with futures polled by hand in virtual time.
 
+mod adaptive;
 mod algorithms;
 mod calling;
 mod changing;

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use std::num::NonZeroU32;
 use std::task::Waker;
 use wakeful::cancel::Deadline;
-use wakeful::limit::{AcquireError, Limiter, Quota, TryAcquireError};
+use wakeful::limit::{AcquireError, Concurrency, Feedback, Fixed, Limiter, Quota, TryAcquireError};
 
 /// One permit every two milliseconds, nothing charged in the past.
 fn quota(burst: u32) -> Quota {
@@ -105,4 +105,25 @@ pub(crate) async fn streams_and_calls_share_a_line(cx: Cx<impl Spawner>) {
         }
     }
     assert_eq!(letters.next().await, None);
+}
+
+pub(crate) async fn calls_in_flight_are_no_more_than_there_is_room_for(cx: Cx<impl Spawner>) {
+    let calls = Concurrency::new(&cx.time, Fixed::new(NonZeroU32::new(2).unwrap()));
+    let tasks: Vec<_> = (0..6)
+        .map(|_| {
+            let (calls, time) = (calls.clone(), cx.time.clone());
+            cx.spawn("call", async move {
+                let judge = |_: &u32| Some(Feedback::Answered);
+                let call = async || {
+                    time.sleep(ms(5)).await;
+                    calls.in_flight()
+                };
+                calls.call(call, judge).await
+            })
+        })
+        .collect();
+    let in_flight = join_all(tasks).await;
+    assert!(in_flight.iter().all(|n| (1..=2).contains(n)), "{in_flight:?}");
+    cx.assert_at(15);
+    assert_eq!(calls.in_flight(), 0);
 }

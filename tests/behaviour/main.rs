@@ -175,6 +175,7 @@ on_every_runtime! {
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
         streams_and_calls_share_a_line
+        calls_in_flight_are_no_more_than_there_is_room_for
     }
     groups {
         a_group_ends_when_its_body_and_all_children_are_gone

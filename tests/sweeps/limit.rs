@@ -3,7 +3,7 @@
 use crate::ms;
 use std::num::NonZeroU32;
 use wakeful::cancel::Scope;
-use wakeful::limit::{Limiter, Quota};
+use wakeful::limit::{Concurrency, Feedback, Fixed, Limiter, Quota};
 use wakeful::sim::Sim;
 
 crate::sweeps! {
@@ -11,6 +11,8 @@ crate::sweeps! {
     "limit::Reserve" => reserve,
     "limit::Limiter::call" => call,
     "limit::Limiter::call_in" => call_in,
+    "limit::Launch" => launch,
+    "limit::Concurrency::call" => concurrency_call,
 }
 
 async fn acquire(sim: Sim) {
@@ -65,4 +67,46 @@ async fn swept(sim: Sim, one: impl AsyncFnOnce(&Limiter, &Sim) -> Option<()>) {
     granted.sort_unstable();
     assert!(granted.iter().enumerate().all(|(n, at)| *at == ms(100 * (n as u64 + 1))), "{granted:?}");
     assert_eq!(time.pending(), 0);
+}
+
+async fn launch(sim: Sim) {
+    room(sim, async |calls, sim| {
+        if let Some(flight) = sim.cancel_at_each(calls.launch()).await {
+            flight.end(Feedback::Answered);
+        }
+    })
+    .await;
+}
+
+async fn concurrency_call(sim: Sim) {
+    let time = sim.time();
+    room(sim, async |calls, sim| {
+        let call = calls.call(async || time.sleep(ms(50)).await, |()| Some(Feedback::Answered));
+        sim.cancel_at_each(call).await;
+    })
+    .await;
+}
+
+/// There is room for one call, each of which takes a tenth of a second: no time is lost, and all room comes back.
+async fn room(sim: Sim, one: impl AsyncFnOnce(&Concurrency<Fixed>, &Sim)) {
+    let calls = Concurrency::new(&sim.time(), Fixed::new(NonZeroU32::MIN));
+    let (time, start) = (sim.time(), sim.now());
+    let first = calls.launch().await;
+    let others = [0, 1, 2].map(|_| {
+        let (calls, time) = (calls.clone(), time.clone());
+        sim.spawn("caller", async move {
+            let flight = calls.launch().await;
+            time.sleep(ms(100)).await;
+            flight.end(Feedback::Answered);
+        })
+    });
+    sim.yield_now().await;
+    first.end(Feedback::Answered);
+    one(&calls, &sim).await;
+    for other in others {
+        other.await;
+    }
+    let took = time.now() - start;
+    assert!(took == ms(300) || took > ms(300) && took <= ms(350), "{took:?}");
+    assert_eq!((calls.in_flight(), calls.try_launch().is_some()), (0, true));
 }
