@@ -139,6 +139,19 @@ fn a_scope_without_a_deadline_is_not_cancelled_by_a_clock_at_the_end_of_time() {
     assert_eq!(late.as_mut().poll(&mut cx).map(|outcome| outcome.done()), Poll::Ready(Some(1)));
 }
 
+#[test]
+fn the_last_waker_is_the_one_that_is_told() {
+    let root = Scope::new(ManualClock::new().time());
+    let (mut run, mut wait) = (pin!(root.run(pending::<()>())), pin!(root.cancelled()));
+    let ((first, old), (last, new)) = (counting(), counting());
+    for waker in [first, last] {
+        let mut cx = Context::from_waker(&waker);
+        assert!(run.as_mut().poll(&mut cx).is_pending() && wait.as_mut().poll(&mut cx).is_pending());
+    }
+    assert!(root.cancel("over"));
+    assert_eq!([old, new].map(|count| count.load(Ordering::Relaxed)), [0, 2]);
+}
+
 /// Polls `run` twice, whose body gives its scope away at the second poll, and cancels that from elsewhere.
 fn is_heard<F: Future<Output = Outcome<()>>>(run: F, given: &Lock<Option<Scope>>) {
     let (waker, count) = counting();
