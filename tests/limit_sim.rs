@@ -105,6 +105,10 @@ struct Account {
     entries: Vec<Entry>,
     /// From when until when no more than so many were to be granted.
     caps: Vec<(i64, i64, i64)>,
+    /// Until when something may be imposed.
+    imposed: i64,
+    /// How many ask for something, or hold what they may give back.
+    busy: usize,
 }
 
 impl Account {
@@ -192,6 +196,7 @@ impl<A: Algorithm> Caller<A> {
         for _ in 0..3 {
             let permits = 1 + self.sim.choose(most as usize) as u32;
             let ticket = self.ticket();
+            self.account.lock().unwrap().busy += 1;
             if self.sim.choose(4) == 0 {
                 // A queue may be full.
                 if let Ok(reserved) = self.limiter.reserve(permits).await {
@@ -203,6 +208,7 @@ impl<A: Algorithm> Caller<A> {
             } else if self.call(permits).await {
                 self.record(ticket, permits.into());
             }
+            self.account.lock().unwrap().busy -= 1;
             self.sim.time().sleep(ms(self.sim.choose(30) as u64)).await;
         }
     }
@@ -215,18 +221,22 @@ impl<A: Algorithm> Caller<A> {
                 0 => self.limiter.reconfigure(self.limiter.algorithm(), Carry::Fraction),
                 1 => self.limiter.reconfigure(self.limiter.algorithm(), Carry::Clamp),
                 2 => {
-                    self.limiter.refund(1);
-                    self.record(self.ticket(), -1);
+                    // What counts does not know whose the latest grant was: it may not be one that will be given back.
+                    if self.account.lock().unwrap().busy == 0 {
+                        self.limiter.refund(1);
+                        self.record(self.ticket(), -1);
+                    }
                 }
                 _ => {
                     let (left, length) = (self.sim.choose(3) as u32, self.sim.choose(40));
                     self.limiter.observe(left, self.sim.now() + ms(length as u64));
                     let (from, until) = (self.now(), self.now() + length as i64 * MS);
+                    let account = &mut *self.account.lock().unwrap();
                     // While another one holds, it may count for nothing.
-                    let caps = &mut self.account.lock().unwrap().caps;
-                    if caps.iter().all(|(_, until, _)| *until <= from) {
-                        caps.push((from, until, left.into()));
+                    if account.imposed <= from {
+                        account.caps.push((from, until, left.into()));
                     }
+                    account.imposed = account.imposed.max(until);
                 }
             }
         }

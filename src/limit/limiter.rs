@@ -246,6 +246,9 @@ impl<A: Algorithm> Limiter<A> {
     /// To be counted against what is granted from now on: in any window, what was granted less what was given back is within
     /// the limit. A [`Reservation`] is given back more exactly: what was granted without it is.
     ///
+    /// A [`FixedWindow`](super::FixedWindow) and a [`SlidingCounter`](super::SlidingCounter) count, and can't tell grants apart: if
+    /// the latest one was reserved, and is given back too, both are taken off.
+    ///
     /// # Examples
     /// ```
     /// use core::num::NonZeroU32;
