@@ -388,8 +388,8 @@ impl Model {
         match (waits, self.verdicts.remove(&who)) {
             (Some(place), _) => drop(self.line.remove(place)),
             (None, Some(Ok((permits, receipt)))) => self.give_back(permits, receipt),
-            (None, Some(Err(_))) => {}
-            (None, None) => return,
+            // Who was turned away leaves nothing behind.
+            (None, Some(Err(_)) | None) => return,
         }
         self.tell(now);
     }

@@ -104,8 +104,8 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
         let mut now = Instant::EPOCH;
         if standing == Standing::Idle {
             now = gate.shared.time.now();
-            // A receipt comes from the book alone.
-            if !*this.returns && ask.deadline.allows(gate.told(now)) {
+            // A receipt comes from the book alone. Who waited with a deadline, and was turned away, is told so.
+            if !*this.returns && *this.due == u64::MAX && ask.deadline.allows(gate.told(now)) {
                 match gate.decide(ask.permits, now) {
                     Decision::Granted(_) => return Poll::Ready(Ok(Receipt::NONE)),
                     Decision::NotYet(due) if !ask.deadline.allows(Instant::from_nanos(due)) => {

@@ -107,6 +107,21 @@ fn l5_whoever_comes_behind_those_who_wait_for_ever_does_too() {
 }
 
 #[test]
+fn l5_who_was_turned_away_is_told_so_though_there_are_permits_again() {
+    let clock = ManualClock::new();
+    let limiter = ten(&clock, 1);
+    limiter.try_acquire(1).unwrap();
+    let mut turned_away = Task::waiting(limiter.acquire_before(1, ms(250)));
+    limiter.penalize_until(ms(300));
+    assert_eq!(turned_away.wakes(), 1);
+    limiter.open();
+    clock.advance_to(ms(200));
+    let refused = AcquireError::TooLate { earliest: ms(300), deadline: ms(250) };
+    assert_eq!(turned_away.poll(), Ready(Err(refused)));
+    assert_eq!(limiter.try_acquire(1), Ok(()), "nothing was taken");
+}
+
+#[test]
 fn l7_a_deadline_that_has_passed_by_the_latest_reading_is_past() {
     let clock = ManualClock::new();
     let limiter = ten(&clock, 2);
