@@ -2,55 +2,20 @@
 
 use super::*;
 use crate::sys::Arc;
-use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::model::{model, spawn};
-use crate::sys::waker::{Wake, waker};
+use crate::sys::model::{Task, model, spawn};
 use crate::time::{Instant, ManualClock};
-use alloc::boxed::Box;
-use core::future::Future;
 use core::num::NonZeroU32;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
 
-/// Whether it was woken.
-struct Flag(AtomicBool);
+type Wait = Task<Result<(), AcquireError>>;
 
-impl Wake for Flag {
-    fn wake(this: &Arc<Self>) {
-        // Release: partner of the load in `woken`.
-        this.0.store(true, Ordering::Release);
-    }
+fn one(limiter: &Limiter) -> Wait {
+    some(limiter, 1)
 }
 
-struct Task {
-    future: Pin<Box<dyn Future<Output = Result<(), AcquireError>> + Send>>,
-    flag: Arc<Flag>,
-}
-
-impl Task {
-    fn new(limiter: &Limiter) -> Self {
-        Self::of(limiter, 1)
-    }
-
-    fn of(limiter: &Limiter, permits: u32) -> Self {
-        let limiter = limiter.clone();
-        let future = Box::pin(async move { limiter.acquire(permits).await });
-        Self { future, flag: Arc::new(Flag(AtomicBool::new(false))) }
-    }
-
-    fn poll(&mut self) -> Poll<Result<(), AcquireError>> {
-        self.future.as_mut().poll(&mut Context::from_waker(&waker(self.flag.clone())))
-    }
-
-    fn waiting(mut self) -> Self {
-        assert!(self.poll().is_pending());
-        self
-    }
-
-    fn woken(&self) -> bool {
-        self.flag.0.load(Ordering::Acquire)
-    }
+fn some(limiter: &Limiter, permits: u32) -> Wait {
+    let limiter = limiter.clone();
+    Task::new(async move { limiter.acquire(permits).await })
 }
 
 /// One permit each 100 ns, the first of which is gone.
@@ -70,7 +35,7 @@ fn at(nanos: u64) -> Instant {
 fn loom_a_wait_that_races_with_the_clock_is_granted_or_has_the_timer_set() {
     model(|| {
         let (clock, limiter) = limiter();
-        let mut task = Task::new(&limiter);
+        let mut task = one(&limiter);
         let driver = spawn({
             let clock = clock.clone();
             move || clock.jump_to(at(100))
@@ -92,8 +57,8 @@ fn loom_a_wait_that_races_with_the_clock_is_granted_or_has_the_timer_set() {
 fn loom_a_first_one_that_leaves_as_the_timer_rings_leaves_the_next_its_turn() {
     model(|| {
         let (clock, limiter) = limiter();
-        let first = Task::new(&limiter).waiting();
-        let mut second = Task::new(&limiter).waiting();
+        let first = one(&limiter).waiting();
+        let mut second = one(&limiter).waiting();
         let driver = spawn({
             let clock = clock.clone();
             move || clock.jump_to(at(100))
@@ -113,9 +78,9 @@ fn loom_a_first_one_that_leaves_as_the_timer_rings_leaves_the_next_its_turn() {
 fn loom_two_that_leave_and_one_that_comes_agree_on_the_timer() {
     model(|| {
         let (clock, limiter) = limiter();
-        let first = Task::new(&limiter).waiting();
-        let second = Task::new(&limiter).waiting();
-        let mut third = Task::new(&limiter);
+        let first = one(&limiter).waiting();
+        let second = one(&limiter).waiting();
+        let mut third = one(&limiter);
         let leaver = spawn(move || drop(first));
         let other = spawn(move || drop(second));
         assert!(third.poll().is_pending());
@@ -134,9 +99,9 @@ fn loom_a_large_one_that_leaves_lets_the_timer_ring_earlier_for_a_small_one() {
         let quota = Quota::new(NonZeroU32::MIN, Duration::from_nanos(100)).unwrap();
         let limiter = Limiter::new(&clock.time(), quota.burst(NonZeroU32::new(2).unwrap()));
         limiter.try_acquire(2).unwrap();
-        let large = Task::of(&limiter, 2).waiting();
+        let large = some(&limiter, 2).waiting();
         assert_eq!(clock.time().next(), at(200));
-        let mut small = Task::of(&limiter, 1);
+        let mut small = one(&limiter);
         let leaver = spawn(move || drop(large));
         assert!(small.poll().is_pending());
         leaver.join().unwrap();

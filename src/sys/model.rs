@@ -3,6 +3,15 @@
 //! A test written against [`model`] and [`spawn`] explores every interleaving when the crate is built with
 //! `--cfg wakeful_loom`, and runs on real threads otherwise.
 
+use super::Arc;
+use super::atomic::{AtomicBool, Ordering};
+use super::waker::{Wake, waker};
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Poll::{Pending, Ready};
+use core::task::{Context, Poll};
+
 #[cfg(not(wakeful_loom))]
 pub(crate) use std::thread::spawn;
 
@@ -18,7 +27,7 @@ pub(crate) fn spawn<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -
 pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
-    let f = super::Arc::new(f);
+    let f = Arc::new(f);
     builder.check(move || {
         let f = f.clone();
         spawn(move || f()).join().expect("its panic has been reported");
@@ -29,6 +38,58 @@ pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
 #[cfg(not(wakeful_loom))]
 pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
     (0..50).for_each(|_| f());
+}
+
+/// Whether it was woken.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(this: &Arc<Self>) {
+        // Release: partner of the load in `woken`.
+        this.0.store(true, Ordering::Release);
+    }
+}
+
+/// A future that goes to other threads, with a flag for the waker of its last poll.
+pub(crate) struct Task<T> {
+    future: Pin<Box<dyn Future<Output = T> + Send>>,
+    flag: Arc<Flag>,
+}
+
+impl<T> Task<T> {
+    /// It has not been polled.
+    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { future: Box::pin(future), flag: Arc::new(Flag(AtomicBool::new(false))) }
+    }
+
+    /// Polls, each time with another waker.
+    pub(crate) fn poll(&mut self) -> Poll<T> {
+        self.flag = Arc::new(Flag(AtomicBool::new(false)));
+        self.future.as_mut().poll(&mut Context::from_waker(&waker(self.flag.clone())))
+    }
+
+    /// One that waits already.
+    pub(crate) fn waiting(mut self) -> Self {
+        assert!(self.poll().is_pending());
+        self
+    }
+
+    /// Whether the waker of its last poll was woken.
+    pub(crate) fn woken(&self) -> bool {
+        self.flag.0.load(Ordering::Acquire)
+    }
+
+    /// What it comes to, when all else is done; one that is still pending has been woken.
+    pub(crate) fn finish(mut self, first: Poll<T>) -> T {
+        if let Ready(output) = first {
+            return output;
+        }
+        assert!(self.woken(), "asleep");
+        match self.poll() {
+            Ready(output) => output,
+            Pending => panic!("woken for nothing"),
+        }
+    }
 }
 
 /// Numbers that look random, the same for the same seed: Sebastiano Vigna's SplitMix64.

@@ -1,4 +1,5 @@
 use super::*;
+use alloc::boxed::Box;
 
 fn notified(notify: &Notify) -> Task<()> {
     let notify = notify.clone();
