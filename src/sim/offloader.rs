@@ -47,8 +47,8 @@ impl Sim {
     /// use wakeful::task::offload;
     ///
     /// wakeful::sim::run(|sim| async move {
-    ///     let disk = sim.offloader(Duration::from_millis(8));
-    ///     let read = offload(&Scope::new(sim.time()), &disk, "read", || "what is in the file");
+    ///     let (scope, disk) = (Scope::new(sim.time()), sim.offloader(Duration::from_millis(8)));
+    ///     let read = offload(&scope, &disk, "read", || "what is in the file");
     ///     assert_eq!(read.await.unwrap(), "what is in the file");
     ///     assert_eq!(sim.now().as_nanos(), 8_000_000);
     /// });

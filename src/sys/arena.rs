@@ -127,7 +127,7 @@ impl<T> Unpin for Arena<T> {}
 mod tests {
     use super::*;
     use crate::sys::Arc;
-    use crate::sys::thread::catch;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
     #[test]
     fn values_stay_where_they_are_and_numbers_are_used_again() {
@@ -154,13 +154,14 @@ mod tests {
         }
         impl Drop for Panics {
             fn drop(&mut self) {
-                std::panic::resume_unwind(alloc::boxed::Box::new("dropped"));
+                resume_unwind(alloc::boxed::Box::new("dropped"));
             }
         }
         let held = Arc::new(());
         let mut arena = Arena::new(1);
         let number = arena.insert(Some(Panics { _held: held.clone() }));
-        assert!(catch(|| arena.remove(number)).is_err());
+        let removed = catch_unwind(AssertUnwindSafe(|| arena.remove(number)));
+        assert!(removed.is_err());
         assert!(arena.get(number).is_none() && arena.len() == 0 && Arc::strong_count(&held) == 1);
         assert_eq!(arena.insert(None), number);
     }
