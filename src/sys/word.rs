@@ -23,9 +23,12 @@ const TAKEN: u8 = 1;
 /// Somebody has it, and somebody may wait for it.
 const AWAITED: u8 = 2;
 
-/// How often a thread looks whether the word is free before it parks: as often as the standard library's mutex. Once is as
-/// good for loom.
-const LOOKS: usize = if cfg!(wakeful_loom) { 1 } else { 100 };
+/// How often a thread looks whether the word is free before it parks. Once is as good for loom.
+const LOOKS: u32 = if cfg!(wakeful_loom) { 1 } else { 6 };
+/// How many pauses there are before the first look; before each other twice as many as before the last. Whoever looks less often
+/// leaves the word's cache line to the owner, who gets through several calls meanwhile: with queues between two threads that
+/// takes a third of the time that looking without pause does.
+const PAUSES: u32 = 16;
 
 /// A value that one thread at a time may reach.
 pub(crate) struct Guarded<T> {
@@ -90,11 +93,12 @@ impl<T> Guarded<T> {
 
     #[cold]
     fn wait(&self) {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS {
+            (0..PAUSES << look).for_each(|_| core::hint::spin_loop());
             match self.word.load(Ordering::Relaxed) {
                 FREE if self.take() => return,
                 AWAITED => break,
-                _ => core::hint::spin_loop(),
+                _ => {}
             }
         }
         let mut parking = imp::lock(&self.parking);
