@@ -57,6 +57,7 @@ mod line;
 mod notify;
 pub mod oneshot;
 mod semaphore;
+mod unsent;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};

@@ -18,6 +18,8 @@
 //! });
 //! ```
 
+pub use super::unsent::SendError;
+
 use super::line;
 use crate::sys::{Arc, probe};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seen, Waiter};
@@ -309,31 +311,6 @@ impl<T> fmt::Debug for Closed<'_, T> {
         f.debug_struct("Closed").field("waiting", &self.waiter.is_waiting()).finish_non_exhaustive()
     }
 }
-
-/// The receiver is gone, or closed; the value comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub T);
-
-impl<T> SendError<T> {
-    /// The value that was not sent.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("SendError(..)")
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("send to a receiver that is gone")
-    }
-}
-
-impl<T> Error for SendError<T> {}
 
 /// No value will come: the sender is gone, or the value was received already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

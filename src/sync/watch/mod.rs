@@ -23,8 +23,9 @@ mod recv;
 mod send;
 mod state;
 
+pub use super::unsent::SendError;
 pub use recv::{Changed, Receiver, RecvError};
-pub use send::{Closed, SendError, Sender};
+pub use send::{Closed, Sender};
 
 use crate::sys::Arc;
 use core::fmt;

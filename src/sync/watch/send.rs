@@ -2,12 +2,11 @@
 
 use super::super::line;
 use super::state::{CLOSED, Latest, Watched};
-use super::{Receiver, Snapshot};
+use super::{Receiver, SendError, Snapshot};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use crate::sys::probe::{self, Access};
 use crate::wait::{Seen, Waiter};
-use core::error::Error;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -200,28 +199,3 @@ impl<T> fmt::Debug for Closed<'_, T> {
         f.debug_struct("Closed").field("waiting", &self.waiter.is_waiting()).finish_non_exhaustive()
     }
 }
-
-/// There is no receiver; the value comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub T);
-
-impl<T> SendError<T> {
-    /// The value that was not sent.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("SendError(..)")
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("send where nobody watches")
-    }
-}
-
-impl<T> Error for SendError<T> {}
