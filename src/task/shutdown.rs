@@ -13,6 +13,7 @@ use crate::cancel::{Outcome, OwnedRun, Reason, Scope};
 use crate::spawn::Offload;
 use crate::sync::Event;
 use crate::sys::joint::Label;
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Told};
 use crate::time::Instant;
 use alloc::borrow::Cow;
@@ -363,7 +364,8 @@ impl Drop for Presence {
             members.closed && members.alive == 0
         });
         if last {
-            inner.gone.set();
+            // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
+            contain(|| inner.gone.set());
         }
     }
 }

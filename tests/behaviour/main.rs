@@ -266,6 +266,7 @@ on_every_runtime! {
         blocking_work_gives_its_result
         cancelling_abandons_the_result_and_not_the_thread
         b_blocking_work_is_not_begun_in_a_cancelled_scope
+        k_a_waker_that_panics_does_not_come_out_of_whoever_leaves_last
     }
     waiting {
         outputs_of_all_are_in_the_order_of_their_futures

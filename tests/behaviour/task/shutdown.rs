@@ -1,6 +1,6 @@
 //! Phases that are shut down in order, and work that blocks.
 
-use crate::support::{Counter, Cx, LONG, Log, Spawner, again, elsewhere, ms};
+use crate::support::{Counter, Cx, LONG, Log, Spawner, again, elsewhere, ms, poll, waker};
 use std::future::{pending, ready};
 use std::panic::resume_unwind;
 use std::sync::mpsc;
@@ -152,4 +152,16 @@ pub(crate) async fn b_blocking_work_is_not_begun_in_a_cancelled_scope(cx: Cx<imp
     let refused = offload(&scope, &|job: Job| job.run(), "late", move || counts.add()).await;
     assert!(matches!(refused, Err(OffloadError::Cancelled(_))));
     assert_eq!(begun.count(), 0);
+}
+
+pub(crate) async fn k_a_waker_that_panics_does_not_come_out_of_whoever_leaves_last(cx: Cx<impl Spawner>) {
+    let registry = Registry::new(&cx.scope());
+    let presence = registry.phase("phase", LONG, LONG).enter("last").unwrap();
+    let mut shutdown = Box::pin(registry.shutdown("done"));
+    let bad = waker(|| resume_unwind(Box::new("a bad waker")));
+    assert!(poll(shutdown.as_mut(), &bad).is_pending());
+    drop(presence);
+    let report = shutdown.await;
+    assert!(report.is_clean());
+    assert_eq!(report.phases[0].drained, names(&[("last", 1)]));
 }
