@@ -10,6 +10,7 @@ use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay};
 use crate::spawn::Spawn;
 use crate::sys::Arc;
 use crate::sys::probe::Id;
+use crate::sys::thread::contain;
 use crate::time::Instant;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -227,7 +228,8 @@ pin_project! {
             // Before the body is dropped.
             if matches!(this.stage, Stage::Body | Stage::Children { .. }) {
                 this.core.keep_open();
-                this.core.body_gone(|_| Verdict::CancelAll(Reason::owner_dropped()));
+                // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
+                contain(|| this.core.body_gone(|_| Verdict::CancelAll(Reason::owner_dropped())));
             }
         }
     }

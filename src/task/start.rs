@@ -11,6 +11,7 @@ use super::outcome::StartError;
 use super::outlet::Ended;
 use crate::cancel::Reason;
 use crate::sys::probe::{self, Id};
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Told};
 use core::fmt;
 use core::future::Future;
@@ -237,17 +238,25 @@ impl<V, T, E> Future for Start<V, T, E> {
 }
 
 impl<V, T, E> Drop for Start<V, T, E> {
+    /// Wakers may panic, and a drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
         let Some(handle) = &self.handle else { return };
         let said = self.waiting.0.with(|handshake| core::mem::replace(&mut handshake.state, State::Over));
         match said {
-            State::Failed(error) => handle.record().core.failed_late(handle.record().label.clone(), error),
+            State::Failed(error) => {
+                let (core, label) = (&handle.record().core, handle.record().label.clone());
+                contain(|| core.failed_late(label, error));
+            }
             said => {
-                handle.cancel(Reason::owner_dropped());
+                contain(|| {
+                    handle.cancel(Reason::owner_dropped());
+                });
                 drop(said);
             }
         }
-        self.over();
+        contain(|| {
+            self.over();
+        });
     }
 }
 

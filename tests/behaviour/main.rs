@@ -210,6 +210,7 @@ on_every_runtime! {
     }
     leaving {
         a_dropped_group_cancels_its_children_at_once
+        k_a_waker_that_panics_does_not_come_out_of_a_group_that_is_dropped
         what_outlives_a_dropped_group_is_known_by_name
         several_may_wait_for_a_group_to_quiesce
         e_a_group_in_the_body_of_a_cancelled_scope_is_cut_with_it

@@ -12,7 +12,7 @@ use super::group::{LocalGroup, Newcomer, Shared, State};
 use super::kinds::Kind;
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
 use crate::sys::probe::{self, Id};
-use crate::sys::thread::is_panicking;
+use crate::sys::thread::{contain, is_panicking};
 use crate::sys::{Arc, Told};
 use crate::task::crew::{BUDGET, Crew, PASSES};
 use crate::task::guarded::Guarded;
@@ -255,7 +255,10 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             state.over = true;
             (core::mem::take(&mut state.incoming), state.tally.failures())
         });
-        this.shared.scope.cancel(Reason::owner_dropped());
+        // Whatever wakers do, every child is left.
+        contain(|| {
+            this.shared.scope.cancel(Reason::owner_dropped());
+        });
         this.run.set(None);
         let leave = |(name, child): (u32, Pin<&mut K::Kid<'env, E>>)| {
             if let Some(gone) = child.leave() {

@@ -1,7 +1,8 @@
 //! Groups whose futures are dropped, or whose scopes are cancelled from outside.
 
-use crate::support::{Boxed, Counter, Cx, LONG, Spawner, again, ms, ok, poll};
+use crate::support::{Boxed, Counter, Cx, LONG, Spawner, again, ms, ok, poll, waker};
 use std::future::pending;
+use std::panic::resume_unwind;
 use wakeful::cancel::{ReasonKind, Scope};
 use wakeful::task::{GroupError, Handle, Refusal, TaskGroup, group};
 
@@ -36,6 +37,17 @@ pub(crate) async fn a_dropped_group_cancels_its_children_at_once(cx: Cx<impl Spa
     kept.quiesced().await;
     assert_eq!((gone.count(), kept.count().cancelled, kept.is_empty()), (1, 1, true));
     cx.assert_at(2);
+}
+
+pub(crate) async fn k_a_waker_that_panics_does_not_come_out_of_a_group_that_is_dropped(cx: Cx<impl Spawner>) {
+    let gone = Counter::new();
+    let (mut run, kept) = endless(&cx, &cx.scope(), &gone);
+    assert!(poll(run.as_mut(), &Counter::new().waker()).is_pending());
+    let mut until = Box::pin(kept.scope().cancelled());
+    assert!(poll(until.as_mut(), &waker(|| resume_unwind(Box::new("a bad waker")))).is_pending());
+    drop(run);
+    kept.quiesced().await;
+    assert_eq!((gone.count(), kept.count().cancelled), (1, 1));
 }
 
 pub(crate) async fn what_outlives_a_dropped_group_is_known_by_name(cx: Cx<impl Spawner>) {

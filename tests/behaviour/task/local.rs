@@ -1,6 +1,6 @@
 //! Local groups: children in the group's own task.
 
-use crate::support::{Counter, Cx, LONG, Log, Spawner, again, ms, ok, poll};
+use crate::support::{Counter, Cx, LONG, Log, Spawner, again, ms, ok, poll, waker};
 use futures::channel::oneshot;
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -196,6 +196,8 @@ pub(crate) async fn dropping_a_local_group_drops_every_child_whoever_panics(cx: 
     assert!(poll(run.as_mut(), &Counter::new().waker()).is_pending());
     // One that was not taken in yet.
     drop(kept.spawn("late", pending::<Result<(), _>>()).unwrap());
+    let mut until = Box::pin(kept.scope().cancelled());
+    assert!(poll(until.as_mut(), &waker(|| resume_unwind(Box::new("a bad waker")))).is_pending());
     let panic = catch_unwind(AssertUnwindSafe(|| drop(run))).unwrap_err();
     assert_eq!((panic.downcast_ref(), gone.count()), (Some(&1_usize), 7), "the first panic goes on when all are gone");
     assert!(kept.is_over() && kept.is_empty() && kept.live().is_empty());

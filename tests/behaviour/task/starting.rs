@@ -1,6 +1,6 @@
 //! Children that say when they have started.
 
-use crate::support::{Counter, Cx, Spawner, again, poll};
+use crate::support::{Counter, Cx, Spawner, again, poll, waker};
 use futures::channel::oneshot;
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -148,6 +148,9 @@ pub(crate) async fn an_error_that_a_dropped_start_had_goes_to_the_group(cx: Cx<i
             };
             let start = g.start("fails", fails).unwrap();
             assert!(begun.await.is_err());
+            // Its panic stays in.
+            let mut until = Box::pin(g.scope().cancelled());
+            assert!(poll(until.as_mut(), &waker(|| resume_unwind(Box::new("a bad waker")))).is_pending());
             drop(start);
             Ok(())
         })
