@@ -15,6 +15,7 @@ use super::sweep::join;
 use super::tree::{self, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
 use super::view::View;
 use crate::sys::slot;
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Weak};
 use crate::wait::Seen;
 use alloc::boxed::Box;
@@ -171,8 +172,9 @@ impl Rest {
 pub struct KeepOpen(Arc<Branch>);
 
 impl Drop for KeepOpen {
+    /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
-        tree::uncover(&self.0);
+        contain(|| tree::uncover(&self.0));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wakers that poll what wakes them, bodies that panic when they are dropped, clocks at the end of time.
+//! Wakers that poll what wakes them, clocks at the end of time.
 
 use super::{Outcome, Scope, UntilCancelled};
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -7,16 +7,14 @@ use crate::sys::{Arc, Lock};
 use crate::time::{Instant, ManualClock};
 use alloc::boxed::Box;
 use core::future::{Future, pending, poll_fn};
-use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::panic::catch_unwind;
 use std::sync::{Mutex, OnceLock};
 
 type Wait = Pin<Box<UntilCancelled>>;
 
-fn counting() -> (Waker, Arc<AtomicUsize>) {
+pub(super) fn counting() -> (Waker, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counts = count.clone();
     let waker = hooked(move |act| {
@@ -87,40 +85,6 @@ fn a_sweep_does_not_skip_who_waited_before_it_when_others_join_and_leave_meanwhi
     assert_eq!(count.load(Ordering::Relaxed), 75, "each that was there is woken");
     assert_eq!(others.with(|others| others.len()), 75);
     others.with(core::mem::take).clear();
-}
-
-#[cfg(all(test, feature = "std"))]
-#[test]
-fn a_body_that_panics_when_its_run_is_dropped_leaves_nobody_without_a_clock() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("a body that does not go quietly");
-        }
-    }
-    let clock = ManualClock::new();
-    let scope = Scope::new(clock.time()).child_at(Instant::from_nanos(9));
-    let (waker, count) = counting();
-    let mut cx = Context::from_waker(&waker);
-    let mut relied: Wait = Box::pin(scope.cancelled());
-    let mut run = Box::pin(scope.run({
-        let (relied, bomb) = (&mut relied, Bomb);
-        async move {
-            let _bomb = bomb;
-            poll_fn(|cx| {
-                let _: Poll<_> = relied.as_mut().poll(cx);
-                Poll::<()>::Pending
-            })
-            .await;
-        }
-    }));
-    assert!(run.as_mut().poll(&mut cx).is_pending());
-    assert!(catch_unwind(AssertUnwindSafe(|| drop(run))).is_err());
-    assert!(count.swap(0, Ordering::Relaxed) > 0, "a run that ends says so to who relied on it");
-    assert!(relied.as_mut().poll(&mut cx).is_pending());
-    clock.advance(Duration::from_nanos(9));
-    assert_eq!(count.load(Ordering::Relaxed), 1);
-    assert!(relied.as_mut().poll(&mut cx).is_ready());
 }
 
 #[test]

@@ -99,3 +99,5 @@ mod hostile_tests;
 mod loom_tests;
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests;
+#[cfg(all(test, feature = "std", not(wakeful_loom)))]
+mod unwinding_tests;

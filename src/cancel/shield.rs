@@ -8,6 +8,7 @@ use super::scope::Scope;
 use super::stay::refuse;
 use super::sweep::sweep;
 use super::tree::{self, Branch};
+use crate::sys::thread::contain;
 use crate::sys::{Arc, slot};
 use core::fmt;
 use core::future::Future;
@@ -69,8 +70,9 @@ impl Shelter {
 }
 
 impl Drop for Shelter {
+    /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
-        tree::uncover(&self.scope.branch());
+        contain(|| tree::uncover(&self.scope.branch()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Waking those who wait in a tree, and how they come into its lines; the invariants S1–S3 stand in `tree.rs`.
 
 use super::tree::{Branch, CHILDREN, Tree, WAITERS, link};
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Weak};
 use crate::wait::{Batch, Held, Seat};
 use alloc::vec::Vec;
@@ -11,13 +12,14 @@ const CHILDREN_AT_ONCE: usize = 32;
 
 /// Wakes everybody who waits on this node or below it (S3); should a waker panic, the rest while that unwinds.
 pub(super) fn sweep(branch: &Branch) {
-    Sweep { top: branch, found: Vec::new() }.run();
+    Sweep { top: branch, found: Vec::new(), more: true }.run();
 }
 
 /// What a sweep has still to do: its own node first, then the children that it has found.
 struct Sweep<'a> {
     top: &'a Branch,
     found: Vec<Weak<Branch>>,
+    more: bool,
 }
 
 impl Sweep<'_> {
@@ -54,6 +56,7 @@ impl Sweep<'_> {
             self.visit(&branch);
             self.found.swap_remove(at);
         }
+        self.more = false;
     }
 }
 
@@ -72,8 +75,11 @@ fn dismiss(held: &mut Held<'_, Tree>, line: usize, batch: &mut Batch) {
 }
 
 impl Drop for Sweep<'_> {
+    /// A waker has panicked, if there is more to do: further panics end here.
     fn drop(&mut self) {
-        self.run();
+        while self.more {
+            contain(|| self.run());
+        }
     }
 }
 

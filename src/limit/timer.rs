@@ -3,6 +3,7 @@
 use super::decide::Algorithm;
 use super::state::{Gate, Todo};
 use crate::sys::Arc;
+use crate::sys::thread::contain;
 use crate::sys::waker::{Wake, waker};
 use crate::time::{Instant, Sleep};
 use crate::wait::Batch;
@@ -47,11 +48,12 @@ fn follow_up<A: Algorithm>(gate: &Arc<Gate<A>>, batch: &mut Batch, more: bool) {
     struct Rest<'a, A: Algorithm> {
         gate: &'a Arc<Gate<A>>,
         more: bool,
+        done: bool,
     }
-    impl<A: Algorithm> Drop for Rest<'_, A> {
-        fn drop(&mut self) {
+    impl<A: Algorithm> Rest<'_, A> {
+        fn run(&mut self) {
             loop {
-                if self.more {
+                if core::mem::take(&mut self.more) {
                     self.gate.wake_to_end(|held, batch| {
                         let now = held.state.latest;
                         held.close(now, batch).more
@@ -62,10 +64,19 @@ fn follow_up<A: Algorithm>(gate: &Arc<Gate<A>>, batch: &mut Batch, more: bool) {
                     None => break,
                 }
             }
+            self.done = true;
         }
     }
-    let _rest = Rest { gate, more };
+    impl<A: Algorithm> Drop for Rest<'_, A> {
+        fn drop(&mut self) {
+            while !self.done {
+                contain(|| self.run());
+            }
+        }
+    }
+    let mut rest = Rest { gate, more, done: false };
     batch.fire();
+    rest.run();
 }
 
 /// Sets the timer to what is wanted (G3), and says whether that instant was there already. None: it is set, or somebody

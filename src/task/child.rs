@@ -39,8 +39,9 @@ impl<T, E> Record<T, E> {
 
     /// The child has ended: its handle is told, and the group counts it.
     fn ended(&self, (end, how): Ending<T, E>) {
-        let _tell = self.outlet.end(end);
+        let tell = self.outlet.end(end);
         self.core.ended(self.place, &self.label, how);
+        tell.now();
     }
 }
 

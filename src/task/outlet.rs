@@ -2,6 +2,7 @@
 
 use super::outcome::{ChildError, Status};
 use crate::cancel::Cancelled;
+use crate::sys::thread::contain;
 use crate::sys::{Told, probe};
 use alloc::boxed::Box;
 use core::task::{Context, Poll, Waker};
@@ -96,12 +97,27 @@ impl<T> Outlet<T> {
 /// Wakes the joiner, also if what is done before that panics.
 pub(super) struct Tell(Option<Waker>);
 
-impl Drop for Tell {
+impl Tell {
     #[inline]
-    fn drop(&mut self) {
+    pub(super) fn now(mut self) {
+        self.wake();
+    }
+
+    #[inline]
+    fn wake(&mut self) {
         if let Some(waker) = self.0.take() {
             probe::firing(&waker);
             waker.wake();
+        }
+    }
+}
+
+impl Drop for Tell {
+    /// Something has panicked, if there is somebody to wake: a second panic ends here.
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            contain(|| self.wake());
         }
     }
 }

@@ -86,6 +86,7 @@ impl<V, E> Starting<V, E> {
 }
 
 impl<V, E> Drop for Starting<V, E> {
+    /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
         let waker = self.0.with(|handshake| match (&handshake.state, handshake.polling) {
             (State::Open, true) => {
@@ -95,7 +96,7 @@ impl<V, E> Drop for Starting<V, E> {
             (State::Open, false) => handshake.say(State::GivenUp).ok().flatten(),
             _ => None,
         });
-        wake(waker);
+        contain(|| wake(waker));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::joint::Label;
 use crate::sys::probe::{self, Id};
+use crate::sys::thread::contain;
 use crate::wait::{self, Batch, Departure, Hall, Held, Line};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -90,7 +91,16 @@ pub(super) struct Place {
 struct Chores {
     verdict: Verdict,
     dismiss: bool,
+    /// Cancels those in the background, the last part of dismissing them.
+    release: bool,
     over: bool,
+}
+
+impl Chores {
+    #[inline]
+    fn any(&self) -> bool {
+        self.dismiss || self.release || self.over || self.verdict != Verdict::GoOn
+    }
 }
 
 impl<E> Core<E> {
@@ -233,7 +243,7 @@ impl<E> Core<E> {
     /// Does what follows from a change; should a waker panic, the rest while that unwinds.
     #[inline]
     fn attend(&self, chores: Chores) {
-        if chores.dismiss || chores.over || chores.verdict != Verdict::GoOn {
+        if chores.any() {
             self.attend_to(chores);
         }
     }
@@ -243,7 +253,9 @@ impl<E> Core<E> {
         struct Rest<'a, E>(&'a Core<E>, Chores);
         impl<E> Drop for Rest<'_, E> {
             fn drop(&mut self) {
-                self.0.do_next(&mut self.1);
+                while self.1.any() {
+                    contain(|| self.0.do_next(&mut self.1));
+                }
             }
         }
         let mut rest = Rest(self, chores);
@@ -252,6 +264,7 @@ impl<E> Core<E> {
 
     fn do_next(&self, chores: &mut Chores) {
         let Shared { scope, scopes, watches, .. } = &self.shared;
+        let why = || scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
         match core::mem::replace(&mut chores.verdict, Verdict::GoOn) {
             Verdict::GoOn => {}
             Verdict::CancelAll(reason) => {
@@ -262,10 +275,12 @@ impl<E> Core<E> {
             }
         }
         if core::mem::take(&mut chores.dismiss) {
-            let reason = scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
+            chores.release = true;
             // Whom those in the background spawn from now on is not begun.
-            scopes[Side::Main as usize].cancel(reason.clone());
-            scopes[Side::Background as usize].cancel(reason);
+            scopes[Side::Main as usize].cancel(why());
+        }
+        if core::mem::take(&mut chores.release) {
+            scopes[Side::Background as usize].cancel(why());
         }
         if core::mem::take(&mut chores.over) {
             watches.iter().for_each(Watch::stop);
@@ -290,7 +305,7 @@ impl<E> State<E> {
         self.dismissed |= dismiss;
         let over = served && !self.over && self.alive == [0; 2];
         self.over |= over;
-        Chores { verdict, dismiss, over }
+        Chores { verdict, dismiss, release: false, over }
     }
 }
 

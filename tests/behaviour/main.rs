@@ -228,6 +228,7 @@ on_every_runtime! {
         a_background_child_knows_why_it_ends
         a_failure_in_the_background_cancels_the_group
         whom_the_background_spawns_at_the_end_is_not_begun
+        k_a_waker_that_panics_keeps_no_background_child
     }
     starting {
         a_start_gives_the_handle_and_a_value

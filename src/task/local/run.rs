@@ -331,8 +331,8 @@ impl<E, K: Kind> Shared<'_, E, K> {
             let verdict = state.tally.ended(|| label, true, how);
             if verdict == Verdict::GoOn { before.unwrap_or(Verdict::GoOn) } else { verdict }
         });
-        let _tell = tell;
         self.act(verdict);
+        tell.now();
     }
 
     fn act(&self, verdict: Verdict) {

@@ -1,10 +1,13 @@
 //! Children in the background: there as long as the others, and for them.
 
-use crate::support::{Counter, Cx, Log, Spawner};
+use crate::support::{Counter, Cx, Log, Spawner, poll, waker};
 use futures::StreamExt;
 use futures::channel::mpsc;
-use std::future::{pending, ready};
-use wakeful::cancel::ReasonKind;
+use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::task::Poll;
+use wakeful::cancel::{ReasonKind, current};
 use wakeful::task::{ChildError, GroupError, TaskGroup, group};
 
 pub(crate) async fn the_background_ends_with_the_main_children(cx: Cx<impl Spawner>) {
@@ -124,4 +127,23 @@ pub(crate) async fn whom_the_background_spawns_at_the_end_is_not_begun(cx: Cx<im
         })
         .await;
     assert_eq!((begun.count(), report.count.cancelled), (0, 2));
+}
+
+pub(crate) async fn k_a_waker_that_panics_keeps_no_background_child(cx: Cx<impl Spawner>) {
+    let (scope, serves, ended) = (cx.scope(), Mutex::new(None), Mutex::new(None));
+    let mut run = Box::pin(group::<()>(cx.spawner.clone()).run(&scope, async |g| {
+        *serves.lock().unwrap() = Some(g.spawn_background("serves", pending::<Result<(), _>>()).unwrap());
+        let main = g.spawn("main", async { Ok(current().unwrap()) }).unwrap();
+        let mut until = Box::pin(main.await.unwrap().cancelled());
+        assert!(poll(until.as_mut(), &waker(|| resume_unwind(Box::new("a bad waker")))).is_pending());
+        *ended.lock().unwrap() = Some(until);
+        Ok(())
+    }));
+    let panicked = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        ended => Poll::Ready(ended.is_err()),
+    });
+    assert!(panicked.await);
+    let serves = serves.lock().unwrap().take().unwrap();
+    assert!(matches!(serves.await, Err(ChildError::Cancelled(_))));
 }
