@@ -85,6 +85,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `std`, the default | the system's clock, threads, panics that are caught, the ambient scope and the free functions that use it |
+//! | `counter-clock` | `time::CounterClock`, which reads a counter of the processor; for what reads the clock very often |
 //! | `sim` | the simulator; usually switched on for a dev-dependency |
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |

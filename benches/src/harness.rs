@@ -18,6 +18,8 @@ pub enum Target {
     AtMost(f64),
     /// Ours alone, in the row's unit, where more is better.
     AtLeast(f64),
+    /// Ours alone, in per cent, where the nearer to 100 the better.
+    Between(f64, f64),
 }
 
 /// A name, and the function that does one round of the workload.
@@ -83,14 +85,17 @@ impl Bench {
         let ours = median(0);
         let worth = |contender: &usize| match row.target {
             Target::AtLeast(_) => -median(*contender),
+            Target::Between(..) => (median(*contender) - 100.0).abs(),
             _ => median(*contender),
         };
         let best = (1..=row.rivals.len()).min_by(|a, b| worth(a).total_cmp(&worth(b))).expect("a rival");
-        let ratio = ours / median(best);
+        // Where both do without.
+        let ratio = if ours == median(best) { 1.0 } else { ours / median(best) };
         let (target, reached) = match row.target {
             Target::Ratio(limit) => (format!("{limit:.2}"), (ratio * 100.0).round() <= (limit * 100.0).round()),
             Target::AtMost(limit) => (format!("{limit}{}", row.unit), ours <= limit),
             Target::AtLeast(limit) => (format!("{limit}{}", row.unit), ours >= limit),
+            Target::Between(low, high) => (format!("{low}–{high}{}", row.unit), (low..=high).contains(&ours)),
         };
         println!(
             "RATIO {} ours={ours:.1} best={}:{:.1} ratio={ratio:.2} target={target} {}",

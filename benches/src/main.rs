@@ -13,10 +13,11 @@
 //! every primitive, which the rows here should not pay for.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`] and [`queue`]. A group has one file for each contender, with the same workload names in every one.
+//! [`task`], [`queue`] and [`limit`]. A group has one file for each contender, with the same workload names in every one.
 
 mod cancel;
 mod harness;
+mod limit;
 mod queue;
 mod support;
 mod sync;
@@ -34,6 +35,7 @@ fn main() {
         "async-io",
         "async-lock",
         "async-priority-channel",
+        "async-rate-limiter",
         "asyncband",
         "crossfire",
         "event-listener",
@@ -42,11 +44,16 @@ fn main() {
         "futures-intrusive",
         "futures-timer",
         "futures-util",
+        "governor",
         "kanal",
+        "leaky-bucket",
         "loole",
         "maitake-sync",
+        "quanta",
+        "ratelimit",
         "smol",
         "thingbuf",
+        "throttled",
         "tokio",
         "tokio-util",
     ]);
@@ -55,5 +62,6 @@ fn main() {
     sync::run(&mut bench);
     task::run(&mut bench);
     queue::run(&mut bench);
+    limit::run(&mut bench);
     bench.print_summary();
 }

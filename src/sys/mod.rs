@@ -104,3 +104,15 @@ macro_rules! with_system_clock {
     ($($item:item)*) => {};
 }
 pub(crate) use with_system_clock;
+
+/// Keeps its items where the system's clock has a counter of the processor beside it.
+#[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]
+macro_rules! with_counter_clock {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where the system's clock has a counter of the processor beside it.
+#[cfg(not(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown")))))]
+macro_rules! with_counter_clock {
+    ($($item:item)*) => {};
+}
+pub(crate) use with_counter_clock;

@@ -5,6 +5,7 @@
 //! | you want to | use |
 //! |---|---|
 //! | sleep, on a machine with an operating system | [`Time::system`], [`Time::sleep`] |
+//! | read the clock a million times a second | `CounterClock`, with the feature `counter-clock` |
 //! | do something every so often | [`Time::interval`] |
 //! | move time by hand in a test | [`ManualClock`] |
 //! | have time jump by itself in a test | `sim`, with the feature of that name |
@@ -41,8 +42,14 @@ pub use sleep::Sleep;
 pub(crate) use instant::nanos;
 
 crate::sys::with_system_clock! {
+    mod alarm;
     mod system;
     pub use system::{SystemClock, SystemWall};
+}
+
+crate::sys::with_counter_clock! {
+    mod counter;
+    pub use counter::CounterClock;
 }
 
 #[cfg(test)]

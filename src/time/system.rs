@@ -1,10 +1,8 @@
 //! The operating system's clock, with a thread for an alarm.
 
+use super::alarm::{Alarm, start};
 use super::instant::nanos;
-use super::wheel::Wheel;
 use super::{Clock, Instant, Time, Wall};
-use crate::sys::thread::{Bell, start};
-use crate::sys::{Arc, OnceArc, Weak};
 use core::time::Duration;
 
 /// The operating system's monotonic clock. Its alarm is a thread, started when somebody first waits.
@@ -17,13 +15,7 @@ use core::time::Duration;
 /// which lie close together are one; on top of it comes what the operating system takes to run a thread.
 pub struct SystemClock {
     epoch: std::time::Instant,
-    driver: Arc<Driver>,
-}
-
-/// What the clock shares with its thread.
-struct Driver {
-    bell: Bell,
-    wheel: OnceArc<Weak<Wheel>>,
+    alarm: Alarm,
 }
 
 impl SystemClock {
@@ -48,11 +40,7 @@ impl SystemClock {
     /// assert!(precise.now() - start >= Duration::from_micros(500));
     /// ```
     pub fn start(slack: Duration) -> Time {
-        let bell = Bell::new(nanos(slack));
-        let driver = Arc::new(Driver { bell, wheel: OnceArc::new() });
-        let time = Time::new(Self { epoch: std::time::Instant::now(), driver: driver.clone() });
-        driver.wheel.get_or_init(|| Arc::new(Arc::downgrade(time.wheel())));
-        time
+        start(slack, |alarm| Self { epoch: std::time::Instant::now(), alarm })
     }
 }
 
@@ -63,38 +51,14 @@ impl Clock for SystemClock {
     }
 
     fn arm(&self, at: Instant) {
-        if self.driver.bell.set(at.as_nanos()) {
-            let (epoch, driver) = (self.epoch, self.driver.clone());
-            let started = start("wakeful-clock", move || driver.run(epoch));
-            if !started {
-                self.driver.bell.unset();
-                panic!("the system gave no thread for the clock's alarm");
-            }
-        }
-    }
-}
-
-impl Driver {
-    fn run(&self, epoch: std::time::Instant) {
-        while self.bell.wait(|| nanos(epoch.elapsed())) {
-            let Some(wheel) = self.wheel.get().and_then(Weak::upgrade) else { return };
-            let time = Time::of(wheel);
-            // A waker that panics must not take everybody's alarm away: what is still due is fired in the next round.
-            let next = crate::sys::thread::catch(|| time.turn()).unwrap_or(Instant::EPOCH);
-            self.bell.set(next.as_nanos());
-        }
+        let epoch = self.epoch;
+        self.alarm.arm(at, move || nanos(epoch.elapsed()));
     }
 }
 
 impl core::fmt::Debug for SystemClock {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("SystemClock").field("epoch", &self.epoch).finish_non_exhaustive()
-    }
-}
-
-impl Drop for SystemClock {
-    fn drop(&mut self) {
-        self.driver.bell.close();
     }
 }
 

@@ -11,6 +11,9 @@
 //!   once with a waker that counts, wait until all were woken, poll each again and see it ready, drop them. The cost of
 //!   all this for one sleep.
 //! - `memory`: bytes of a pending sleep where 10,000 are pending: its own and what it has on the heap.
+//! - `now`: a reading of the clock, beside that of the standard library. `now_counter`: of `CounterClock`, beside quanta's.
+//! - `counter_drift`: how far `CounterClock` is off the standard library's clock after a second, in parts per million. All
+//!   rounds share the calibration of the process, as all clocks of a program do.
 //! - `lateness`: sleeps of 2–12 ms, one after another on a thread that does nothing else; the median of the time from
 //!   the instant asked for to the next line of code. With 1 ms slack as in the default clock beside tokio, whose timer
 //!   counts whole milliseconds; without slack beside async-io.
@@ -18,9 +21,11 @@
 mod async_io;
 mod futures_timer;
 pub mod ours;
+mod quanta;
+mod std;
 pub mod tokio;
 
-use std::time::Duration;
+use ::std::time::Duration;
 
 use crate::harness::{Bench, Row, Target};
 
@@ -32,6 +37,30 @@ const STANDING: Duration = Duration::from_secs(30);
 const OPERATIONS: usize = 50_000;
 
 pub fn run(bench: &mut Bench) {
+    bench.row(&Row {
+        name: "time.now",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.15),
+        ours: ours::now,
+        rivals: &[("std", std::now)],
+    });
+    bench.row(&Row {
+        name: "time.now_counter",
+        unit: "ns",
+        rounds: 31,
+        target: Target::Ratio(1.15),
+        ours: ours::now_counter,
+        rivals: &[("quanta", quanta::now)],
+    });
+    bench.row(&Row {
+        name: "time.counter_drift",
+        unit: " ppm",
+        rounds: 3,
+        target: Target::AtMost(50.0),
+        ours: ours::counter_drift,
+        rivals: &[("quanta", quanta::drift)],
+    });
     bench.row(&Row {
         name: "time.create_drop",
         unit: "ns",
@@ -128,6 +157,14 @@ fn random_deadlines() -> Vec<Duration> {
 /// How long the sleeps of `lateness` are.
 fn naps() -> Vec<Duration> {
     crate::support::durations(100, Duration::from_millis(2), Duration::from_millis(12))
+}
+
+/// How far `elapsed` is off the standard library's clock after a second, in parts per million.
+fn drift(elapsed: impl Fn() -> Duration) -> f64 {
+    let (start, first) = (::std::time::Instant::now(), elapsed());
+    ::std::thread::sleep(Duration::from_secs(1));
+    let (ours, theirs) = (elapsed() - first, start.elapsed());
+    (ours.as_secs_f64() / theirs.as_secs_f64() - 1.0).abs() * 1e6
 }
 
 /// The median of `lateness`, in microseconds.

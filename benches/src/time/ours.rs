@@ -1,14 +1,38 @@
 //! wakeful: the clock of the operating system, whose alarm is a thread of its own.
 
+use std::hint::black_box;
 use std::pin::pin;
 use std::time::Duration;
 
 use wakeful::spawn::block_on;
-use wakeful::time::{Instant, SystemClock, Time};
+use wakeful::time::{CounterClock, Instant, SystemClock, Time};
 
 use super::{AHEAD, OPERATIONS, STANDING};
 use crate::harness::cpu_ns;
 use crate::support::{bytes_each, poll_once, register_and_fire};
+
+/// What a reading of this clock costs.
+fn reading(time: &Time) -> f64 {
+    cpu_ns(OPERATIONS, || {
+        for _ in 0..OPERATIONS {
+            black_box(time.now());
+        }
+    })
+}
+
+pub fn now() -> f64 {
+    reading(&Time::system())
+}
+
+pub fn now_counter() -> f64 {
+    reading(&CounterClock::start(SystemClock::SLACK))
+}
+
+pub fn counter_drift() -> f64 {
+    let time = CounterClock::start(SystemClock::SLACK);
+    let start = time.now();
+    super::drift(|| time.now() - start)
+}
 
 pub fn standing<T>(workload: impl FnOnce(&Time) -> T) -> T {
     let time = Time::system();

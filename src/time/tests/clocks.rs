@@ -275,3 +275,40 @@ crate::sys::with_system_clock! {
         assert!(SystemWall.unix() > Duration::from_secs(1_700_000_000));
     }
 }
+
+crate::sys::with_counter_clock! {
+    #[test]
+    fn a_counter_clock_never_goes_back_on_one_thread_and_is_never_early() {
+        let time = CounterClock::start(Duration::ZERO);
+        let readings: Vec<_> = (0..10_000).map(|_| time.now()).collect();
+        assert!(readings.is_sorted());
+        for micros in [0, 1, 300, 2_500] {
+            let (start, least) = (time.now(), Duration::from_micros(micros));
+            wait(time.sleep(least));
+            assert!(time.now() - start >= least);
+        }
+    }
+
+    #[test]
+    fn a_counter_clock_keeps_step_with_the_system_within_a_thousandth() {
+        let time = CounterClock::start(SystemClock::SLACK);
+        let outer = std::time::Instant::now();
+        let start = time.now();
+        let inner = std::time::Instant::now();
+        wait(time.sleep(Duration::from_millis(20)));
+        let least = inner.elapsed();
+        let took = time.now() - start;
+        let most = outer.elapsed();
+        assert!(took >= least - least / 1_000 && took <= most + most / 1_000, "{least:?} {took:?} {most:?}");
+    }
+
+    #[test]
+    fn two_counter_clocks_begin_each_at_its_own_epoch() {
+        let first = CounterClock::start(SystemClock::SLACK);
+        wait(first.sleep(Duration::from_millis(2)));
+        let between = first.now();
+        let second = CounterClock::start(SystemClock::SLACK);
+        assert!(second.now() - Instant::EPOCH <= first.now() - between, "it began after that");
+        assert!(!first.same(&second));
+    }
+}

@@ -10,6 +10,7 @@
 
 mod cancel;
 mod counts;
+mod limit;
 mod profile;
 mod queue;
 mod sync;
@@ -52,6 +53,12 @@ const ROWS: &[Row] = &[
     ("sync.event_cycle", sync::event_cycle),
     ("sync.notify_one_idle", sync::notify_one_idle),
     ("sync.notify_cycle", sync::notify_cycle),
+    ("limit.allowed", limit::allowed),
+    ("limit.denied", limit::denied),
+    ("limit.denied_fraction", limit::denied_fraction),
+    ("limit.acquire_ready", limit::acquire_ready),
+    ("limit.reserve_pair", limit::reserve_pair),
+    ("limit.wait_cycle", limit::wait_cycle),
 ];
 
 fn main() -> ExitCode {

@@ -1,0 +1,40 @@
+//! throttled: its store in memory, with one key, by the clock of the standard library in microseconds.
+
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::task::Poll;
+
+use ::throttled::{MemoryStore, Quota, RateLimiter, StoreLimiter};
+
+use super::workloads;
+use crate::support::poll_once;
+
+fn is_allowed(limiter: &StoreLimiter<MemoryStore<u8>>, quota: Quota) -> bool {
+    let Poll::Ready(Ok(result)) = poll_once(pin!(limiter.check(0, quota))) else { panic!("it never waits") };
+    result.is_allowed()
+}
+
+fn limiter() -> StoreLimiter<MemoryStore<u8>> {
+    StoreLimiter::new(MemoryStore::new())
+}
+
+/// So much that it is never used up.
+fn plenty() -> Quota {
+    Quota::per_second(NonZeroU32::new(1_000_000).expect("not zero")).with_burst(NonZeroU32::MAX)
+}
+
+pub fn allowed() -> f64 {
+    let (limiter, quota) = (limiter(), plenty());
+    workloads::allowed(|| is_allowed(&limiter, quota))
+}
+
+pub fn denied() -> f64 {
+    let (limiter, quota) = (limiter(), Quota::per_hour(NonZeroU32::MIN));
+    assert!(is_allowed(&limiter, quota), "the first one");
+    workloads::denied(|| is_allowed(&limiter, quota))
+}
+
+pub fn two_threads() -> f64 {
+    let (limiter, quota) = (limiter(), plenty());
+    workloads::two_threads(|| is_allowed(&limiter, quota))
+}
