@@ -9,19 +9,19 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// A body whose panics are values. Dropped by itself it is not guarded: its owner [clears](Guarded::clear) it first.
-    pub(super) struct Guarded<F> {
+    pub(crate) struct Guarded<F> {
         #[pin]
         body: Option<F>,
     }
 }
 
 impl<F> Guarded<F> {
-    pub(super) fn new(body: F) -> Self {
+    pub(crate) fn new(body: F) -> Self {
         Self { body: Some(body) }
     }
 
     /// Drops the body, if it is there.
-    pub(super) fn clear(self: Pin<&mut Self>) -> Result<(), Panic> {
+    pub(crate) fn clear(self: Pin<&mut Self>) -> Result<(), Panic> {
         let mut this = self.project();
         catch(|| this.body.set(None)).map_err(Panic::new)
     }

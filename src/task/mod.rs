@@ -114,6 +114,7 @@ mod waiting;
 mod watch;
 
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
+pub(crate) use guarded::Guarded;
 pub use handle::Handle;
 pub use local::{LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, MaySend, StaysHere, local_group};
 pub use offload::{OffloadError, offload};

@@ -49,6 +49,7 @@
 //! | keep an item, whatever happens | [`Lease::take`] |
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
+//! | do one thing again and again in the background | [`periodic`] |
 //!
 //! # What a run promises
 //!
@@ -109,6 +110,7 @@ mod crew;
 mod idle;
 mod lease;
 mod outcome;
+mod periodic;
 mod report;
 mod run;
 mod source;
@@ -116,5 +118,8 @@ mod source;
 pub use builder::{Work, work};
 pub use lease::Lease;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
+pub use periodic::{
+    Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
+};
 pub use report::{Report, Stop};
 pub use source::{FromIter, FromQueue, FromStream, IntoSource, Source, by};

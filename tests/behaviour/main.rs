@@ -289,6 +289,7 @@ on_every_runtime! {
         every_item_is_in_one_place
         what_the_deadline_leaves_is_given_back
         workers_drain_a_queue_that_a_task_fills
+        what_is_done_again_and_again_stops_between_two_iterations
         cancelling_the_scope_ends_the_run_with_a_report
     }
 }

@@ -1,9 +1,10 @@
 //! Batches against a deadline.
 
-use crate::support::{Cx, Spawner, ms};
+use crate::support::{Counter, Cx, Spawner, ms};
 use std::num::NonZeroUsize;
 use wakeful::queue;
-use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, Stop, work};
+use wakeful::sync::Event;
+use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, PeriodicStop, Stop, periodic, work};
 
 fn workers(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -111,4 +112,38 @@ pub(crate) async fn cancelling_the_scope_ends_the_run_with_a_report(cx: Cx<impl 
     assert_eq!((report.count.cancelled, report.not_started), (4, Some(6)));
     assert!(matches!(report.stop, Stop::Cancelled(reason) if reason.to_string() == "enough"));
     cx.assert_at(7);
+}
+
+pub(crate) async fn what_is_done_again_and_again_stops_between_two_iterations(cx: Cx<impl Spawner>) {
+    let (scope, open, enough) = (cx.scope(), Counter::new(), Event::new());
+    let run = periodic(ms(5), |iteration| {
+        if iteration.number == 4 {
+            enough.set();
+        }
+        let (gone, sleep) = (open.on_drop(), cx.sleep(2));
+        async move {
+            let _gone = gone;
+            sleep.await;
+            match iteration.number {
+                1 => Err("as it was asked to"),
+                2 => panic!("as it was asked to"),
+                _ => Ok(()),
+            }
+        }
+    });
+    let control = run.control();
+    let stopper = cx.spawn("stopper", {
+        let (enough, gone) = (enough.clone(), open.clone());
+        async move {
+            enough.wait().await;
+            control.stop();
+            control.ended().await;
+            (control.count(), gone.count())
+        }
+    });
+    let report = run.run(&scope).await;
+    let count = report.count;
+    assert_eq!((count.done, count.failed, count.panicked, report.stop), (3, 1, 1, PeriodicStop::Asked));
+    assert_eq!(stopper.await, (count, 5));
+    cx.assert_at(22);
 }
