@@ -3,7 +3,7 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Limits, Permits, Queues, Signals, TimersScopes, Tokens, World};
+use models::{Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -103,4 +103,10 @@ fn a_limiter_agrees_with_its_model_by_every_algorithm() {
 fn events_signals_and_watched_values_agree_with_their_models() {
     random_steps::<Signals>(3_000, 1_000);
     corpus::<Signals>("signals");
+}
+
+#[test]
+fn schedules_and_retry_after_agree_with_their_models() {
+    random_steps::<Retries>(3_000, 1_000);
+    corpus::<Retries>("retries");
 }

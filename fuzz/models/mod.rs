@@ -7,6 +7,7 @@
 mod capacity;
 mod limiter;
 mod queues;
+mod retries;
 mod rules;
 mod scopes;
 mod semaphore;
@@ -17,6 +18,7 @@ mod waiting;
 pub(crate) use capacity::Tokens;
 pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;
+pub(crate) use retries::Retries;
 pub(crate) use semaphore::Permits;
 pub(crate) use signals::Signals;
 

@@ -4,6 +4,7 @@ use super::instant::nanos;
 use super::wheel::{self, Wheel};
 use super::{Clock, Instant, Interval, Sleep};
 use crate::sys::Arc;
+use crate::sys::probe::Access;
 use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
@@ -113,6 +114,14 @@ impl Time {
     /// Whether `self` and `other` are the same clock with the same queue.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A number that differs from all others of this clock, and is the same in each run of a simulation: what makes a seed
+    /// one's own where none was given.
+    pub(crate) fn draw(&self) -> u64 {
+        // Who comes first can be told from it.
+        self.0.touch(Access::Write);
+        self.0.with(|held| held.state.draw())
     }
 
     /// As [`turn`](Self::turn), also telling how many were fired.

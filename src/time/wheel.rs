@@ -40,6 +40,7 @@ pub(crate) struct State {
     slots: [u64; LEVELS],
     earliest: [u64; DUE],
     pending: usize,
+    drawn: u64,
 }
 
 impl Place for Timers {
@@ -62,12 +63,25 @@ impl Place for Timers {
 
 /// A wheel that has reached `now`.
 pub(crate) fn wheel(clock: Box<dyn Clock>, now: u64) -> Arc<Wheel> {
-    let state =
-        State { reached: now, armed: u64::MAX, levels: 0, slots: [0; LEVELS], earliest: [u64::MAX; DUE], pending: 0 };
+    let state = State {
+        reached: now,
+        armed: u64::MAX,
+        levels: 0,
+        slots: [0; LEVELS],
+        earliest: [u64::MAX; DUE],
+        pending: 0,
+        drawn: 0,
+    };
     Arc::new(Hall::new(clock, state, [const { Line::new() }; DUE + 1]))
 }
 
 impl State {
+    /// A number that nobody else gets.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+
     pub(crate) fn pending(&self) -> usize {
         self.pending
     }
@@ -224,7 +238,7 @@ crate::sys::with_sim! {
         pub(super) fn renew(&mut self, now: u64) -> bool {
             let empty = self.state.pending == 0;
             if empty {
-                (self.state.reached, self.state.armed) = (now, u64::MAX);
+                (self.state.reached, self.state.armed, self.state.drawn) = (now, u64::MAX, 0);
             }
             empty
         }

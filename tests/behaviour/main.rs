@@ -9,6 +9,7 @@ mod runtimes;
 mod cancel;
 mod limit;
 mod queue;
+mod resilience;
 mod spawn;
 mod support;
 mod sync;
@@ -284,6 +285,12 @@ on_every_runtime! {
         every_destructor_runs_whichever_of_them_panic
         children_that_lost_are_cancelled_and_gone
         a_scope_cuts_short_what_waits_in_a_set
+    }
+    resilience {
+        attempts_come_when_the_schedule_says
+        a_server_says_when_to_come_back
+        nobody_waits_for_an_attempt_that_would_be_too_late
+        tasks_share_a_budget_for_retries
     }
     work {
         every_item_is_in_one_place

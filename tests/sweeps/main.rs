@@ -26,6 +26,7 @@
 mod cancel;
 mod limit;
 mod queue;
+mod resilience;
 mod sim;
 mod spawn;
 mod sync;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use wakeful::sim::{Builder, Failure, Summary};
 
 /// The tables of all rooms.
-fn rooms() -> [&'static [Sweep]; 9] {
+fn rooms() -> [&'static [Sweep]; 10] {
     [
         time::SWEEPS,
         spawn::SWEEPS,
@@ -47,6 +48,7 @@ fn rooms() -> [&'static [Sweep]; 9] {
         queue::SWEEPS,
         limit::SWEEPS,
         task::SWEEPS,
+        resilience::SWEEPS,
         work::SWEEPS,
         sim::SWEEPS,
     ]

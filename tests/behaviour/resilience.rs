@@ -1,0 +1,68 @@
+//! Calls of services that fail.
+
+use crate::support::{Cx, LONG, Spawner, ms};
+use futures::future::join_all;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use wakeful::cancel::Deadline;
+use wakeful::resilience::{Constant, Exponential, GaveUp, Jitter, Retry, RetryBudget, Schedule, Verdict};
+
+pub(crate) async fn attempts_come_when_the_schedule_says(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let retry = Retry::new(Exponential::new(ms(2)).cap(ms(5)).up_to(3));
+    let run = retry.run(&scope, |attempt| {
+        cx.assert_at([0, 2, 6, 11][attempt as usize - 1]);
+        async move { if attempt == 4 { Ok(attempt) } else { Err(()) } }
+    });
+    assert_eq!(run.await, Ok(4));
+    cx.assert_at(11);
+}
+
+pub(crate) async fn a_server_says_when_to_come_back(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let retry = Retry::new(Constant::new(ms(1)).up_to(9)).when(|status: &u32| match status {
+        429 => Verdict::After(ms(10)),
+        503 => Verdict::Retry,
+        _ => Verdict::GiveUp,
+    });
+    let answers = [429, 503, 404];
+    let error =
+        retry.run(&scope, |attempt| async move { Err::<(), _>(answers[attempt as usize - 1]) }).await.unwrap_err();
+    assert_eq!((error.error, error.attempts, error.why), (404, 3, GaveUp::NotRetried));
+    cx.assert_at(11);
+}
+
+pub(crate) async fn nobody_waits_for_an_attempt_that_would_be_too_late(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let limit = LONG / 2;
+    let outcome = scope.move_on_after(limit, async |s| {
+        let error = Retry::new(Constant::new(LONG)).run(s, |_| async { Err::<(), _>("down") }).await.unwrap_err();
+        let GaveUp::TooLate { earliest, deadline } = error.why else { panic!("{}", error.why) };
+        assert!(!deadline.allows(earliest) && deadline != Deadline::Cancelled);
+        error.error
+    });
+    assert_eq!(outcome.await.done(), Some("down"));
+    cx.assert_at(0);
+}
+
+pub(crate) async fn tasks_share_a_budget_for_retries(cx: Cx<impl Spawner>) {
+    let budget = RetryBudget::new(0, 0, NonZeroU32::new(5).unwrap());
+    let calls = Arc::new(AtomicU32::new(0));
+    let tasks: Vec<_> = (0..4)
+        .map(|seed| {
+            let (scope, budget, calls) = (cx.scope(), budget.clone(), calls.clone());
+            cx.spawn("caller", async move {
+                let schedule = Constant::new(ms(2)).jitter(Jitter::Equal).up_to(3);
+                let retry = Retry::new(schedule).budget(&budget).seed(seed);
+                let run = retry.run(&scope, |_| async {
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    Err::<(), _>(())
+                });
+                run.await.unwrap_err().attempts
+            })
+        })
+        .collect();
+    let attempts: u32 = join_all(tasks).await.into_iter().sum();
+    assert_eq!((attempts, calls.load(Ordering::Relaxed), budget.tokens()), (9, 9, 0));
+}
