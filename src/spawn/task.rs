@@ -1,6 +1,6 @@
 //! A future on its way to an executor.
 
-use crate::sys::joint::{Label, Runner, alone};
+use crate::sys::joint::{self, Label, alone};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::fmt;
@@ -44,7 +44,7 @@ impl<F: Fn(Task)> Spawn for F {
 /// Dropping it drops the future that it holds.
 #[must_use = "a task does nothing unless it is spawned or awaited"]
 pub struct Task {
-    runner: Runner,
+    runner: joint::Task,
     /// Instead of the one in the runner, which others may be looking at.
     name: Option<Box<Cow<'static, str>>>,
 }
@@ -57,7 +57,7 @@ impl Task {
     }
 
     /// A task whose future lies beside what it shares with others.
-    pub(crate) fn of(runner: Runner) -> Self {
+    pub(crate) fn of(runner: joint::Task) -> Self {
         Self { runner, name: None }
     }
 

@@ -1,16 +1,19 @@
-//! A future and what others share with it, in one allocation.
+//! A future and what others share with it, in one place.
 //!
-//! [`join`] makes the two ends: a [`Runner`], which is itself a future, and a [`Shared`], which outlives it as long as
-//! anybody keeps it. [`alone`] makes a runner that shares nothing but its [`Label`].
+//! [`join`] makes the two ends: a [`Runner`], through which the future is polled, and a [`Shared`], which outlives it as long
+//! as it is kept. [`alone`] makes a runner that shares nothing but its [`Label`].
 //!
 //! # Invariants
 //!
-//! - **J1** There is one runner, and the future is reached through an exclusive borrow of it only, or by whoever has the last
-//!   count. It is never moved.
-//! - **J2** The future is dropped when the runner is, at the latest: what is left for the others is what they share.
+//! - **J1** There is one runner, and the future is reached through an exclusive borrow of it only. It is never moved.
+//! - **J2** The future is dropped when the runner is, at the latest: what is left for the others is what they share. So a
+//!   [`Shared`] may outlive what the future borrows, and be where the future may not.
+//! - **J3** There are two ends at most. The first that is dropped says so in `single`, and the other, which finds that, drops
+//!   what is shared.
 #![expect(unsafe_code, reason = "a runner alone reaches the future that lies beside what is shared")]
 
-use super::Arc;
+use super::atomic::{AtomicBool, Ordering};
+use super::row::{Origin, Place, vacate};
 use alloc::borrow::Cow;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -18,6 +21,7 @@ use core::future::Future;
 use core::ops::Deref;
 use core::panic::Location;
 use core::pin::Pin;
+use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
@@ -39,7 +43,7 @@ impl fmt::Display for Label {
 }
 
 /// What has a label.
-pub(crate) trait Labelled: Send + Sync {
+pub(crate) trait Labelled {
     fn label(&self) -> &Label;
     fn label_mut(&mut self) -> &mut Label;
 }
@@ -55,23 +59,88 @@ impl Labelled for Label {
 }
 
 /// A future that is given what it shares at each call.
-pub(crate) trait Joined<S>: Send {
+pub(crate) trait Joined<S> {
+    /// What it is told at each poll.
+    type Ask;
+    /// What it says when it is over.
+    type Said;
+
     /// `alone`: nobody else has what is shared, or will.
-    fn poll(self: Pin<&mut Self>, shared: &S, alone: bool, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll(
+        self: Pin<&mut Self>,
+        shared: &S,
+        alone: bool,
+        ask: Self::Ask,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Self::Said>>;
 
     /// The runner is dropped before this was ready.
-    fn left(self: Pin<&mut Self>, shared: &S);
+    fn left(self: Pin<&mut Self>, shared: &S) -> Option<Self::Said>;
 }
 
+/// What a joint begins with, whatever its type.
 #[repr(C)]
-struct Joint<S, F> {
+struct Head {
+    /// There is one end (J3).
+    single: AtomicBool,
+    origin: Origin,
+    table: &'static Table,
+}
+
+/// What is done with a joint, whatever its type. Safety: it is the one that begins with the head that is given.
+struct Table {
+    /// Drops the future, which nobody else reaches (J1).
+    clear: unsafe fn(NonNull<Head>),
+    /// Drops what is shared, and gives the place back. The joint is not used afterwards.
+    vacate: unsafe fn(NonNull<Head>),
+}
+
+/// What both ends reach.
+#[repr(C)]
+struct Common<S> {
+    head: Head,
     shared: S,
-    /// Gone once it was ready.
+}
+
+/// A future, and what is common to both ends, to which a pointer to the whole is one too.
+#[repr(C)]
+pub(crate) struct Joint<S, F> {
+    common: Common<S>,
+    /// Gone once it has been left.
     future: UnsafeCell<Option<F>>,
 }
 
-// SAFETY: J1: sharing a joint shares `S` alone; the future moves to the thread of the runner, and is dropped on any.
+// SAFETY: J1 and J2: a joint that goes to another thread takes the future with it and a share in `S`.
+unsafe impl<S: Send + Sync, F: Send> Send for Joint<S, F> {}
+// SAFETY: J1: sharing a joint shares `S` alone; the future moves to the thread of the runner.
 unsafe impl<S: Send + Sync, F: Send> Sync for Joint<S, F> {}
+
+impl<S, F: Joined<S>> Joint<S, F> {
+    const TABLE: &'static Table = &Table { clear: Self::clear, vacate: Self::vacate };
+
+    fn new(place: Place<Self>, shared: S, future: F, single: bool) -> NonNull<Self> {
+        let head = Head { single: AtomicBool::new(single), origin: place.origin(), table: Self::TABLE };
+        place.fill(Self { common: Common { head, shared }, future: UnsafeCell::new(Some(future)) })
+    }
+
+    /// # Safety
+    /// As that of [`Table::clear`].
+    unsafe fn clear(head: NonNull<Head>) {
+        // SAFETY: by the contract of this function.
+        let joint = unsafe { head.cast::<Self>().as_ref() };
+        // SAFETY: by the contract of this function.
+        drop(unsafe { joint.leave() });
+    }
+
+    /// # Safety
+    /// As that of [`Table::vacate`].
+    unsafe fn vacate(head: NonNull<Head>) {
+        // SAFETY: the joint is there until it is vacated below.
+        let origin = unsafe { head.as_ref() }.origin;
+        // SAFETY: by the contract of this function; `new` has filled the place of this origin.
+        unsafe { vacate(head.cast::<Self>(), origin) };
+    }
+}
 
 impl<S, F> Joint<S, F> {
     /// # Safety
@@ -81,93 +150,126 @@ impl<S, F> Joint<S, F> {
     unsafe fn future(&self) -> Pin<&mut Option<F>> {
         // SAFETY: J1, by the contract above.
         let future = unsafe { &mut *self.future.get() };
-        // SAFETY: J1: it is never moved out of the joint, nor the joint out of its `Arc`.
+        // SAFETY: J1: it is never moved out of the joint, nor the joint out of its place.
         unsafe { Pin::new_unchecked(future) }
     }
 }
 
-/// A joint, to its runner.
-trait Runs: Labelled {
-    /// # Safety
-    /// The caller has the runner to itself (J1).
-    unsafe fn poll(&self, alone: bool, cx: &mut Context<'_>) -> Poll<()>;
+impl Head {
+    /// Whether there is one end.
+    #[inline]
+    fn is_single(&self) -> bool {
+        // Acquire: partner of the exchange in `let_go`; what the other end did comes before.
+        self.single.load(Ordering::Acquire)
+    }
+}
 
-    /// Drops the future.
+/// Gives up an end (J3).
+///
+/// # Safety
+/// It is an end of the joint that begins with this head, and is not used afterwards.
+#[inline]
+unsafe fn let_go(head: NonNull<Head>) {
+    // A reference to the flag alone: once it is raised, the other end may give the rest back.
+    // SAFETY: it is there as long as it has an end.
+    let single = unsafe { &(*head.as_ptr()).single };
+    // Acquire, AcqRel: the exchange is the partner of itself and of the loads.
+    if single.load(Ordering::Acquire) || single.swap(true, Ordering::AcqRel) {
+        // SAFETY: J3: the other end is gone, and this one is still there.
+        let table = unsafe { head.as_ref() }.table;
+        // SAFETY: J3: the last end is given up here.
+        unsafe { (table.vacate)(head) };
+    }
+}
+
+/// A joint, to its runner, which asks `A` at each poll and is told `R` at the end. Nothing else is one.
+pub trait Runs<A, R> {
+    /// Polls the future. `Ready(None)`: it was over before.
     ///
     /// # Safety
     /// The caller has the runner to itself (J1).
-    unsafe fn leave(&self);
+    unsafe fn poll(&self, ask: A, cx: &mut Context<'_>) -> Poll<Option<R>>;
+
+    /// Drops the future, and says what it says if it is left before it was over.
+    ///
+    /// # Safety
+    /// The caller has the runner to itself (J1).
+    unsafe fn leave(&self) -> Option<R>;
 }
 
-impl<S: Labelled, F: Send> Labelled for Joint<S, F> {
+/// A joint, to a runner with a label.
+pub(crate) trait Titled: Runs<(), ()> + Labelled {}
+
+impl<S: Labelled, F: Joined<S, Ask = (), Said = ()>> Titled for Joint<S, F> {}
+
+impl<S: Labelled, F> Labelled for Joint<S, F> {
     fn label(&self) -> &Label {
-        self.shared.label()
+        self.common.shared.label()
     }
 
     fn label_mut(&mut self) -> &mut Label {
-        self.shared.label_mut()
+        self.common.shared.label_mut()
     }
 }
 
-impl<S: Labelled, F: Joined<S>> Runs for Joint<S, F> {
+impl<S, F: Joined<S>> Runs<F::Ask, F::Said> for Joint<S, F> {
     #[inline]
-    unsafe fn poll(&self, alone: bool, cx: &mut Context<'_>) -> Poll<()> {
+    unsafe fn poll(&self, ask: F::Ask, cx: &mut Context<'_>) -> Poll<Option<F::Said>> {
         // SAFETY: by the contract of this method.
-        let mut place = unsafe { self.future() };
-        let Some(future) = place.as_mut().as_pin_mut() else { return Poll::Ready(()) };
-        let polled = future.poll(&self.shared, alone, cx);
-        if polled.is_ready() {
-            place.set(None);
+        let future = unsafe { self.future() };
+        match future.as_pin_mut() {
+            Some(future) => future.poll(&self.common.shared, self.common.head.is_single(), ask, cx),
+            None => Poll::Ready(None),
         }
-        polled
     }
 
-    unsafe fn leave(&self) {
-        // SAFETY: by the contract of this method.
-        let mut place = unsafe { self.future() };
-        if let Some(future) = place.as_mut().as_pin_mut() {
-            future.left(&self.shared);
+    unsafe fn leave(&self) -> Option<F::Said> {
+        /// Drops the future, also if its last words unwind (J2).
+        struct Clear<'a, F>(Pin<&'a mut Option<F>>);
+        impl<F> Drop for Clear<'_, F> {
+            fn drop(&mut self) {
+                self.0.set(None);
+            }
         }
-        place.set(None);
-    }
-}
-
-/// A joint, to those who share.
-trait Shares<S>: Send + Sync {
-    fn shared(&self) -> &S;
-}
-
-impl<S: Labelled, F: Send> Shares<S> for Joint<S, F> {
-    #[inline]
-    fn shared(&self) -> &S {
-        &self.shared
+        // SAFETY: by the contract of this method.
+        let mut place = Clear(unsafe { self.future() });
+        place.0.as_mut().as_pin_mut()?.left(&self.common.shared)
     }
 }
 
 /// The end that runs the future.
-pub(crate) struct Runner(Arc<dyn Runs>);
+pub struct Runner<D: ?Sized>(NonNull<D>);
+
+// SAFETY: J1 and J3: it is what reaches the future, and shares the rest, which a joint that is `Send` allows.
+unsafe impl<D: ?Sized + Send> Send for Runner<D> {}
+// SAFETY: a shared runner gives away shared references to the joint.
+unsafe impl<D: ?Sized + Sync> Sync for Runner<D> {}
 
 /// The end that others have.
-pub(crate) struct Shared<S>(Arc<dyn Shares<S>>);
+pub(crate) struct Shared<S>(NonNull<Common<S>>);
+
+// SAFETY: J2 and J3: it shares `S`, and may be what drops it.
+unsafe impl<S: Send + Sync> Send for Shared<S> {}
+// SAFETY: it shares `S`.
+unsafe impl<S: Send + Sync> Sync for Shared<S> {}
+
+/// Room for a future and what it shares.
+pub(crate) type Room<S, F> = Place<Joint<S, F>>;
 
 /// The two ends of a future and what it shares.
-pub(crate) fn join<S: Labelled + 'static, F: Joined<S> + 'static>(shared: S, future: F) -> (Runner, Shared<S>) {
-    let joint = Arc::new(Joint { shared, future: UnsafeCell::new(Some(future)) });
-    let (runs, shares) = (Arc::into_raw(joint.clone()), Arc::into_raw(joint));
-    // SAFETY: the pointer came from `into_raw`, and has only forgotten its type.
-    let runs = unsafe { Arc::from_raw(runs as *const dyn Runs) };
-    // SAFETY: as above, with the other count.
-    let shares = unsafe { Arc::from_raw(shares as *const dyn Shares<S>) };
-    (Runner(runs), Shared(shares))
+#[inline]
+pub(crate) fn join<S, F: Joined<S>>(room: Room<S, F>, shared: S, future: F) -> (Runner<Joint<S, F>>, Shared<S>) {
+    let joint = Joint::new(room, shared, future, false);
+    (Runner(joint), Shared(joint.cast()))
 }
 
 /// A runner that shares its label with nobody.
-pub(crate) fn alone(label: Label, future: impl Future<Output = ()> + Send + 'static) -> Runner {
-    let future = Alone { future };
-    let joint = Arc::into_raw(Arc::new(Joint { shared: label, future: UnsafeCell::new(Some(future)) }));
-    // SAFETY: the pointer came from `into_raw`, and has only forgotten its type.
-    Runner(unsafe { Arc::from_raw(joint as *const dyn Runs) })
+pub(crate) fn alone(label: Label, future: impl Future<Output = ()> + Send + 'static) -> Task {
+    Runner(Joint::new(Place::alone(), label, Alone { future }, true)).into_task()
 }
+
+/// What an executor has.
+pub(crate) type Task = Runner<dyn Titled + Send + Sync>;
 
 pin_project! {
     /// An ordinary future.
@@ -178,42 +280,143 @@ pin_project! {
 }
 
 impl<F: Future<Output = ()> + Send> Joined<Label> for Alone<F> {
+    type Ask = ();
+    type Said = ();
+
     #[inline]
-    fn poll(self: Pin<&mut Self>, _: &Label, _: bool, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().future.poll(cx)
+    fn poll(self: Pin<&mut Self>, _: &Label, _: bool, (): (), cx: &mut Context<'_>) -> Poll<Option<()>> {
+        self.project().future.poll(cx).map(Some)
     }
 
-    fn left(self: Pin<&mut Self>, _: &Label) {}
+    fn left(self: Pin<&mut Self>, _: &Label) -> Option<()> {
+        None
+    }
 }
 
-impl Runner {
+impl<S, F: Joined<S>> Runner<Joint<S, F>> {
+    /// Takes the joint out, which nobody runs then.
+    fn into_joint(self) -> NonNull<Joint<S, F>> {
+        core::mem::ManuallyDrop::new(self).0
+    }
+
+    pub(crate) fn into_task(self) -> Task
+    where
+        S: Labelled + Send + Sync + 'static,
+        F: Joined<S, Ask = (), Said = ()> + Send + 'static,
+    {
+        Runner(self.into_joint())
+    }
+
+    pub(crate) fn into_sendable<'a>(self) -> Runner<dyn Runs<F::Ask, F::Said> + Send + Sync + 'a>
+    where
+        S: Send + Sync + 'a,
+        F: Send + 'a,
+    {
+        Runner(self.into_joint())
+    }
+
+    pub(crate) fn into_staying<'a>(self) -> Runner<dyn Runs<F::Ask, F::Said> + 'a>
+    where
+        S: 'a,
+        F: 'a,
+    {
+        Runner(self.into_joint())
+    }
+}
+
+impl<D: ?Sized> Runner<D> {
+    #[inline]
+    fn joint(&self) -> &D {
+        // SAFETY: it is there as long as it has an end (J3).
+        unsafe { self.0.as_ref() }
+    }
+
+    /// What the joint begins with, as every one does.
+    #[inline]
+    fn head(&self) -> NonNull<Head> {
+        self.0.cast()
+    }
+
+    /// Polls the future. `Ready(None)`: it was over before. Its owner drops the runner, or lets it [leave](Self::leave), when it
+    /// is over.
+    #[inline]
+    pub(crate) fn poll_told<A, R>(&mut self, ask: A, cx: &mut Context<'_>) -> Poll<Option<R>>
+    where
+        D: Runs<A, R>,
+    {
+        // SAFETY: the runner is borrowed exclusively (J1).
+        unsafe { self.joint().poll(ask, cx) }
+    }
+
+    /// Drops the future, and says what it says if it is left before it was over.
+    pub(crate) fn leave<A, R>(&mut self) -> Option<R>
+    where
+        D: Runs<A, R>,
+    {
+        // SAFETY: the runner is borrowed exclusively (J1).
+        unsafe { self.joint().leave() }
+    }
+}
+
+impl Task {
     pub(crate) fn label(&self) -> &Label {
-        self.0.label()
+        self.joint().label()
     }
 
     /// The label, to be changed. None: others may be looking at it.
     pub(crate) fn label_mut(&mut self) -> Option<&mut Label> {
-        Arc::get_mut(&mut self.0).map(|joint| joint.label_mut())
+        // SAFETY: it is there as long as it has an end (J3).
+        if !unsafe { self.head().as_ref() }.is_single() {
+            return None;
+        }
+        // SAFETY: J3: nobody else reaches the joint, and the runner is borrowed exclusively.
+        Some(unsafe { self.0.as_mut() }.label_mut())
     }
 }
 
-impl Future for Runner {
+impl<D: ?Sized> fmt::Debug for Runner<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
+
+impl Future for Task {
     type Output = ();
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let joint = &self.get_mut().0;
-        // Shared ends are not cloned: once there is none, there will be none.
-        let alone = Arc::strong_count(joint) == 1;
-        // SAFETY: the runner is borrowed exclusively (J1).
-        unsafe { joint.poll(alone, cx) }
+        let this = self.get_mut();
+        let polled = this.poll_told((), cx);
+        if polled.is_ready() {
+            this.leave();
+        }
+        polled.map(drop)
     }
 }
 
-impl Drop for Runner {
+impl<D: ?Sized> Drop for Runner<D> {
     fn drop(&mut self) {
+        /// Gives the end up, also if the future unwinds.
+        struct LetGo(NonNull<Head>);
+        impl Drop for LetGo {
+            fn drop(&mut self) {
+                // SAFETY: it is the end of the runner, whose last use was before.
+                unsafe { let_go(self.0) };
+            }
+        }
+        let head = self.head();
+        let _let_go = LetGo(head);
+        // SAFETY: it is there as long as it has an end (J3).
+        let table = unsafe { head.as_ref() }.table;
         // SAFETY: the runner is borrowed exclusively (J1).
-        unsafe { self.0.leave() }
+        unsafe { (table.clear)(head) };
+    }
+}
+
+impl<S> Drop for Shared<S> {
+    fn drop(&mut self) {
+        // SAFETY: it is an end, and its last use.
+        unsafe { let_go(self.0.cast()) };
     }
 }
 
@@ -222,97 +425,12 @@ impl<S> Deref for Shared<S> {
 
     #[inline]
     fn deref(&self) -> &S {
-        self.0.shared()
+        // SAFETY: it is there as long as it has an end (J3).
+        &unsafe { self.0.as_ref() }.shared
     }
 }
 
+#[cfg(test)]
+mod loom_tests;
 #[cfg(all(test, not(wakeful_loom)))]
-mod tests {
-    use super::*;
-    use crate::sys::Lock;
-    use alloc::string::ToString;
-    use alloc::vec::Vec;
-    use core::task::Waker;
-
-    /// What happened, and a label.
-    struct Log(Lock<Vec<&'static str>>, Label);
-
-    fn log(log: &Log, entry: &'static str) {
-        log.0.with(|log| log.push(entry));
-    }
-
-    impl Labelled for Arc<Log> {
-        fn label(&self) -> &Label {
-            &self.1
-        }
-
-        fn label_mut(&mut self) -> &mut Label {
-            &mut Arc::get_mut(self).expect("not shared").1
-        }
-    }
-
-    fn label(name: &'static str) -> Label {
-        Label { name: Cow::Borrowed(name), made: Location::caller() }
-    }
-
-    /// Ready at its second poll.
-    struct Twice(bool, Arc<Log>);
-
-    impl Joined<Arc<Log>> for Twice {
-        fn poll(mut self: Pin<&mut Self>, shared: &Arc<Log>, alone: bool, _: &mut Context<'_>) -> Poll<()> {
-            log(shared, if alone { "polled alone" } else { "polled" });
-            if core::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
-        }
-
-        fn left(self: Pin<&mut Self>, shared: &Arc<Log>) {
-            log(shared, "left");
-        }
-    }
-
-    impl Drop for Twice {
-        fn drop(&mut self) {
-            log(&self.1, "dropped");
-        }
-    }
-
-    fn twice() -> (Runner, Shared<Arc<Log>>, Arc<Log>) {
-        let log = Arc::new(Log(Lock::new(Vec::new()), label("twice")));
-        let (runner, shared) = join(log.clone(), Twice(false, log.clone()));
-        (runner, shared, log)
-    }
-
-    fn poll(runner: &mut Runner) -> bool {
-        Pin::new(runner).poll(&mut Context::from_waker(Waker::noop())).is_ready()
-    }
-
-    #[test]
-    fn a_future_is_dropped_when_it_is_ready_and_what_is_shared_stays() {
-        let (mut runner, shared, log) = twice();
-        assert!(!poll(&mut runner) && poll(&mut runner) && poll(&mut runner));
-        assert_eq!(shared.deref().0.with(|log| log.clone()), ["polled", "polled", "dropped"]);
-        drop(runner);
-        assert_eq!(Arc::strong_count(&log), 2);
-        drop(shared);
-        assert_eq!((Arc::strong_count(&log), log.0.with(|log| log.len())), (1, 3));
-    }
-
-    #[test]
-    fn a_runner_that_is_dropped_early_says_so_before_its_future_is_dropped() {
-        let (mut runner, shared, log) = twice();
-        drop(shared);
-        assert!(!poll(&mut runner));
-        drop(runner);
-        assert_eq!(log.0.with(|log| log.clone()), ["polled alone", "left", "dropped"]);
-        assert_eq!(Arc::strong_count(&log), 1);
-    }
-
-    #[test]
-    fn a_label_is_changed_by_one_who_has_it_alone() {
-        let mut runner = alone(label("one"), core::future::ready(()));
-        runner.label_mut().expect("nobody else has it").name = Cow::Borrowed("two");
-        assert_eq!(runner.label().to_string(), "`two`");
-        let (mut runner, shared, _) = twice();
-        assert!(runner.label_mut().is_none());
-        assert_eq!((&*runner.label().name, &*shared.label().name), ("twice", "twice"));
-    }
-}
+mod tests;

@@ -9,7 +9,8 @@
 //! | `word` | the lock of hosts with threads |
 //! | `attic` | what a thread keeps for later |
 //! | [`handover`] | a place that values come back to, without a lock |
-//! | [`joint`] | a future and what others share with it, in one allocation |
+//! | [`joint`] | a future and what others share with it, in one place |
+//! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
@@ -42,6 +43,7 @@ pub(crate) mod marks;
 pub(crate) mod model;
 pub(crate) mod once;
 pub(crate) mod probe;
+pub(crate) mod row;
 pub(crate) mod slot;
 #[cfg(feature = "sim")]
 pub(crate) mod stage;

@@ -45,7 +45,7 @@ impl<T, E> Record<T, E> {
     }
 }
 
-impl<T: Send, E: Send> Labelled for Record<T, E> {
+impl<T, E> Labelled for Record<T, E> {
     fn label(&self) -> &Label {
         &self.label
     }
@@ -74,11 +74,19 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
 
 impl<F, T, E> Joined<Record<T, E>> for Child<F, T, E>
 where
-    F: Future<Output = Returned<T, E>> + Send,
-    T: Send,
+    F: Future<Output = Returned<T, E>>,
     E: Send + 'static,
 {
-    fn poll(self: Pin<&mut Self>, record: &Record<T, E>, alone: bool, cx: &mut Context<'_>) -> Poll<()> {
+    type Ask = ();
+    type Said = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        record: &Record<T, E>,
+        alone: bool,
+        (): (),
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<()>> {
         let this = self.project();
         let (seen, epoch) = (this.seen, this.epoch);
         let rest = |cx: &mut Context<'_>| rest(record, seen, epoch, cx);
@@ -88,14 +96,13 @@ where
         {
             record.ended(ending);
         }
-        Poll::Ready(())
+        Poll::Ready(Some(()))
     }
 
-    fn left(self: Pin<&mut Self>, record: &Record<T, E>) {
+    fn left(self: Pin<&mut Self>, record: &Record<T, E>) -> Option<()> {
         let lost = || (End::Ended(Ended::Lost), How::Lost);
-        if let Some(ending) = self.project().life.leave(&record.scope, lost) {
-            record.ended(ending);
-        }
+        record.ended(self.project().life.leave(&record.scope, lost)?);
+        Some(())
     }
 }
 

@@ -89,7 +89,8 @@
 //!
 //! A group is one lock over its counts and a list of its children. A child that is done takes that lock once, and the last one
 //! wakes the group's future. Only one wait and one timer are registered with the scope, for all children together
-//! (`watch.rs`): a group of ten thousand children in a scope with a deadline has one timer.
+//! (`watch.rs`): a group of ten thousand children in a scope with a deadline has one timer. Future, handle and record of a
+//! child lie in one place, and places several to an allocation (`row.rs`).
 
 mod child;
 mod crew;

@@ -10,7 +10,7 @@ use super::state::{Core, Place, Side};
 use crate::cancel::{Reason, Scope};
 use crate::spawn::Task;
 use crate::sys::Arc;
-use crate::sys::joint::{Label, join};
+use crate::sys::joint::{Label, Room, join};
 use crate::sys::probe::Id;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
@@ -279,9 +279,9 @@ impl<E: Send + 'static> TaskGroup<E> {
         let label = Label { name: name.into(), made: Location::caller() };
         match self.0.admit(&label, Side::Main, true) {
             Err(refusal) => Err(SpawnError::new(make, refusal)),
-            Ok(place) => {
+            Ok((place, room)) => {
                 let (body, waiting) = handshake(make);
-                let handle = self.begin(place, label, body);
+                let handle = self.begin(place, room, label, body);
                 Ok(Start::new(waiting, handle, Id::new()))
             }
         }
@@ -296,20 +296,20 @@ impl<E: Send + 'static> TaskGroup<E> {
         let label = Label { name, made: Location::caller() };
         match self.0.admit(&label, side, false) {
             Err(refusal) => Err(SpawnError::new(future, refusal)),
-            Ok(place) => Ok(self.begin(place, label, Plain::new(future))),
+            Ok((place, room)) => Ok(self.begin(place, room, label, Plain::new(future))),
         }
     }
 
     /// Starts the task of a child that has been let in.
     #[track_caller]
-    fn begin<T, F>(&self, place: Place, label: Label, body: F) -> Handle<T, E>
+    fn begin<T, F>(&self, place: Place, room: Room<Record<T, E>, Child<F, T, E>>, label: Label, body: F) -> Handle<T, E>
     where
         F: Future<Output = Returned<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let (runner, record) = join(Record::new(self.0.clone(), place, label), Child::new(body));
+        let (runner, record) = join(room, Record::new(self.0.clone(), place, label), Child::new(body));
         let handle = Handle::new(record, Id::new());
-        self.0.shared.spawner.spawn(Task::of(runner));
+        self.0.shared.spawner.spawn(Task::of(runner.into_task()));
         handle
     }
 }

@@ -13,6 +13,7 @@ use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::joint::Label;
 use crate::sys::probe::{self, Id};
+use crate::sys::row::{self, Rows};
 use crate::sys::thread::contain;
 use crate::wait::{self, Batch, Departure, Hall, Held, Line};
 use alloc::borrow::Cow;
@@ -65,6 +66,8 @@ pub(super) struct State<E> {
     pub(super) names: Names,
     /// By side.
     seats: [Seats; 2],
+    /// Where children lie.
+    rows: Rows,
     /// By side.
     pub(super) alive: [usize; 2],
     /// Handshakes that somebody waits for.
@@ -118,6 +121,7 @@ impl<E> Core<E> {
             tally: Tally::new(policy),
             names: Names::default(),
             seats: Default::default(),
+            rows: Rows::new(),
             alive: [0; 2],
             starting: 0,
             body_gone: false,
@@ -128,8 +132,13 @@ impl<E> Core<E> {
         Arc::new(Hall::new(shared, state, [Line::new()]))
     }
 
-    /// Lets a child in.
-    pub(super) fn admit(&self, label: &Label, side: Side, starting: bool) -> Result<Place, Refusal> {
+    /// Lets a child in, and takes room for it.
+    pub(super) fn admit<J>(
+        &self,
+        label: &Label,
+        side: Side,
+        starting: bool,
+    ) -> Result<(Place, row::Place<J>), Refusal> {
         let scope = &self.shared.scope;
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = scope.is_draining() && !scope.is_cancelled();
@@ -142,7 +151,8 @@ impl<E> Core<E> {
             }
             state.alive[side as usize] += 1;
             state.starting += usize::from(starting);
-            Ok(Place { seat: state.seats[side as usize].take(), name: state.names.enter(label), side })
+            let place = Place { seat: state.seats[side as usize].take(), name: state.names.enter(label), side };
+            Ok((place, state.rows.take()))
         })
     }
 

@@ -1,8 +1,8 @@
 //! A child in the group's own task.
 
 use crate::cancel::Scope;
-use crate::sys::joint::Label;
-use crate::sys::{Arc, Told};
+use crate::sys::Told;
+use crate::sys::joint::{Joined, Label, Runner, Runs};
 use crate::task::life::{Life, Plain};
 use crate::task::outlet::{End, Ended, Outlet, Tell};
 use crate::task::tally::How;
@@ -54,36 +54,54 @@ impl<E> fmt::Debug for Gone<E> {
 }
 
 /// A child, whatever its type.
-pub trait Kid<E> {
+pub trait Kid<E>: Unpin {
     /// Polls it. `open`: its group's scope is not cancelled nor past its deadline, so that it may begin. `Ready(None)`: it was
     /// over before.
-    fn poll(self: Pin<&mut Self>, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
+    fn poll(&mut self, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
 
     /// The group is dropped.
-    fn leave(self: Pin<&mut Self>) -> Option<Gone<E>>;
+    fn leave(&mut self) -> Option<Gone<E>>;
+}
+
+impl<E, D: ?Sized + Runs<bool, Gone<E>>> Kid<E> for Runner<D> {
+    #[inline]
+    fn poll(&mut self, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
+        self.poll_told(open, cx)
+    }
+
+    fn leave(&mut self) -> Option<Gone<E>> {
+        Self::leave(self)
+    }
 }
 
 pin_project! {
+    /// What is polled of a child, beside the record.
     pub(super) struct Child<F, T, E> {
         #[pin]
         life: Life<Plain<F>, T, E>,
-        record: Arc<Record<T>>,
         noted: bool,
     }
 }
 
 impl<F: Future<Output = Result<T, E>>, T, E> Child<F, T, E> {
-    pub(super) fn new(body: F, record: Arc<Record<T>>) -> Self {
-        Self { life: Life::new(Plain::new(body)), record, noted: false }
+    pub(super) fn new(body: F) -> Self {
+        Self { life: Life::new(Plain::new(body)), noted: false }
     }
 }
 
-impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
-    fn poll(self: Pin<&mut Self>, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
+impl<F: Future<Output = Result<T, E>>, T, E> Joined<Record<T>> for Child<F, T, E> {
+    type Ask = bool;
+    type Said = Gone<E>;
+
+    fn poll(
+        self: Pin<&mut Self>,
+        record: &Record<T>,
+        alone: bool,
+        open: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Gone<E>>> {
         let this = self.project();
-        let (record, noted) = (&**this.record, this.noted);
-        // Handles are not cloned: once there is none, there will be none.
-        let alone = Arc::strong_count(this.record) == 1;
+        let noted = this.noted;
         let rest = |cx: &mut Context<'_>| {
             if !(alone || *noted) {
                 *noted = true;
@@ -102,14 +120,12 @@ impl<F: Future<Output = Result<T, E>>, T, E> Kid<E> for Child<F, T, E> {
         })
     }
 
-    fn leave(self: Pin<&mut Self>) -> Option<Gone<E>> {
-        let this = self.project();
-        let record = &**this.record;
+    fn left(self: Pin<&mut Self>, record: &Record<T>) -> Option<Gone<E>> {
         let dropped = || {
             let ended = record.scope.cause().map_or(Ended::Lost, |cause| Ended::Cancelled(Box::new(cause)));
             (End::Ended(ended), How::Cancelled { from_above: true })
         };
-        let (end, how) = this.life.leave(&record.scope, dropped)?;
+        let (end, how) = self.project().life.leave(&record.scope, dropped)?;
         Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end) })
     }
 }

@@ -5,22 +5,21 @@ use super::handle::LocalHandle;
 use super::kinds::{Kind, MaySend, StaysHere};
 use super::run::{LocalReport, LocalRun};
 use crate::cancel::{Reason, Scope};
-use crate::sys::joint::Label;
+use crate::sys::joint::{Joint, Label, Runner, join};
 use crate::sys::probe::Id;
+use crate::sys::row::Rows;
 use crate::sys::{Arc, Told};
 use crate::task::names::Names;
 use crate::task::outcome::{GroupCount, Refusal, SpawnError};
 use crate::task::tally::{Policy, Tally};
 use crate::time::Instant;
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::panic::Location;
-use core::pin::Pin;
 use core::task::Waker;
 use core::time::Duration;
 
@@ -190,6 +189,8 @@ pub(super) struct Shared<'env, E, K: Kind> {
 pub(super) struct State<'env, E, K: Kind> {
     pub(super) tally: Tally<E>,
     names: Names,
+    /// Where children lie.
+    rows: Rows,
     /// Spawned, and not gone.
     pub(super) alive: usize,
     /// Spawned, and not yet taken in by whoever polls them.
@@ -199,11 +200,11 @@ pub(super) struct State<'env, E, K: Kind> {
 }
 
 /// A child with the number of its name.
-pub(super) type Newcomer<'env, E, K> = (u32, Pin<Box<<K as Kind>::Kid<'env, E>>>);
+pub(super) type Newcomer<'env, E, K> = (u32, <K as Kind>::Kid<'env, E>);
 
 impl<'env, E, K: Kind> State<'env, E, K> {
     pub(super) fn new(tally: Tally<E>) -> Self {
-        Self { tally, names: Names::default(), alive: 0, incoming: Vec::new(), over: false }
+        Self { tally, names: Names::default(), rows: Rows::new(), alive: 0, incoming: Vec::new(), over: false }
     }
 
     /// Counts a child in, and gives the number of its name.
@@ -282,7 +283,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         &self,
         name: Cow<'static, str>,
         future: F,
-        make: impl FnOnce(Child<F, T, E>) -> Pin<Box<K::Kid<'env, E>>>,
+        erase: impl FnOnce(Runner<Joint<Record<T>, Child<F, T, E>>>) -> K::Kid<'env, E>,
     ) -> Result<LocalHandle<T>, SpawnError<F>>
     where
         F: Future<Output = Result<T, E>>,
@@ -291,18 +292,18 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
         let label = Label { name, made: Location::caller() };
-        let number = shared.state.with(|state| match (state.over, drains) {
+        let admitted = shared.state.with(|state| match (state.over, drains) {
             (true, _) => Err(Refusal::Over),
             (false, true) => Err(Refusal::Draining),
-            (false, false) => Ok(state.enter(&label)),
+            (false, false) => Ok((state.enter(&label), state.rows.take())),
         });
-        let number = match number {
-            Ok(number) => number,
+        let (number, room) = match admitted {
+            Ok(admitted) => admitted,
             Err(refusal) => return Err(SpawnError::new(future, refusal)),
         };
-        let record = Arc::new(Record::new(shared.inner.child(), label));
-        let handle = LocalHandle::new(record.clone(), Id::new());
-        let mut child = Some(make(Child::new(future, record)));
+        let (runner, record) = join(room, Record::new(shared.inner.child(), label), Child::new(future));
+        let handle = LocalHandle::new(record, Id::new());
+        let mut child = Some(erase(runner));
         let first = shared.state.with(|state| {
             // Else the group was dropped meanwhile.
             let newcomer = if state.over { None } else { child.take() };
@@ -313,7 +314,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
             state.incoming.len() == 1
         });
         if let Some(mut child) = child {
-            drop(child.as_mut().leave());
+            drop(child.leave());
         } else if first {
             shared.control.wake_by_ref();
         }
@@ -360,7 +361,7 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         T: Send + 'env,
         E: Send + 'env,
     {
-        self.admit(name.into(), future, |child| Box::pin(child))
+        self.admit(name.into(), future, |child| child.into_sendable())
     }
 }
 
@@ -379,7 +380,7 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         T: 'env,
         E: 'env,
     {
-        self.admit(name.into(), future, |child| Box::pin(child))
+        self.admit(name.into(), future, |child| child.into_staying())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::child::Record;
 use crate::cancel::Reason;
-use crate::sys::Arc;
+use crate::sys::joint::Shared;
 use crate::sys::probe::{self, Id};
 use crate::task::outcome::{ChildError, Status};
 use core::fmt;
@@ -26,12 +26,12 @@ use core::task::{Context, Poll};
 /// If it is polled after it has given the result.
 #[must_use = "awaiting it gives the child's result; to let the child go by itself, drop it"]
 pub struct LocalHandle<T> {
-    record: Arc<Record<T>>,
+    record: Shared<Record<T>>,
     id: Id,
 }
 
 impl<T> LocalHandle<T> {
-    pub(super) fn new(record: Arc<Record<T>>, id: Id) -> Self {
+    pub(super) fn new(record: Shared<Record<T>>, id: Id) -> Self {
         Self { record, id }
     }
 

@@ -12,7 +12,8 @@ pub use run::{LocalReport, LocalRun};
 
 /// Whether children may go to other threads.
 mod kinds {
-    use super::child::Kid;
+    use super::child::{Gone, Kid};
+    use crate::sys::joint::{Runner, Runs};
 
     /// Marks groups whose children are `Send`, so that the group may be run in a task that goes from thread to thread.
     #[derive(Clone, Copy, Debug)]
@@ -26,14 +27,14 @@ mod kinds {
     pub trait Kind: 'static {
         /// A child.
         #[doc(hidden)]
-        type Kid<'env, E>: ?Sized + Kid<E>;
+        type Kid<'env, E>: Kid<E>;
     }
 
     impl Kind for MaySend {
-        type Kid<'env, E> = dyn Kid<E> + Send + 'env;
+        type Kid<'env, E> = Runner<dyn Runs<bool, Gone<E>> + Send + Sync + 'env>;
     }
 
     impl Kind for StaysHere {
-        type Kid<'env, E> = dyn Kid<E> + 'env;
+        type Kid<'env, E> = Runner<dyn Runs<bool, Gone<E>> + 'env>;
     }
 }

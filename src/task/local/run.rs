@@ -228,7 +228,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let Some((member, waker)) = this.crew.get(number) else { return };
         let (name, child) = member.get_mut();
         let name = *name;
-        let Poll::Ready(gone) = child.as_mut().poll(open, &mut Context::from_waker(&waker)) else { return };
+        let Poll::Ready(gone) = child.poll(open, &mut Context::from_waker(&waker)) else { return };
         drop(this.crew.remove(number));
         if let Some(gone) = gone {
             this.shared.count(name, gone);
@@ -260,7 +260,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             this.shared.scope.cancel(Reason::owner_dropped());
         });
         this.run.set(None);
-        let leave = |(name, child): (u32, Pin<&mut K::Kid<'env, E>>)| {
+        let leave = |(name, child): (u32, &mut K::Kid<'env, E>)| {
             if let Some(gone) = child.leave() {
                 this.shared.count(name, gone);
             }
@@ -268,11 +268,11 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         for number in this.crew.numbers() {
             if let Some((member, _)) = this.crew.get(number) {
                 let (name, child) = member.get_mut();
-                leave((*name, child.as_mut()));
+                leave((*name, child));
             }
         }
         for (name, mut child) in incoming {
-            leave((name, child.as_mut()));
+            leave((name, &mut child));
         }
         // What panicked before was for the report; that goes with the group.
         let first = this.shared.state.with(|state| state.tally.take_panic(known));

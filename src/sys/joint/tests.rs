@@ -1,0 +1,163 @@
+use super::*;
+use crate::sys::row::Rows;
+use crate::sys::{Arc, Lock};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::task::Waker;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What happened, and a label.
+struct Log(Lock<Vec<&'static str>>, Label);
+
+fn log(log: &Log, entry: &'static str) {
+    log.0.with(|log| log.push(entry));
+}
+
+impl Labelled for Arc<Log> {
+    fn label(&self) -> &Label {
+        &self.1
+    }
+
+    fn label_mut(&mut self) -> &mut Label {
+        &mut Arc::get_mut(self).expect("not shared").1
+    }
+}
+
+fn label(name: &'static str) -> Label {
+    Label { name: Cow::Borrowed(name), made: Location::caller() }
+}
+
+/// Ready at its second poll.
+struct Twice(u32, Arc<Log>);
+
+impl Joined<Arc<Log>> for Twice {
+    type Ask = ();
+    type Said = ();
+
+    fn poll(mut self: Pin<&mut Self>, shared: &Arc<Log>, alone: bool, (): (), _: &mut Context<'_>) -> Poll<Option<()>> {
+        log(shared, if alone { "polled alone" } else { "polled" });
+        self.0 += 1;
+        if self.0 == 2 { Poll::Ready(Some(())) } else { Poll::Pending }
+    }
+
+    fn left(self: Pin<&mut Self>, shared: &Arc<Log>) -> Option<()> {
+        (self.0 < 2).then(|| log(shared, "left"))
+    }
+}
+
+impl Drop for Twice {
+    fn drop(&mut self) {
+        log(&self.1, "dropped");
+    }
+}
+
+fn twice() -> (Task, Shared<Arc<Log>>, Arc<Log>) {
+    let log = Arc::new(Log(Lock::new(Vec::new()), label("twice")));
+    let (runner, shared) = join(Place::alone(), log.clone(), Twice(0, log.clone()));
+    (runner.into_task(), shared, log)
+}
+
+fn poll(runner: &mut Task) -> bool {
+    Pin::new(runner).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn a_future_is_dropped_when_it_is_ready_and_what_is_shared_stays() {
+    let (mut runner, shared, log) = twice();
+    assert!(!poll(&mut runner) && poll(&mut runner) && poll(&mut runner));
+    assert_eq!(shared.deref().0.with(|log| log.clone()), ["polled", "polled", "dropped"]);
+    drop(runner);
+    assert_eq!(Arc::strong_count(&log), 2);
+    drop(shared);
+    assert_eq!((Arc::strong_count(&log), log.0.with(|log| log.len())), (1, 3));
+}
+
+#[test]
+fn a_runner_that_is_dropped_early_says_so_before_its_future_is_dropped() {
+    let (mut runner, shared, log) = twice();
+    drop(shared);
+    assert!(!poll(&mut runner));
+    drop(runner);
+    assert_eq!(log.0.with(|log| log.clone()), ["polled alone", "left", "dropped"]);
+    assert_eq!(Arc::strong_count(&log), 1);
+}
+
+#[test]
+fn a_label_is_changed_by_one_who_has_it_alone() {
+    let mut runner = alone(label("one"), core::future::ready(()));
+    runner.label_mut().expect("nobody else has it").name = Cow::Borrowed("two");
+    assert_eq!(runner.label().to_string(), "`two`");
+    let (mut runner, shared, _) = twice();
+    assert!(runner.label_mut().is_none());
+    assert_eq!((&*runner.label().name, &*shared.label().name), ("twice", "twice"));
+}
+
+/// Panics when it is left, and again when it is dropped, if it is told to.
+struct Hostile(bool, #[expect(dead_code, reason = "its drop counts")] Arc<()>);
+
+impl Joined<()> for Hostile {
+    type Ask = ();
+    type Said = ();
+
+    fn poll(self: Pin<&mut Self>, (): &(), _: bool, (): (), _: &mut Context<'_>) -> Poll<Option<()>> {
+        Poll::Pending
+    }
+
+    fn left(self: Pin<&mut Self>, (): &()) -> Option<()> {
+        assert!(!self.0, "left");
+        None
+    }
+}
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        assert!(self.0, "dropped");
+    }
+}
+
+#[test]
+fn a_future_that_panics_when_it_goes_is_gone_with_the_runner() {
+    for when_left in [true, false] {
+        let (mut rows, alive) = (Rows::new(), Arc::new(()));
+        let (runner, shared) = join(rows.take(), (), Hostile(when_left, alive.clone()));
+        let caught = catch_unwind(AssertUnwindSafe(|| drop(runner.into_staying())));
+        assert!(caught.is_err());
+        assert_eq!(Arc::strong_count(&alive), 1, "J2: it is not left to the other end");
+        drop(shared);
+    }
+}
+
+#[test]
+fn what_is_shared_may_outlive_what_the_future_borrows() {
+    let mut rows = Rows::new();
+    let kept = {
+        let words = alloc::string::String::from("borrowed");
+        struct Reads<'a>(&'a str);
+        impl Joined<AtomicBool> for Reads<'_> {
+            type Ask = usize;
+            type Said = usize;
+
+            fn poll(
+                self: Pin<&mut Self>,
+                shared: &AtomicBool,
+                _: bool,
+                ask: usize,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<usize>> {
+                shared.store(true, Ordering::Relaxed);
+                Poll::Ready(Some(self.0.len() + ask))
+            }
+
+            fn left(self: Pin<&mut Self>, _: &AtomicBool) -> Option<usize> {
+                None
+            }
+        }
+        let (runner, shared) = join(rows.take(), AtomicBool::new(false), Reads(&words));
+        let mut runner = runner.into_sendable();
+        let said = runner.poll_told(2, &mut Context::from_waker(Waker::noop()));
+        assert_eq!(said, Poll::Ready(Some(10)));
+        shared
+    };
+    drop(rows);
+    assert!(kept.load(Ordering::Relaxed));
+}
