@@ -3,7 +3,7 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
+use models::{Breakers, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -109,4 +109,10 @@ fn events_signals_and_watched_values_agree_with_their_models() {
 fn schedules_and_retry_after_agree_with_their_models() {
     random_steps::<Retries>(3_000, 1_000);
     corpus::<Retries>("retries");
+}
+
+#[test]
+fn a_circuit_breaker_agrees_with_its_model() {
+    random_steps::<Breakers>(3_000, 1_500);
+    corpus::<Breakers>("breaker");
 }

@@ -4,6 +4,7 @@
 //! committed corpus.
 #![allow(dead_code, unused_imports, reason = "each target takes one of the worlds")]
 
+mod breaker;
 mod capacity;
 mod limiter;
 mod queues;
@@ -15,6 +16,7 @@ mod signals;
 mod timers;
 mod waiting;
 
+pub(crate) use breaker::Breakers;
 pub(crate) use capacity::Tokens;
 pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;

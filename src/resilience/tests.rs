@@ -1,6 +1,7 @@
 //! Pure decisions: schedules, budgets, dates.
 
 mod after;
+mod breaker;
 mod budget;
 mod schedule;
 

@@ -21,6 +21,12 @@ impl<T> Told<T> {
         self.lock.with(f)
     }
 
+    /// Tells of a look at what stands beside the lock, and is written under it.
+    #[inline]
+    pub(crate) fn look(&self) {
+        self.resource.touch(Access::Read);
+    }
+
     /// Runs `f`, which changes nothing, under the lock.
     #[inline]
     pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {

@@ -291,6 +291,8 @@ on_every_runtime! {
         a_server_says_when_to_come_back
         nobody_waits_for_an_attempt_that_would_be_too_late
         tasks_share_a_budget_for_retries
+        a_breaker_opens_and_finds_out_when_to_close
+        a_probe_that_is_cut_short_is_given_back
     }
     work {
         every_item_is_in_one_place

@@ -6,7 +6,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wakeful::cancel::Deadline;
-use wakeful::resilience::{Constant, Exponential, GaveUp, Jitter, Retry, RetryBudget, Schedule, Verdict};
+use wakeful::resilience::{
+    BreakerConfig, BreakerState, CallError, CircuitBreaker, Constant, Exponential, GaveUp, Jitter, Retry, RetryBudget,
+    Schedule, Verdict,
+};
 
 pub(crate) async fn attempts_come_when_the_schedule_says(cx: Cx<impl Spawner>) {
     let scope = cx.scope();
@@ -65,4 +68,43 @@ pub(crate) async fn tasks_share_a_budget_for_retries(cx: Cx<impl Spawner>) {
         .collect();
     let attempts: u32 = join_all(tasks).await.into_iter().sum();
     assert_eq!((attempts, calls.load(Ordering::Relaxed), budget.tokens()), (9, 9, 0));
+}
+
+pub(crate) async fn a_breaker_opens_and_finds_out_when_to_close(cx: Cx<impl Spawner>) {
+    let config = BreakerConfig::consecutive(NonZeroU32::new(2).unwrap()).open_for(ms(5)).probes(NonZeroU32::MIN);
+    let breaker = CircuitBreaker::new(&cx.time, config).unwrap();
+    for _ in 0..2 {
+        assert_eq!(breaker.call(async || Err::<(), _>("down")).await, Err(CallError::Failed("down")));
+    }
+    // A machine that is late may find the open time over.
+    if let Err(CallError::Refused(open)) = breaker.call(async || Err::<(), _>("down")).await {
+        cx.time.sleep_until(open.retry_at).await;
+        cx.assert_at(5);
+        assert_eq!(breaker.call(async || Ok::<_, ()>("up")).await, Ok("up"));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    } else {
+        assert!(!cx.exact());
+    }
+}
+
+pub(crate) async fn a_probe_that_is_cut_short_is_given_back(cx: Cx<impl Spawner>) {
+    let config = BreakerConfig::consecutive(NonZeroU32::MIN).open_for(ms(5)).probes(NonZeroU32::MIN);
+    let breaker = CircuitBreaker::new(&cx.time, config).unwrap();
+    breaker.trip();
+    cx.sleep(5).await;
+    let scope = cx.scope();
+    let (probe, patience) = (breaker.clone(), ms(cx.soon()));
+    let task = cx.spawn("probe", async move {
+        let hangs = scope.move_on_after(patience, async |s| {
+            let hang = async || {
+                s.sleep(LONG).await;
+                Err::<(), _>(())
+            };
+            let _ = probe.call(hang).await;
+        });
+        hangs.await.is_cancelled()
+    });
+    assert!(task.await);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    assert!(breaker.call(async || Ok::<_, ()>(())).await.is_ok());
 }

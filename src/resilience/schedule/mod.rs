@@ -3,6 +3,7 @@
 mod backoff;
 mod compose;
 
+pub(super) use backoff::part;
 pub use backoff::{Constant, Decorrelated, Exponential, Fibonacci};
 pub use compose::{Capped, Delays, Jitter, Jittered, Then, UpTo, UpToTotal};
 
