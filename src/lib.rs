@@ -56,7 +56,7 @@
 //! | run tasks together, and have none left when they are over | [`task`] |
 //! | wait for an event, a permit, a condition, each other, one value, the latest value | [`sync`] |
 //! | pass items between tasks, with backpressure | [`queue`] |
-//! | keep to a rate, or to what a service can take at once | [`limit`] |
+//! | keep to a rate, all together or each client by itself, or to what a service can take at once | [`limit`] |
 //! | call again what failed, within a budget and before a deadline; and not what is known to fail | [`resilience`] |
 //! | work through many items against a deadline, and account for each | [`work`] |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |

@@ -3,7 +3,7 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Breakers, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
+use models::{Breakers, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -97,6 +97,12 @@ fn a_capacity_limiter_agrees_with_its_model() {
 fn a_limiter_agrees_with_its_model_by_every_algorithm() {
     random_steps::<Limits>(3_000, 1_000);
     corpus::<Limits>("limiter");
+}
+
+#[test]
+fn a_keyed_limiter_agrees_with_a_plain_one_for_each_key() {
+    random_steps::<Keyed>(3_000, 1_000);
+    corpus::<Keyed>("keyed");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(crate) enum Op {
 pub(crate) struct Seldom(u8);
 
 impl Seldom {
-    fn get(self) -> Option<u8> {
+    pub(crate) fn get(self) -> Option<u8> {
         (self.0 < 24).then_some(self.0)
     }
 }
@@ -161,7 +161,7 @@ impl<A: Algorithm> Real for By<A> {
 
 const YEAR: u64 = 31_557_600_000_000_000;
 
-fn nz(n: u32) -> NonZeroU32 {
+pub(crate) fn nz(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
 }
 
@@ -173,14 +173,15 @@ fn numbers(byte: u8) -> Numbers {
     Numbers { permits, period, burst, credit }
 }
 
+pub(crate) fn quota(numbers: Numbers) -> Quota {
+    let quota = Quota::new(nz(numbers.permits), Duration::from_nanos(numbers.period)).unwrap();
+    quota.burst(nz(numbers.burst)).credit(Duration::from_nanos(numbers.credit))
+}
+
 /// A limiter by the `n`th algorithm, and its kind.
 fn real(n: u8, numbers: Numbers, clock: &ManualClock) -> (Box<dyn Real>, Kind) {
     fn by<A: Algorithm>(made: fn(Numbers) -> A, numbers: Numbers, clock: &ManualClock) -> Box<dyn Real> {
         Box::new(By { limiter: Limiter::with(&clock.time(), made(numbers)), made })
-    }
-    fn quota(numbers: Numbers) -> Quota {
-        let quota = Quota::new(nz(numbers.permits), Duration::from_nanos(numbers.period)).unwrap();
-        quota.burst(nz(numbers.burst)).credit(Duration::from_nanos(numbers.credit))
     }
     fn window(numbers: Numbers) -> (NonZeroU32, Duration) {
         (nz(numbers.burst), Duration::from_nanos(numbers.period))
@@ -213,7 +214,7 @@ fn real(n: u8, numbers: Numbers, clock: &ManualClock) -> (Box<dyn Real>, Kind) {
     }
 }
 
-fn at(nanos: u64) -> Instant {
+pub(crate) fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }
 

@@ -6,6 +6,7 @@
 
 mod breaker;
 mod capacity;
+mod keyed;
 mod limiter;
 mod queues;
 mod retries;
@@ -18,6 +19,7 @@ mod waiting;
 
 pub(crate) use breaker::Breakers;
 pub(crate) use capacity::Tokens;
+pub(crate) use keyed::Keyed;
 pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;
 pub(crate) use retries::Retries;

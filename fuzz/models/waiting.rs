@@ -37,7 +37,7 @@ impl<F: Future + ?Sized> Waiting<F> {
     }
 
     /// Whether the waker of the last poll was woken since this was last asked.
-    fn was_woken(&self) -> bool {
+    pub(crate) fn was_woken(&self) -> bool {
         self.count.0.swap(0, Ordering::Relaxed) > 0
     }
 }

@@ -47,6 +47,21 @@ impl<A: Algorithm> Book<A> {
         self.cap.is_none() && self.changes == 0
     }
 
+    /// What was granted.
+    pub(super) fn state(&self) -> &A::State {
+        &self.state
+    }
+
+    /// Until when something is imposed, if it is.
+    pub(super) fn imposed_until(&self) -> Option<u64> {
+        self.cap.map(|cap| cap.until)
+    }
+
+    /// Goes on from what was granted elsewhere.
+    pub(super) fn resume(&mut self, state: A::State) {
+        self.state = state;
+    }
+
     /// The word that says what was granted, for a clock that begins at `origin`.
     #[inline]
     pub(super) fn pack(&self, origin: u64) -> Option<u64> {

@@ -4,6 +4,33 @@ use crate::time::Instant;
 use core::error::Error;
 use core::fmt;
 
+/// A new key for which there is no room: as many as there may be are held, and none of them is idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyKeys {
+    pub(super) most: usize,
+    pub(super) earliest: Instant,
+}
+
+impl TooManyKeys {
+    /// How many keys there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// No key that is held now will be idle before this instant, so there will be no room before.
+    pub fn earliest(&self) -> Instant {
+        self.earliest
+    }
+}
+
+impl fmt::Display for TooManyKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keys are held already, and none is idle before {}", self.most, self.earliest)
+    }
+}
+
+impl Error for TooManyKeys {}
+
 /// Permits that were not granted. The limiter is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -29,6 +56,9 @@ pub enum AcquireError {
         /// For how many others wait already.
         queued: u64,
     },
+    /// The key is new, and there is no room for it: the limiter is a [bounded](super::KeyedLimiter::bounded)
+    /// [`KeyedLimiter`](super::KeyedLimiter).
+    TooManyKeys(TooManyKeys),
     /// The scope was cancelled already.
     Cancelled,
 }
@@ -41,12 +71,19 @@ impl fmt::Display for AcquireError {
                 write!(f, "not allowed before {earliest}, which is not before the deadline {deadline}")
             }
             Self::Full { permits, queued } => write!(f, "no room for {permits} permits in a queue of {queued}"),
+            Self::TooManyKeys(error) => error.fmt(f),
             Self::Cancelled => f.pad("the scope is cancelled"),
         }
     }
 }
 
 impl Error for AcquireError {}
+
+impl From<TooManyKeys> for AcquireError {
+    fn from(error: TooManyKeys) -> Self {
+        Self::TooManyKeys(error)
+    }
+}
 
 /// Permits that were not granted at once. The limiter is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +101,9 @@ pub enum TryAcquireError {
         /// The first instant at which they could be granted, if nobody else comes first.
         earliest: Instant,
     },
+    /// The key is new, and there is no room for it: the limiter is a [bounded](super::KeyedLimiter::bounded)
+    /// [`KeyedLimiter`](super::KeyedLimiter).
+    TooManyKeys(TooManyKeys),
 }
 
 impl fmt::Display for TryAcquireError {
@@ -71,11 +111,18 @@ impl fmt::Display for TryAcquireError {
         match self {
             Self::ExceedsBurst { permits, burst } => exceeds(f, *permits, *burst),
             Self::NotYet { earliest } => write!(f, "not allowed before {earliest}"),
+            Self::TooManyKeys(error) => error.fmt(f),
         }
     }
 }
 
 impl Error for TryAcquireError {}
+
+impl From<TooManyKeys> for TryAcquireError {
+    fn from(error: TooManyKeys) -> Self {
+        Self::TooManyKeys(error)
+    }
+}
 
 fn exceeds(f: &mut fmt::Formatter<'_>, permits: u32, burst: u32) -> fmt::Result {
     write!(f, "{permits} permits are more than the burst of {burst}")

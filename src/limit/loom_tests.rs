@@ -1,5 +1,7 @@
 //! The one timer, set by whoever changes the line, in every order of threads.
 
+mod keyed;
+
 use super::*;
 use crate::sys::Arc;
 use crate::sys::model::{Task, model, spawn};

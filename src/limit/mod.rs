@@ -16,6 +16,7 @@
 //! | change the numbers while it is in use | [`Limiter::set_quota`], [`Limiter::reconfigure`] |
 //! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
 //! | allow nothing for now | [`Limiter::closed`] |
+//! | limit each client, tenant or host by itself | [`KeyedLimiter`], with all of the above but reservations |
 //! | bound how many calls are in flight, by how a service answers | [`Concurrency`] |
 //!
 //! # Which algorithm?
@@ -23,17 +24,20 @@
 //! A limiter decides by [`Gcra`] unless it is made [`with`](Limiter::with) another. With `n` permits to a period or a window,
 //! and a burst of `b`:
 //!
-//! | algorithm | in any time `l` at most | state | source |
-//! |---|---|---|---|
-//! | [`Gcra`]: a token bucket | `b + n · l / period` | 16 bytes | ITU-T I.371, annex A: virtual scheduling |
-//! | [`LeakyBucket`], as a meter | the same; it decides exactly as GCRA | 32 bytes | ITU-T I.371, annex A: continuous-state leaky bucket |
-//! | [`LeakyQueue`]: an even pace, and a bounded wait | `n · l / period`, and the largest request | 16 bytes | Turner 1986 |
-//! | [`FixedWindow`]: by the clock | `n` between two edges, `2 n` across one | 16 bytes | the `RateLimit` header fields for HTTP, IETF draft: quota and time window |
-//! | [`SlidingCounter`]: an estimate | `n · (1 + l / window)` | 16 bytes | Desgats, Cloudflare 2017 |
-//! | [`SlidingLog`]: the only exact window | `n` if `l` is no longer than the window | up to 16 bytes a permit | Mahdi, Figma 2017 |
+//! | algorithm | in any time `l` at most | state | of a key | source |
+//! |---|---|---|---|---|
+//! | [`Gcra`]: a token bucket | `b + n · l / period` | 16 bytes | 8 bytes | ITU-T I.371, annex A: virtual scheduling |
+//! | [`LeakyBucket`], as a meter | the same; it decides exactly as GCRA | 32 bytes | 32 bytes | ITU-T I.371, annex A: continuous-state leaky bucket |
+//! | [`LeakyQueue`]: an even pace, and a bounded wait | `n · l / period`, and the largest request | 16 bytes | 16 bytes | Turner 1986 |
+//! | [`FixedWindow`]: by the clock | `n` between two edges, `2 n` across one | 16 bytes | 16 bytes | the `RateLimit` header fields for HTTP, IETF draft: quota and time window |
+//! | [`SlidingCounter`]: an estimate | `n · (1 + l / window)` | 16 bytes | 16 bytes | Desgats, Cloudflare 2017 |
+//! | [`SlidingLog`]: the only exact window | `n` if `l` is no longer than the window | up to 16 bytes a permit | 40 bytes, and as many a permit | Mahdi, Figma 2017 |
 //!
 //! Take GCRA to keep to a rate; the queue to smooth what goes out; a window only to keep to a promise that is made in terms of
 //! it: the fixed one if whoever counts starts anew at edges, the log if no window whatsoever may hold more.
+//!
+//! A [`KeyedLimiter`] keeps the last but one column for each key, beside the key itself and four bytes; by any of them, but many
+//! keys and a log ask for memory.
 //!
 //! # Which control?
 //!
@@ -71,13 +75,18 @@
 //! - **L9** Of a [`Concurrency`], no call is let in while as many are in flight as its limit says, or more. The limit stays within
 //!   its bounds, and where it is while the caller makes use of less than half of it, but for overload. A call that is dropped
 //!   is no sample, and makes room.
+//! - **L10** Each key of a [`KeyedLimiter`] is granted what a limiter of its own would grant it, and keys that are idle, and only
+//!   those, are dropped. One that is bounded never holds more keys than that, and refuses a new one only while as many are
+//!   held that are not idle.
 //!
 //! # How it works
 //!
 //! The decisions are pure functions of the present instant, in integers (`decide.rs` and the algorithms, `book.rs`). One line
 //! holds who waits, in entries that live in the pinned futures; one timer, shared by all of them, is set to the instant at
 //! which the first is due, and grants from wherever the timer queue is driven. So each waiter is woken once, with its permits.
-//! As long as nobody waits, GCRA is decided by one atomic word beside the lock (`quick.rs`).
+//! As long as nobody waits, GCRA is decided by one atomic word beside the lock (`quick.rs`). Keys are spread over shards, each
+//! a lock and a hash table of such words (`keyed/`); one that is waited for, or treated in a way of its own, has a limiter of its
+//! own for as long.
 
 mod acquire;
 mod adaptive;
@@ -87,6 +96,7 @@ mod change;
 mod decide;
 mod error;
 mod gcra;
+mod keyed;
 mod leaky;
 mod limiter;
 mod quick;
@@ -104,8 +114,9 @@ pub use adaptive::{
     Aimd, Bounds, BoundsError, Concurrency, Control, Feedback, Fixed, Flight, Gradient2, Launch, Vegas,
 };
 pub use decide::{Algorithm, Carry};
-pub use error::{AcquireError, TryAcquireError};
+pub use error::{AcquireError, TooManyKeys, TryAcquireError};
 pub use gcra::Gcra;
+pub use keyed::{AcquireKey, KeyedLimiter, RandomState};
 pub use leaky::{LeakyBucket, LeakyQueue};
 pub use limiter::Limiter;
 pub use quota::{Quota, QuotaError};

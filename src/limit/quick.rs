@@ -55,6 +55,17 @@ impl Quick {
         now.wrapping_sub(self.origin) <= self.last
     }
 
+    /// The same, counted from `now`, which is later; and the ticks by which its words are smaller, or as many as there are.
+    pub(super) fn since(self, now: u64) -> (Self, u64) {
+        (Self { origin: now, ..self }, (now - self.origin).saturating_mul(self.nano.get()))
+    }
+
+    /// The instant at which the bucket of `word` is full.
+    #[inline]
+    pub(super) fn idle_at(&self, word: u64) -> u64 {
+        self.origin.saturating_add(word.div_ceil(self.nano.get()))
+    }
+
     /// Grants `permits` at `now`, if `word` allows it.
     #[inline]
     pub(super) fn decide(&self, word: u64, permits: u32, now: u64) -> Decision {

@@ -16,7 +16,7 @@
 //! - **G7** `delayed` if any in line may be due later than when they came: who has a deadline may have to be turned away then.
 
 use super::book::{Book, Receipt};
-use super::decide::{Algorithm, Carry};
+use super::decide::{Algorithm, Carry, most};
 use super::error::TryAcquireError;
 use super::quick::{Decision, Quick};
 use super::timer::{Timer, follow};
@@ -244,6 +244,28 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         }
     }
 
+    /// Goes on from what was granted elsewhere up to an instant.
+    pub(super) fn resume(&mut self, state: A::State, latest: u64) {
+        self.take_over();
+        self.state.book.resume(state);
+        self.state.latest = self.state.latest.max(latest);
+        self.hand_over();
+    }
+
+    /// What was granted, and the latest instant that it was told, if that is not `now`; for one at which nobody waits.
+    ///
+    /// # Errors
+    /// The instant until which something is imposed.
+    pub(super) fn rest(&mut self, now: u64) -> Result<(A::State, u64), u64> {
+        self.take_over();
+        let latest = self.state.latest.max(now);
+        self.state.book.pass(latest);
+        match self.state.book.imposed_until() {
+            Some(until) => Err(until),
+            None => Ok((self.state.book.state().clone(), latest)),
+        }
+    }
+
     /// Begins a call with a reading of the clock, and gives the latest (L7). Whoever is due goes before the caller. Every
     /// call ends with [`close`](Self::close).
     pub(super) fn open(&mut self, now: Instant, batch: &mut Batch) -> u64 {
@@ -416,12 +438,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         if !self.is_empty(LINE) {
             return 0;
         }
-        let (mut some, mut too_many) = (0, self.burst().saturating_add(1));
-        while too_many - some > 1 {
-            let middle = some + (too_many - some) / 2;
-            if self.state.book.is_ready(middle, now) { some = middle } else { too_many = middle }
-        }
-        some
+        most(self.burst(), |permits| self.state.book.is_ready(permits, now))
     }
 }
 

@@ -4,6 +4,7 @@ mod adaptive;
 mod algorithms;
 mod calling;
 mod changing;
+mod keyed;
 mod leaving;
 mod truth;
 

@@ -261,9 +261,14 @@ impl Ask {
     }
 
     fn too_late(self, due: u64) -> AcquireError {
-        let deadline = if let Deadline::At(at) = self.deadline { at } else { Instant::NEVER };
-        AcquireError::TooLate { earliest: Instant::from_nanos(due), deadline }
+        too_late(due, self.deadline)
     }
+}
+
+/// The refusal of one whose turn would come at `due`.
+pub(super) fn too_late(due: u64, deadline: Deadline) -> AcquireError {
+    let deadline = if let Deadline::At(at) = deadline { at } else { Instant::NEVER };
+    AcquireError::TooLate { earliest: Instant::from_nanos(due), deadline }
 }
 
 impl<A: Algorithm, D: Door<A>> fmt::Debug for Turn<A, D> {

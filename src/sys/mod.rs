@@ -71,6 +71,13 @@ pub(crate) const WHEEL_BITS: u32 = 6;
 #[cfg(not(all(target_pointer_width = "64", not(wakeful_loom))))]
 pub(crate) const WHEEL_BITS: u32 = 4;
 
+/// Into how many parts what many threads use is split: a power of two. Few in loom's models, and where memory is scarce.
+#[cfg(all(target_pointer_width = "64", not(wakeful_loom)))]
+pub(crate) const SHARDS: usize = 64;
+/// Into how many parts what many threads use is split: a power of two. Few in loom's models, and where memory is scarce.
+#[cfg(not(all(target_pointer_width = "64", not(wakeful_loom))))]
+pub(crate) const SHARDS: usize = 2;
+
 /// Keeps its items where there is a standard library.
 #[cfg(feature = "std")]
 macro_rules! with_std {

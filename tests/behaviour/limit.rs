@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use std::num::NonZeroU32;
 use std::task::Waker;
 use wakeful::cancel::Deadline;
-use wakeful::limit::{AcquireError, Concurrency, Feedback, Fixed, Limiter, Quota, TryAcquireError};
+use wakeful::limit::{AcquireError, Concurrency, Feedback, Fixed, Gcra, KeyedLimiter, Limiter, Quota, TryAcquireError};
 
 /// One permit every two milliseconds, nothing charged in the past.
 fn quota(burst: u32) -> Quota {
@@ -84,6 +84,45 @@ pub(crate) async fn a_waiter_that_gives_up_gives_its_place_back(cx: Cx<impl Spaw
         let (limiter, time) = (limiter.clone(), cx.time.clone());
         cx.spawn("waits", async move {
             limiter.acquire(1).await.unwrap();
+            time.now()
+        })
+    };
+    again().await;
+    cx.sleep(2).await;
+    drop(gives_up);
+    cx.assert_instant(waits.await, 5);
+}
+
+pub(crate) async fn keys_are_waited_for_by_themselves(cx: Cx<impl Spawner>) {
+    let limiter = KeyedLimiter::<&str>::with(&cx.time, Gcra::new(quota(1)));
+    let callers: Vec<_> = ["ann", "bob"]
+        .into_iter()
+        .flat_map(|key| [key; 4])
+        .map(|key| {
+            let limiter = limiter.clone();
+            cx.spawn(key, async move { limiter.acquire(&key, 1).await })
+        })
+        .collect();
+    assert_eq!(join_all(callers).await, [Ok(()); 8]);
+    cx.assert_at(6);
+    limiter.penalize_until(&"eve", cx.time.now() + ms(4)).unwrap();
+    limiter.acquire(&"eve", 1).await.unwrap();
+    cx.assert_at(10);
+    if cx.exact() {
+        assert_eq!(limiter.sweep(), 1, "the others are idle again");
+    }
+}
+
+pub(crate) async fn a_key_that_is_given_up_leaves_its_turn_to_the_next(cx: Cx<impl Spawner>) {
+    let quota = Quota::new(NonZeroU32::MIN, ms(5)).unwrap().strict();
+    let limiter = KeyedLimiter::<u8>::new(&cx.time, quota);
+    limiter.acquire(&7, 1).await.unwrap();
+    let mut gives_up = Box::pin(limiter.acquire(&7, 1));
+    let _ = poll(gives_up.as_mut(), Waker::noop());
+    let waits = {
+        let (limiter, time) = (limiter.clone(), cx.time.clone());
+        cx.spawn("waits", async move {
+            limiter.acquire(&7, 1).await.unwrap();
             time.now()
         })
     };

@@ -175,6 +175,8 @@ on_every_runtime! {
         waiters_are_served_in_order
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
+        keys_are_waited_for_by_themselves
+        a_key_that_is_given_up_leaves_its_turn_to_the_next
         streams_and_calls_share_a_line
         calls_in_flight_are_no_more_than_there_is_room_for
     }

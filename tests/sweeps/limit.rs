@@ -3,11 +3,12 @@
 use crate::ms;
 use std::num::NonZeroU32;
 use wakeful::cancel::Scope;
-use wakeful::limit::{Concurrency, Feedback, Fixed, Limiter, Quota};
+use wakeful::limit::{Concurrency, Feedback, Fixed, KeyedLimiter, Limiter, Quota};
 use wakeful::sim::Sim;
 
 crate::sweeps! {
     "limit::Acquire" => acquire,
+    "limit::AcquireKey" => acquire_key,
     "limit::Reserve" => reserve,
     "limit::Limiter::call" => call,
     "limit::Limiter::call_in" => call_in,
@@ -17,6 +18,19 @@ crate::sweeps! {
 
 async fn acquire(sim: Sim) {
     swept(sim, async |limiter, sim| sim.cancel_at_each(limiter.acquire(1)).await.map(Result::unwrap)).await;
+}
+
+async fn acquire_key(sim: Sim) {
+    let limiter = KeyedLimiter::<u8>::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+    let other = |limiter: KeyedLimiter<u8>| async move { limiter.acquire(&7, 1).await.unwrap() };
+    limiter.try_acquire(&7, 1).unwrap();
+    let time = sim.time();
+    tenths(sim, &limiter, other, async |limiter, sim| {
+        sim.cancel_at_each(limiter.acquire(&7, 1)).await.map(Result::unwrap)
+    })
+    .await;
+    time.sleep(ms(100)).await;
+    assert_eq!(limiter.sweep(), 0, "nothing is left of it");
 }
 
 async fn reserve(sim: Sim) {
@@ -44,21 +58,30 @@ async fn call_in(sim: Sim) {
     .await;
 }
 
-/// Permits are granted a tenth of a second apart, to those who are there.
 async fn swept(sim: Sim, one: impl AsyncFnOnce(&Limiter, &Sim) -> Option<()>) {
     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+    limiter.try_acquire(1).unwrap();
+    tenths(sim, &limiter, |limiter: Limiter| async move { limiter.acquire(1).await.unwrap() }, one).await;
+}
+
+/// Permits are granted a tenth of a second apart, to those who are there: three others, and the one.
+async fn tenths<L: Clone + Send + 'static, F: Future<Output = ()> + Send + 'static>(
+    sim: Sim,
+    limiter: &L,
+    other: impl Fn(L) -> F,
+    one: impl AsyncFnOnce(&L, &Sim) -> Option<()>,
+) {
     let (time, start) = (sim.time(), sim.now());
     let others = [0, 1, 2].map(|_| {
-        let (limiter, time) = (limiter.clone(), time.clone());
+        let (other, time) = (other(limiter.clone()), time.clone());
         sim.spawn("caller", async move {
-            limiter.acquire(1).await.unwrap();
+            other.await;
             time.now() - start
         })
     });
-    limiter.try_acquire(1).unwrap();
     sim.yield_now().await;
     let mut granted = Vec::new();
-    if one(&limiter, &sim).await.is_some() {
+    if one(limiter, &sim).await.is_some() {
         granted.push(time.now() - start);
     }
     for other in others {

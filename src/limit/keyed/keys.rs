@@ -1,0 +1,268 @@
+//! All shards: where keys are looked for, come and go, and how many there may be.
+
+use super::shard::{Found, Inside, Shard};
+use super::store::Ask;
+use super::table::{Gone, Tag};
+use crate::limit::decide::Algorithm;
+use crate::limit::error::TooManyKeys;
+use crate::limit::state::{self, Gate};
+use crate::sys::atomic::{AtomicUsize, Ordering};
+use crate::sys::probe::{Access, Resource};
+use crate::sys::{Arc, SHARDS, Stamp};
+use crate::time::{Instant, Time};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hash};
+use core::mem;
+use core::num::NonZeroUsize;
+
+/// A keyed limiter: shared by its handles.
+pub(in crate::limit) struct Keys<K, A: Algorithm, S> {
+    pub(super) time: Time,
+    pub(super) algorithm: A,
+    hasher: S,
+    shards: Box<[Shard<K, A>]>,
+    cap: Option<Cap>,
+    resource: Resource,
+}
+
+/// How many keys there may be.
+///
+/// **K4** `held` counts the keys in all shards, and places that somebody has for one: never more than `most`.
+/// **K5** No key of a shard is idle before its lull.
+struct Cap {
+    most: usize,
+    held: AtomicUsize,
+    lulls: Box<[Stamp]>,
+}
+
+/// Where a key belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    shard: usize,
+    pub(super) tag: Tag,
+}
+
+/// A place for one key more, given back unless it is used.
+struct Admission<'a, K, A: Algorithm, S>(&'a Keys<K, A, S>);
+
+impl<K, A: Algorithm, S> Admission<'_, K, A, S> {
+    fn used(self) {
+        mem::forget(self);
+    }
+}
+
+impl<K, A: Algorithm, S> Drop for Admission<'_, K, A, S> {
+    fn drop(&mut self) {
+        self.0.discount(1);
+    }
+}
+
+impl<K, A: Algorithm, S> Keys<K, A, S> {
+    pub(super) fn new(time: &Time, algorithm: A, most: Option<NonZeroUsize>, hasher: S) -> Self {
+        let now = time.now().as_nanos();
+        // A new key that finds no room has to look through a shard, which therefore is not large.
+        let count = most.map_or(SHARDS, |most| (most.get() / 1024).next_power_of_two().clamp(SHARDS, 64 * SHARDS));
+        let shards = (0..count).map(|_| Shard::new(&algorithm, now)).collect();
+        let cap = most.map(|most| Cap {
+            most: most.get(),
+            held: AtomicUsize::new(0),
+            lulls: (0..count).map(|_| Stamp::new(u64::MAX)).collect(),
+        });
+        Self { time: time.clone(), algorithm, hasher, shards, cap, resource: Resource::new() }
+    }
+
+    /// How many keys there may be.
+    pub(super) fn most(&self) -> Option<usize> {
+        self.cap.as_ref().map(|cap| cap.most)
+    }
+
+    /// The shard of a place. To be looked at, and changed.
+    #[inline]
+    pub(super) fn shard(&self, place: Place) -> &Shard<K, A> {
+        // Which shard it is depends on a seed; who looks on is told of all of them as one.
+        self.resource.touch(Access::Write);
+        &self.shards[place.shard]
+    }
+
+    /// Asks at a reading of the clock, for a key that is held.
+    #[inline]
+    pub(super) fn find(&self, place: Place, ask: Ask<'_, A>, is: impl FnMut(&K) -> bool) -> Found<A> {
+        self.shard(place).with(|inside| inside.find(ask, place.tag, is))
+    }
+
+    /// Takes note that a key of this place is idle at an instant (K5). Called under the lock of its shard.
+    #[inline]
+    fn note_idle(&self, place: Place, at: u64) {
+        if let Some(cap) = &self.cap {
+            let lull = &cap.lulls[place.shard];
+            if at < lull.get() {
+                lull.set(at);
+            }
+        }
+    }
+
+    /// As many keys less.
+    #[inline]
+    fn discount(&self, count: usize) {
+        if let (Some(cap), 1..) = (&self.cap, count) {
+            // Relaxed: it hands nothing on.
+            cap.held.fetch_sub(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets go of keys that were dropped.
+    #[inline]
+    fn let_go(&self, gone: Gone<K>) {
+        self.discount(gone.count());
+    }
+
+    /// A place for one key more (K4), for which there may have to be made room.
+    fn admit(&self, now: Instant) -> Result<Admission<'_, K, A, S>, TooManyKeys> {
+        let Some(cap) = &self.cap else { return Ok(Admission(self)) };
+        loop {
+            let more = |held: usize| (held < cap.most).then_some(held + 1);
+            // Relaxed: it hands nothing on.
+            if cap.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+                return Ok(Admission(self));
+            }
+            let mut earliest = u64::MAX;
+            let idle = (0..self.shards.len()).any(|shard| {
+                let lull = cap.lulls[shard].get();
+                let swept = lull <= now.as_nanos() && self.sweep_shard(shard, now) > 0;
+                earliest = earliest.min(cap.lulls[shard].get());
+                swept
+            });
+            if !idle {
+                return Err(TooManyKeys { most: cap.most, earliest: Instant::from_nanos(earliest) });
+            }
+        }
+    }
+
+    /// Drops the idle keys of a shard, and says how many they were.
+    fn sweep_shard(&self, shard: usize, now: Instant) -> usize {
+        let (mut gone, mut unused) = (Gone::new(), Vec::new());
+        let place = Place { shard, tag: 0 };
+        self.shard(place).with(|inside| {
+            let next = inside.sweep(&self.algorithm, now.as_nanos(), &mut gone, &mut unused);
+            if let Some(cap) = &self.cap {
+                cap.lulls[shard].set(next);
+            }
+        });
+        let count = gone.count();
+        self.let_go(gone);
+        count
+    }
+
+    /// Drops all idle keys, gives their memory back, and says how many keys are left.
+    pub(super) fn sweep(&self) -> usize {
+        let now = self.time.now();
+        let left = |shard| {
+            self.sweep_shard(shard, now);
+            self.shards[shard].with(|inside| {
+                inside.store.shrink();
+                inside.len()
+            })
+        };
+        (0..self.shards.len()).map(left).sum()
+    }
+
+    /// Runs `f` with the state of a key that is in the store, which it may change by taking something back. None: it is not.
+    pub(super) fn change(&self, place: Place, is: impl FnMut(&K) -> bool, f: impl FnOnce(&A, &mut A::State, u64)) {
+        let now = self.time.now().as_nanos();
+        self.shard(place).with(|inside| {
+            let now = inside.tell(now);
+            let change = |state: &mut A::State| f(&self.algorithm, state, now);
+            if let Some(idle_at) = inside.store.change(&self.algorithm, place.tag, is, change) {
+                self.note_idle(place, idle_at);
+            }
+        });
+    }
+
+    /// A limiter for a key, to be let go of.
+    pub(super) fn gate(&self) -> Arc<Gate<A>> {
+        state::gate(self.time.clone(), self.algorithm.clone())
+    }
+
+    /// One user of a limiter less.
+    pub(super) fn leave(&self, place: Place, gate: &Arc<Gate<A>>) {
+        let mut gone = Gone::new();
+        self.shard(place).with(|inside| {
+            if let Some(idle_at) = inside.leave(&self.algorithm, place.tag, gate, &mut gone) {
+                self.note_idle(place, idle_at);
+            }
+        });
+        self.let_go(gone);
+    }
+}
+
+/// For tests.
+#[cfg(test)]
+impl<K, A: Algorithm, S> Keys<K, A, S> {
+    /// How many keys there are, idle or not.
+    pub(in crate::limit) fn held(&self) -> usize {
+        self.shards.iter().map(|shard| shard.with(|inside| inside.len())).sum()
+    }
+
+    /// How many keys have limiters.
+    pub(in crate::limit) fn busy(&self) -> usize {
+        self.shards.iter().map(|shard| shard.with(|inside| inside.busy())).sum()
+    }
+
+    /// What all of it takes.
+    pub(in crate::limit) fn bytes(&self) -> usize {
+        let heap: usize = self.shards.iter().map(|shard| shard.with(|inside| inside.store.bytes())).sum();
+        heap + size_of_val(&*self.shards)
+    }
+}
+
+impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
+    /// Where `key` belongs. Runs the key's own code, and so under no lock.
+    #[inline]
+    pub(super) fn place<Q: Hash + ?Sized>(&self, key: &Q) -> Place {
+        // A hasher may leave some bits as they are: all count in the upper ones.
+        let hash = self.hasher.hash_one(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = hash ^ hash >> 32;
+        Place { shard: (hash >> 40) as usize & (self.shards.len() - 1), tag: hash as Tag }
+    }
+
+    /// Takes permits for a key that was not here when it was looked for, and that a new key can have. Gives it back if it came
+    /// meanwhile.
+    #[cold]
+    pub(super) fn enter(&self, place: Place, ask: Ask<'_, A>, key: K) -> Result<Option<K>, TooManyKeys> {
+        let admission = self.admit(Instant::from_nanos(ask.now))?;
+        let mut gone = Gone::new();
+        let entered = self.shard(place).with(|inside| {
+            let entered = inside.enter(ask, place.tag, key, &mut gone);
+            if let Ok(idle_at) = entered {
+                self.note_idle(place, idle_at);
+            }
+            entered
+        });
+        if entered.is_ok() {
+            admission.used();
+        }
+        self.let_go(gone);
+        Ok(entered.err())
+    }
+
+    /// Has a key be decided by a limiter, and another user for that, until it [leaves](Self::leave).
+    pub(super) fn promote(&self, place: Place, mut key: K) -> Result<Arc<Gate<A>>, TooManyKeys> {
+        let gate = self.gate();
+        let mut admission: Option<Admission<'_, K, A, S>> = None;
+        loop {
+            let may_come = admission.is_some() || self.cap.is_none();
+            let promote = |inside: &mut Inside<K, A>| inside.promote(&self.algorithm, place.tag, key, &gate, may_come);
+            match self.shard(place).with(promote) {
+                Ok(promoted) => {
+                    if let (Some(admission), None) = (admission, promoted.spare) {
+                        admission.used();
+                    }
+                    return Ok(promoted.gate);
+                }
+                Err(back) => key = back,
+            }
+            admission = Some(self.admit(self.time.now())?);
+        }
+    }
+}

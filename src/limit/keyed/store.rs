@@ -1,0 +1,225 @@
+//! What the keys of a shard were granted, in the least room: pure functions of the present.
+//!
+//! A token bucket is kept as the word of `quick.rs`, other algorithms as their state. Words count from the shard's own
+//! beginning, which is moved on before the words would run over; what is idle stays so.
+
+use super::table::{Gone, Table, Tag};
+use crate::limit::decide::Algorithm;
+use crate::limit::quick::{Decision, Quick};
+
+/// The keys of a shard.
+pub(super) enum Store<K, A: Algorithm> {
+    Words(Table<K, u64>, Quick),
+    States(Table<K, A::State>),
+}
+
+/// What is asked for.
+pub(super) struct Ask<'a, A> {
+    pub(super) algorithm: &'a A,
+    pub(super) permits: u32,
+    pub(super) now: u64,
+    /// Whether they are taken if they are allowed.
+    pub(super) takes: bool,
+}
+
+impl<A> Clone for Ask<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Ask<'_, A> {}
+
+/// What a key may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It may have them now.
+    Now,
+    /// Not before this instant.
+    At(u64),
+}
+
+impl<K, A: Algorithm> Store<K, A> {
+    /// No keys, for a clock that begins at `now`.
+    pub(super) fn new(algorithm: &A, now: u64) -> Self {
+        match algorithm.quick(now) {
+            Some(quick) => Self::Words(Table::new(), quick),
+            None => Self::States(Table::new()),
+        }
+    }
+
+    /// Sees to it that words can be decided about at `now`.
+    #[inline]
+    pub(super) fn reach(&mut self, now: u64) {
+        if let Self::Words(table, quick) = self {
+            if !quick.reaches(now) {
+                let (later, passed) = quick.since(now);
+                table.values().for_each(|word| *word = word.saturating_sub(passed));
+                *quick = later;
+            }
+        }
+    }
+
+    /// What a key may have. None: it is not here.
+    #[inline]
+    pub(super) fn ask(&mut self, ask: Ask<'_, A>, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+        match self {
+            Self::Words(table, quick) => Some(ask.word(quick, table.find(tag, is)?)),
+            Self::States(table) => Some(ask.state(table.find(tag, is)?)),
+        }
+    }
+
+    /// Whether a key is here.
+    pub(super) fn holds(&mut self, tag: Tag, is: impl FnMut(&K) -> bool) -> bool {
+        match self {
+            Self::Words(table, _) => table.find(tag, is).is_some(),
+            Self::States(table) => table.find(tag, is).is_some(),
+        }
+    }
+
+    /// Puts a key in that is not here, and takes `permits` for it, which a new one can have. Says when it will be
+    /// idle.
+    pub(super) fn enter(&mut self, ask: Ask<'_, A>, tag: Tag, key: K, gone: &mut Gone<K>) -> u64 {
+        let (algorithm, now) = (ask.algorithm, ask.now);
+        match self {
+            Self::Words(table, quick) => {
+                let word = table.insert(tag, key, 0, |word| quick.idle_at(*word) <= now, gone);
+                ask.word(quick, word);
+                quick.idle_at(*word)
+            }
+            Self::States(table) => {
+                let state = table.insert(tag, key, algorithm.fresh(), |state| algorithm.idle_at(state) <= now, gone);
+                ask.state(state);
+                algorithm.idle_at(state)
+            }
+        }
+    }
+
+    /// Takes a key out, with its state.
+    pub(super) fn remove(&mut self, algorithm: &A, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<(K, A::State)> {
+        match self {
+            Self::Words(table, quick) => {
+                let (key, word) = table.remove(tag, is)?;
+                Some((key, algorithm.unpack(word, quick.origin)))
+            }
+            Self::States(table) => table.remove(tag, is),
+        }
+    }
+
+    /// Puts a key with its state in, or gives it back if that is too large for a word.
+    pub(super) fn put(
+        &mut self,
+        algorithm: &A,
+        now: u64,
+        tag: Tag,
+        key: K,
+        state: A::State,
+        gone: &mut Gone<K>,
+    ) -> Result<(), K> {
+        match self {
+            Self::Words(table, quick) => {
+                let Some(word) = algorithm.pack(&state, quick.origin) else { return Err(key) };
+                table.insert(tag, key, word, |word| quick.idle_at(*word) <= now, gone);
+            }
+            Self::States(table) => {
+                table.insert(tag, key, state, |state| algorithm.idle_at(state) <= now, gone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `f` with the state of a key, which it may change. None: it is not here.
+    pub(super) fn change(
+        &mut self,
+        algorithm: &A,
+        tag: Tag,
+        is: impl FnMut(&K) -> bool,
+        f: impl FnOnce(&mut A::State),
+    ) -> Option<u64> {
+        match self {
+            Self::Words(table, quick) => {
+                let word = table.find(tag, is)?;
+                let mut state = algorithm.unpack(*word, quick.origin);
+                f(&mut state);
+                // Less was granted than before, so it fits.
+                *word = algorithm.pack(&state, quick.origin).unwrap_or(*word);
+                Some(quick.idle_at(*word))
+            }
+            Self::States(table) => {
+                let state = table.find(tag, is)?;
+                f(state);
+                Some(algorithm.idle_at(state))
+            }
+        }
+    }
+
+    /// Drops the keys that are idle at `now`, and says when the next one of the others will be at the earliest.
+    pub(super) fn sweep(&mut self, algorithm: &A, now: u64, gone: &mut Gone<K>) -> u64 {
+        let mut next = u64::MAX;
+        let mut is_idle = |at: u64| {
+            let idle = at <= now;
+            next = if idle { next } else { next.min(at) };
+            idle
+        };
+        match self {
+            Self::Words(table, quick) => table.sweep(|word| is_idle(quick.idle_at(*word)), gone),
+            Self::States(table) => table.sweep(|state| is_idle(algorithm.idle_at(state)), gone),
+        }
+        next
+    }
+
+    /// Gives memory back that is not needed.
+    pub(super) fn shrink(&mut self) {
+        match self {
+            Self::Words(table, _) => table.shrink(),
+            Self::States(table) => table.shrink(),
+        }
+    }
+
+    /// What the keys take on the heap.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Words(table, _) => table.bytes(),
+            Self::States(table) => table.bytes(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Words(table, _) => table.len(),
+            Self::States(table) => table.len(),
+        }
+    }
+}
+
+impl<A: Algorithm> Ask<'_, A> {
+    #[inline]
+    fn word(self, quick: &Quick, word: &mut u64) -> Answer {
+        match quick.decide(*word, self.permits, self.now) {
+            Decision::Granted(new) => {
+                if self.takes {
+                    *word = new;
+                }
+                Answer::Now
+            }
+            Decision::NotYet(at) => Answer::At(at),
+            // More than the burst, as callers find out, or beyond the end of time.
+            Decision::Unknown => Answer::At(u64::MAX),
+        }
+    }
+
+    #[inline]
+    fn state(self, state: &mut A::State) -> Answer {
+        if self.permits > self.algorithm.burst() {
+            return Answer::At(u64::MAX);
+        }
+        if !self.algorithm.is_ready(state, self.permits, self.now) {
+            return Answer::At(self.algorithm.due(state, self.permits, self.now));
+        }
+        if self.takes {
+            self.algorithm.charge(state, self.permits, self.now);
+        }
+        Answer::Now
+    }
+}

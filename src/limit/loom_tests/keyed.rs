@@ -1,0 +1,107 @@
+//! Keys that come, are waited for and go, in every order of threads.
+
+use super::*;
+use core::num::NonZeroUsize;
+use foldhash::fast::FixedState;
+
+/// The same in every run.
+type Keyed = KeyedLimiter<u8, Gcra, FixedState>;
+
+/// One permit each 100 ns.
+fn keyed(most: Option<usize>) -> (ManualClock, Keyed) {
+    let clock = ManualClock::new();
+    let gcra = Gcra::new(Quota::new(NonZeroU32::MIN, Duration::from_nanos(100)).unwrap());
+    let limiter =
+        KeyedLimiter::with_hasher(&clock.time(), gcra, most.and_then(NonZeroUsize::new), FixedState::with_seed(1));
+    (clock, limiter)
+}
+
+fn wait(limiter: &Keyed, key: u8) -> Wait {
+    let limiter = limiter.clone();
+    Task::new(async move { limiter.acquire(&key, 1).await })
+}
+
+#[test]
+fn loom_a_key_that_two_bring_is_granted_once() {
+    model(|| {
+        let (_, limiter) = keyed(None);
+        let other = spawn({
+            let limiter = limiter.clone();
+            move || limiter.try_acquire(&1, 1).is_ok()
+        });
+        let mine = limiter.try_acquire(&1, 1).is_ok();
+        assert!(mine != other.join().unwrap());
+        assert_eq!(limiter.sweep(), 1);
+    });
+}
+
+#[test]
+fn loom_a_line_that_ends_as_somebody_comes_neither_adds_nor_takes() {
+    model(|| {
+        let (clock, limiter) = keyed(None);
+        limiter.try_acquire(&1, 1).unwrap();
+        let waits = wait(&limiter, 1).waiting();
+        let leaver = spawn(move || drop(waits));
+        let mut comes = wait(&limiter, 1);
+        assert!(comes.poll().is_pending());
+        leaver.join().unwrap();
+        assert_eq!((clock.time().next(), clock.time().pending()), (at(100), 1));
+        clock.jump_to(at(100));
+        assert!(comes.woken() && comes.poll().is_ready());
+        assert!(limiter.try_acquire(&1, 1).is_err());
+        assert_eq!((limiter.keys.busy(), clock.time().pending()), (0, 0));
+    });
+}
+
+#[test]
+fn loom_a_key_that_goes_back_is_told_what_its_line_was_granted() {
+    model(|| {
+        let (clock, limiter) = keyed(None);
+        limiter.try_acquire(&1, 1).unwrap();
+        let mut waits = wait(&limiter, 1).waiting();
+        let driver = spawn(move || clock.jump_to(at(100)));
+        let tried = limiter.try_acquire(&1, 1).is_ok();
+        driver.join().unwrap();
+        // Who waits comes first, whoever looks.
+        assert!(!tried && waits.woken() && waits.poll().is_ready());
+        assert!(limiter.try_acquire(&1, 1).is_err());
+        assert_eq!(limiter.keys.busy(), 0);
+    });
+}
+
+#[test]
+fn loom_of_two_new_keys_for_one_place_one_is_let_in() {
+    model(|| {
+        let (clock, limiter) = keyed(Some(1));
+        limiter.try_acquire(&0, 1).unwrap();
+        clock.jump_to(at(100));
+        let other = spawn({
+            let limiter = limiter.clone();
+            move || limiter.try_acquire(&1, 1).is_ok()
+        });
+        let mine = limiter.try_acquire(&2, 1).is_ok();
+        assert!(mine != other.join().unwrap());
+        assert_eq!(limiter.sweep(), 1);
+    });
+}
+
+#[test]
+fn loom_a_key_that_is_waited_for_is_not_swept() {
+    model(|| {
+        let (clock, limiter) = keyed(Some(1));
+        limiter.try_acquire(&1, 1).unwrap();
+        let sweeper = spawn({
+            let (clock, limiter) = (clock.clone(), limiter.clone());
+            move || {
+                clock.jump_to(at(100));
+                limiter.sweep()
+            }
+        });
+        let mut waits = wait(&limiter, 1);
+        let first = waits.poll();
+        sweeper.join().unwrap();
+        // It was let in, or came when the clock had moved on.
+        assert_eq!(waits.finish(first), Ok(()));
+        assert_eq!((limiter.try_acquire(&1, 1).is_err(), limiter.sweep()), (true, 1));
+    });
+}
