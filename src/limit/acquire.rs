@@ -59,6 +59,28 @@ impl<A: Algorithm> Future for Acquire<'_, A> {
     }
 }
 
+pin_project! {
+    /// As [`Acquire`], for one who keeps it beside the limiter.
+    pub(crate) struct Admit<A: Algorithm = Gcra> {
+        #[pin]
+        turn: Turn<A, Arc<Gate<A>>>,
+    }
+}
+
+impl<A: Algorithm> Admit<A> {
+    pub(super) fn new(gate: Arc<Gate<A>>, deadline: Deadline) -> Self {
+        Self { turn: Turn::new(gate, 1, deadline) }
+    }
+}
+
+impl<A: Algorithm> Future for Admit<A> {
+    type Output = Result<(), AcquireError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().turn.poll(cx).map_ok(|_| ())
+    }
+}
+
 impl<A: Algorithm> fmt::Debug for Acquire<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Acquire").field(&self.turn).finish()

@@ -1,6 +1,6 @@
 //! The limiter's handle.
 
-use super::acquire::Acquire;
+use super::acquire::{Acquire, Admit};
 use super::book::Receipt;
 use super::decide::Algorithm;
 use super::error::TryAcquireError;
@@ -177,6 +177,11 @@ impl<A: Algorithm> Limiter<A> {
     #[inline]
     pub fn acquire_before(&self, permits: u32, deadline: Instant) -> Acquire<'_, A> {
         Acquire::new(&self.gate, permits, deadline.into())
+    }
+
+    /// One permit, for one who keeps the wait beside the limiter.
+    pub(crate) fn admit_before(&self, deadline: Instant) -> Admit<A> {
+        Admit::new(self.gate.clone(), deadline.into())
     }
 
     /// As [`acquire_before`](Self::acquire_before), with the effective deadline that `scope` has at this call. The scope's

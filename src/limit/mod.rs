@@ -110,6 +110,7 @@ mod turn;
 mod window;
 
 pub use acquire::Acquire;
+pub(crate) use acquire::Admit;
 pub use adaptive::{
     Aimd, Bounds, BoundsError, Concurrency, Control, Feedback, Fixed, Flight, Gradient2, Launch, Vegas,
 };

@@ -25,6 +25,8 @@ pub(crate) struct Arena<T> {
     rows: Vec<Vec<Slot<T>>>,
     /// The length of the first row is two to the power of this.
     first: u32,
+    /// How many places there will ever be.
+    most: usize,
     /// The free place to be taken next.
     free: usize,
     /// Places that were ever taken.
@@ -36,7 +38,12 @@ impl<T> Arena<T> {
     /// Empty, with room for so many in its first row.
     pub(crate) fn new(capacity: usize) -> Self {
         let first = capacity.clamp(8, 1 << 16).next_power_of_two().trailing_zeros();
-        Self { rows: Vec::new(), first, free: NONE, made: 0, len: 0 }
+        Self { rows: Vec::new(), first, most: usize::MAX, free: NONE, made: 0, len: 0 }
+    }
+
+    /// Empty, for so many values at most, for which no more room is taken than they need.
+    pub(crate) fn bounded(most: usize) -> Self {
+        Self { most, ..Self::new(0) }
     }
 
     /// How many values there are.
@@ -66,9 +73,11 @@ impl<T> Arena<T> {
         let number = self.made;
         let (row, _) = self.place(number);
         if row == self.rows.len() {
-            self.rows.push(Vec::with_capacity(1 << (self.first as usize + row)));
+            assert!(number < self.most, "there is room for so many only");
+            self.rows.push(Vec::with_capacity((1 << (self.first as usize + row)).min(self.most - number)));
         }
-        // A1: by `place` the row is not full.
+        // A1: by `place` the row is not full, unless it is the last one, which is as long as all that there may be.
+        debug_assert!(self.rows[row].len() < self.rows[row].capacity());
         self.rows[row].push(Slot::Full(value));
         self.made += 1;
         number
@@ -145,6 +154,16 @@ mod tests {
         assert_eq!(last, Some(1_100));
         assert_eq!(address(&mut arena, 7), before);
         assert_eq!([90, 3, 7].map(|number| *arena.get(number).unwrap()), [-1, -2, 7]);
+    }
+
+    #[test]
+    fn one_that_is_bounded_takes_no_more_room_than_it_needs() {
+        let mut arena = Arena::bounded(13);
+        let numbers: Vec<_> = (0..13).map(|n| arena.insert(n)).collect();
+        assert_eq!(numbers, (0..13).collect::<Vec<_>>());
+        assert_eq!(arena.rows.iter().map(Vec::capacity).collect::<Vec<_>>(), [8, 5]);
+        arena.remove(12);
+        assert_eq!(arena.insert(-1), 12);
     }
 
     #[test]

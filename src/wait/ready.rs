@@ -164,6 +164,13 @@ impl Ready {
         self.control.take()
     }
 
+    /// Whether anything was woken that is not a member, since this was last [taken](Self::take_control).
+    #[inline]
+    pub(crate) fn has_control(&self) -> bool {
+        // Relaxed: what this thread has woken is seen, and there is no telling when another one did.
+        self.control.bits.load(Ordering::Relaxed) & !RESTING != 0
+    }
+
     /// Begins a pass over the members that were woken, behind the one that was given out last.
     #[inline]
     pub(crate) fn begin_pass(&mut self) {

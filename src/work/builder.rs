@@ -1,9 +1,10 @@
 //! Settings of a run.
 
 use super::lease::Lease;
+use super::options::{Limit, Options};
 use super::outcome::Sink;
 use super::report::Report;
-use super::run::{self, Options};
+use super::run;
 use super::source::{IntoSource, Source};
 use crate::cancel::Scope;
 use crate::limit::Limiter;
@@ -43,14 +44,7 @@ use core::time::Duration;
 /// });
 /// ```
 pub fn work<M, S: IntoSource<M>>(source: S) -> Work<S::Source> {
-    Work {
-        source: source.into_source(),
-        workers: NonZeroUsize::MIN,
-        limit: Limit::None,
-        min_time: Duration::ZERO,
-        item_timeout: Duration::MAX,
-        limiter: None,
-    }
+    Work { source: source.into_source(), options: Options::new() }
 }
 
 /// Work that is being set up; made by [`work()`].
@@ -58,36 +52,25 @@ pub fn work<M, S: IntoSource<M>>(source: S) -> Work<S::Source> {
 #[must_use = "no work is done unless it is run"]
 pub struct Work<S> {
     source: S,
-    workers: NonZeroUsize,
-    limit: Limit,
-    min_time: Duration,
-    item_timeout: Duration,
-    limiter: Option<Limiter>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Limit {
-    None,
-    At(Instant),
-    After(Duration),
+    options: Options,
 }
 
 impl<S: Source> Work<S> {
     /// How many items are worked on at once at most; one, unless set. Workers are made when they are first needed.
     pub fn workers(mut self, workers: NonZeroUsize) -> Self {
-        self.workers = workers;
+        self.options.workers = workers;
         self
     }
 
     /// Ends the run at `at`. The scope's effective deadline holds in any case; whichever comes first counts.
     pub fn deadline_at(mut self, at: Instant) -> Self {
-        self.limit = Limit::At(at);
+        self.options.limit = Limit::At(at);
         self
     }
 
     /// Ends the run when `duration` has passed since its first poll. See [`deadline_at`](Self::deadline_at).
     pub fn deadline_after(mut self, duration: Duration) -> Self {
-        self.limit = Limit::After(duration);
+        self.options.limit = Limit::After(duration);
         self
     }
 
@@ -110,13 +93,13 @@ impl<S: Source> Work<S> {
     /// });
     /// ```
     pub fn min_time(mut self, duration: Duration) -> Self {
-        self.min_time = duration;
+        self.options.min_time = duration;
         self
     }
 
     /// Cuts a body short when it has run for `duration`; never, unless set.
     pub fn item_timeout(mut self, duration: Duration) -> Self {
-        self.item_timeout = duration;
+        self.options.item_timeout = duration;
         self
     }
 
@@ -140,7 +123,7 @@ impl<S: Source> Work<S> {
     /// });
     /// ```
     pub fn rate(mut self, limiter: &Limiter) -> Self {
-        self.limiter = Some(limiter.clone());
+        self.options.limiter = Some(limiter.clone());
         self
     }
 
@@ -159,19 +142,12 @@ impl<S: Source> Work<S> {
     ///
     /// # Panics
     /// Passes on the panics of the source and the sink. Those of bodies are outcomes, with `std`.
-    pub async fn run<F, Fut, O, E, K>(self, scope: &Scope, body: F, sink: K) -> Report<S::Rest>
+    pub fn run<F, Fut, O, E, K>(self, scope: &Scope, body: F, sink: K) -> impl Future<Output = Report<S::Rest>>
     where
         F: Fn(Lease<S::Item>) -> Fut,
         Fut: Future<Output = Result<O, E>>,
         K: Sink<S::Item, O, E>,
     {
-        let Self { source, workers, limit, min_time, item_timeout, limiter } = self;
-        let deadline = match limit {
-            Limit::None => Instant::NEVER,
-            Limit::At(at) => at,
-            Limit::After(duration) => scope.now() + duration,
-        };
-        let options = Options { workers: workers.get(), deadline, min_time, item_timeout, limiter };
-        run::run(source, options, scope, body, sink).await
+        run::in_place(self.source, self.options, scope, body, sink)
     }
 }

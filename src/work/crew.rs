@@ -4,6 +4,7 @@ use super::idle::Idle;
 use super::lease::{Home, Lease};
 use super::outcome::ItemOutcome;
 use crate::cancel::Scope;
+use crate::sys::arena::Arena;
 use crate::sys::thread::catch;
 use crate::time::Instant;
 use crate::wait::Ready;
@@ -14,157 +15,199 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
+use pin_project_lite::pin_project;
 
-/// A worker. Its slot is made once; bodies replace one another in it.
-struct Worker<T, Fut> {
-    body: Pin<Box<Option<Fut>>>,
-    home: Home<T>,
-    waker: Waker,
-    /// Of the item it works on.
-    index: u64,
-    /// The item's own deadline.
-    until: Instant,
-    given: u64,
+pin_project! {
+    #[project = Projected]
+    /// A worker. Its slot is made once; bodies replace one another in it.
+    struct Worker<T, Fut> {
+        #[pin]
+        body: Option<Fut>,
+        home: Home<T>,
+        // Of the item it works on.
+        index: u64,
+        // The item's own deadline.
+        until: Instant,
+        given: u64,
+    }
 }
 
 /// All workers that were needed so far.
 pub(super) struct Crew<T, Fut> {
     scope: Scope,
-    workers: Vec<Worker<T, Fut>>,
+    workers: Arena<Worker<T, Fut>>,
+    books: Books,
+}
+
+/// Who has something to do.
+struct Books {
     most: usize,
     idle: Idle,
     running: usize,
     /// No running item's own deadline is before this.
-    pub(super) soonest: Instant,
+    soonest: Instant,
 }
 
 /// The place of an item whose body was cut short.
 pub(super) type Place<T, O, E> = fn(Option<T>) -> ItemOutcome<T, O, E>;
 
 /// What became of a body, of which item.
-pub(super) type Fate<T, O, E> = Option<(u64, ItemOutcome<T, O, E>)>;
+pub(super) type Fate<T, O, E> = (u64, ItemOutcome<T, O, E>);
 
-impl<T, O, E, Fut: Future<Output = Result<O, E>>> Crew<T, Fut> {
+impl<T, Fut> Crew<T, Fut> {
     pub(super) fn new(scope: Scope, most: usize) -> Self {
-        Self { scope, workers: Vec::new(), most, idle: Idle::new(), running: 0, soonest: Instant::NEVER }
+        let books = Books { most, idle: Idle::new(), running: 0, soonest: Instant::NEVER };
+        Self { scope, workers: Arena::bounded(most), books }
     }
 
     /// How many bodies there are.
     #[inline]
     pub(super) fn running(&self) -> usize {
-        self.running
+        self.books.running
+    }
+
+    /// No running item's own deadline is before this.
+    #[inline]
+    pub(super) fn soonest(&self) -> Instant {
+        self.books.soonest
     }
 
     /// How many workers were made.
     pub(super) fn made(&self) -> usize {
-        self.workers.len()
+        self.workers.made()
     }
 
-    pub(super) fn per_worker(&self) -> Vec<u64> {
-        self.workers.iter().map(|worker| worker.given).collect()
+    pub(super) fn per_worker(&mut self) -> Vec<u64> {
+        (0..self.made()).filter_map(|worker| Some(self.workers.get(worker)?.given)).collect()
     }
 
-    /// A worker with nothing to do; it is made if there is none and there may be more.
+    /// A worker with nothing to do, if there may be one more with something to do; it is made if there is none.
     #[inline]
-    pub(super) fn idle(&mut self, ready: &mut Ready) -> Option<usize> {
-        if let Some(worker) = self.idle.first() {
-            return Some(worker);
-        }
-        let worker = self.workers.len();
-        if worker == self.most {
+    pub(super) fn free<'a>(&'a mut self, ready: &'a mut Ready) -> Option<Seat<'a, T, Fut>> {
+        if self.books.running >= self.books.most {
             return None;
         }
-        ready.reach(worker);
-        let waker = ready.waker(worker).clone();
-        let (body, home) = (Box::pin(None), Home::new());
-        self.workers.push(Worker { body, home, waker, index: 0, until: Instant::NEVER, given: 0 });
-        self.idle.insert(worker);
-        Some(worker)
+        let number = match self.books.idle.first() {
+            Some(worker) => worker,
+            None => self.make(ready),
+        };
+        let worker = self.workers.get(number)?;
+        Some(Seat { worker, number, ready, books: &mut self.books })
     }
 
-    /// Gives an item to an idle worker and polls its body for the first time.
+    #[cold]
+    fn make(&mut self, ready: &mut Ready) -> usize {
+        let home = Home::new();
+        let worker = self.workers.insert(Worker { body: None, home, index: 0, until: Instant::NEVER, given: 0 });
+        ready.reach(worker);
+        self.books.idle.insert(worker);
+        worker
+    }
+
+    /// A worker, if it has something to do.
     #[inline]
+    pub(super) fn taken<'a>(&'a mut self, number: usize, ready: &'a Ready) -> Option<Seat<'a, T, Fut>> {
+        let worker = self.workers.get(number).filter(|worker| worker.body.is_some())?;
+        Some(Seat { worker, number, ready, books: &mut self.books })
+    }
+
+    /// Whether a worker's item has a deadline of its own that was reached.
+    pub(super) fn is_late(&mut self, worker: usize, now: Instant) -> bool {
+        self.workers.get(worker).is_some_and(|worker| worker.until <= now && worker.body.is_some())
+    }
+
+    /// Looks anew for the soonest of the items' own deadlines.
+    pub(super) fn find_soonest(&mut self) {
+        let workers = 0..self.made();
+        let until = |worker| {
+            let worker = self.workers.get(worker)?;
+            worker.body.as_ref().map(|_| worker.until)
+        };
+        self.books.soonest = workers.filter_map(until).min().unwrap_or(Instant::NEVER);
+    }
+}
+
+/// A worker at hand.
+pub(super) struct Seat<'a, T, Fut> {
+    worker: Pin<&'a mut Worker<T, Fut>>,
+    pub(super) number: usize,
+    pub(super) ready: &'a Ready,
+    books: &'a mut Books,
+}
+
+impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
+    /// Gives the worker an item, and polls its body for the first time. None: it goes on.
+    #[inline(always)]
     pub(super) fn start(
         &mut self,
-        worker: usize,
         index: u64,
         until: Instant,
         item: T,
         make: impl FnOnce(Lease<T>) -> Fut,
-    ) -> Fate<T, O, E> {
-        let w = &mut self.workers[worker];
-        (w.index, w.until) = (index, until);
-        w.given += 1;
-        self.soonest = self.soonest.min(until);
+    ) -> Option<Fate<T, O, E>> {
+        let mut w = self.worker.as_mut().project();
+        (*w.index, *w.until) = (index, until);
+        *w.given += 1;
+        self.books.soonest = until.min(self.books.soonest);
         let lease = w.home.lend(item);
-        let body = &mut w.body;
-        let cx = &mut Context::from_waker(&w.waker);
-        let polled = catch(|| {
-            body.set(Some(make(lease)));
-            poll_body(body, cx)
+        let (body, waker) = (&mut w.body, self.ready.waker(self.number));
+        let polled = w.home.watch(|| {
+            catch(|| {
+                body.set(Some(make(lease)));
+                poll_body(body, &mut Context::from_waker(&waker))
+            })
         });
-        match settle(w, polled) {
-            None => {
-                self.idle.remove(worker);
-                self.running += 1;
-                None
-            }
-            fate => fate,
-        }
+        settle(w, polled)
     }
 
-    /// Polls a worker's body, if it has one.
-    #[inline]
-    pub(super) fn poll(&mut self, worker: usize) -> Fate<T, O, E> {
-        let w = self.workers.get_mut(worker)?;
-        if w.body.is_none() {
-            return None;
-        }
-        let body = &mut w.body;
-        let cx = &mut Context::from_waker(&w.waker);
-        let polled = catch(|| poll_body(body, cx));
-        let fate = settle(w, polled);
-        if fate.is_some() {
-            self.idle.insert(worker);
-            self.running -= 1;
-        }
-        fate
+    /// Polls the worker's body. None: it goes on.
+    #[inline(always)]
+    pub(super) fn poll(&mut self) -> Option<Fate<T, O, E>> {
+        let mut w = self.worker.as_mut().project();
+        let (body, waker) = (&mut w.body, self.ready.waker(self.number));
+        let polled = w.home.watch(|| catch(|| poll_body(body, &mut Context::from_waker(&waker))));
+        settle(w, polled)
     }
 
-    /// Whether a worker's item has a deadline of its own that was reached.
-    pub(super) fn is_late(&self, worker: usize, now: Instant) -> bool {
-        let worker = &self.workers[worker];
-        worker.until <= now && worker.body.is_some()
-    }
-
-    /// Drops a worker's body, if it has one.
-    pub(super) fn cut(&mut self, worker: usize, place: Place<T, O, E>) -> Fate<T, O, E> {
-        let w = &mut self.workers[worker];
-        if w.body.is_none() {
-            return None;
-        }
-        self.idle.insert(worker);
-        self.running -= 1;
-        let dropped = self.scope.dropping(|| catch(|| w.body.set(None)));
+    /// Drops the worker's body.
+    pub(super) fn cut(mut self, scope: &Scope, place: Place<T, O, E>) -> Fate<T, O, E> {
+        let mut w = self.worker.as_mut().project();
+        let dropped = scope.dropping(|| catch(|| w.body.set(None)));
         let item = w.home.back();
         let outcome = match dropped {
             Ok(()) => place(item),
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item },
         };
-        Some((w.index, outcome))
+        let index = *w.index;
+        self.rise();
+        (index, outcome)
     }
 
-    /// Looks anew for the soonest of the items' own deadlines.
-    pub(super) fn find_soonest(&mut self) {
-        let running = self.workers.iter().filter(|worker| worker.body.is_some());
-        self.soonest = running.map(|worker| worker.until).min().unwrap_or(Instant::NEVER);
+    /// Whether the worker may be given another item when it is done with one.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.books.running <= self.books.most
+    }
+
+    /// One that had nothing to do has something from now on.
+    #[inline]
+    pub(super) fn sit(self) {
+        self.books.idle.remove(self.number);
+        self.books.running += 1;
+    }
+
+    /// One that had something to do has nothing from now on.
+    #[inline]
+    pub(super) fn rise(self) {
+        self.books.idle.insert(self.number);
+        self.books.running -= 1;
     }
 }
 
 /// Polls a body, and drops it when it is ready.
-#[inline]
-fn poll_body<F: Future>(body: &mut Pin<Box<Option<F>>>, cx: &mut Context<'_>) -> Poll<F::Output> {
+#[inline(always)]
+fn poll_body<F: Future>(body: &mut Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<F::Output> {
     let Some(running) = body.as_mut().as_pin_mut() else { unreachable!("a worker with a body") };
     let polled = running.poll(cx);
     if polled.is_ready() {
@@ -174,11 +217,11 @@ fn poll_body<F: Future>(body: &mut Pin<Box<Option<F>>>, cx: &mut Context<'_>) ->
 }
 
 /// What a poll comes to. None: the body goes on.
-#[inline]
+#[inline(always)]
 fn settle<T, O, E, Fut>(
-    w: &mut Worker<T, Fut>,
+    w: Projected<'_, T, Fut>,
     polled: Result<Poll<Result<O, E>>, Box<dyn Any + Send>>,
-) -> Fate<T, O, E> {
+) -> Option<Fate<T, O, E>> {
     let outcome = match polled {
         Ok(Poll::Pending) => return None,
         Ok(Poll::Ready(Ok(result))) => match drop_item(w.home.back()) {
@@ -186,15 +229,22 @@ fn settle<T, O, E, Fut>(
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item: None },
         },
         Ok(Poll::Ready(Err(error))) => ItemOutcome::Failed { error, item: w.home.back() },
-        Err(panic) => {
-            // What panicked while it was polled may panic once more when it is dropped; the first one counts.
-            if let Err(again) = catch(|| w.body.set(None)) {
-                message(again);
-            }
-            ItemOutcome::Panicked { message: message(panic), item: w.home.back() }
-        }
+        Err(panic) => panicked(w.body, w.home, panic),
     };
-    Some((w.index, outcome))
+    Some((*w.index, outcome))
+}
+
+/// The outcome of a body that has panicked. It may panic once more when it is dropped; the first one counts.
+#[cold]
+fn panicked<T, O, E, Fut>(
+    mut body: Pin<&mut Option<Fut>>,
+    home: &mut Home<T>,
+    panic: Box<dyn Any + Send>,
+) -> ItemOutcome<T, O, E> {
+    if let Err(again) = catch(|| body.set(None)) {
+        message(again);
+    }
+    ItemOutcome::Panicked { message: message(panic), item: home.back() }
 }
 
 /// Drops the item of a body that is done.
@@ -220,9 +270,10 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 impl<T, Fut> Drop for Crew<T, Fut> {
     /// Drops what still runs, each in its own guard.
     fn drop(&mut self) {
-        for worker in &mut self.workers {
-            if worker.body.is_some() {
-                if let Err(panic) = self.scope.dropping(|| catch(|| worker.body.set(None))) {
+        for worker in 0..self.workers.made() {
+            let Some(mut w) = self.workers.get(worker).map(Worker::project) else { continue };
+            if w.body.is_some() {
+                if let Err(panic) = self.scope.dropping(|| catch(|| w.body.set(None))) {
                     message(panic);
                 }
             }

@@ -29,18 +29,12 @@ use core::ops::{Deref, DerefMut};
 ///     assert_eq!(outcomes[1], ItemOutcome::Failed { error: "too long", item: Some("hello!".to_owned()) });
 /// });
 /// ```
-pub struct Lease<T> {
-    /// There until it is taken or goes back.
-    item: Option<T>,
-    /// There until the lease is dropped.
-    way: Option<Way<T>>,
-}
+pub struct Lease<T>(Way<T>);
 
 impl<T> Lease<T> {
     /// Keeps the item: it does not go back to the run, whatever becomes of the body.
-    pub fn take(mut self) -> T {
-        let Some(item) = self.item.take() else { unreachable!("a lease holds its item") };
-        item
+    pub fn take(self) -> T {
+        self.0.take()
     }
 }
 
@@ -49,29 +43,20 @@ impl<T> Deref for Lease<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.item.as_ref().expect("a lease holds its item")
+        self.0.value()
     }
 }
 
 impl<T> DerefMut for Lease<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.item.as_mut().expect("a lease holds its item")
-    }
-}
-
-impl<T> Drop for Lease<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(way) = self.way.take() {
-            way.back(self.item.take());
-        }
+        self.0.value_mut()
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Lease<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Lease").field(&self.item).finish()
+        f.debug_tuple("Lease").field(self.0.value()).finish()
     }
 }
 
@@ -86,7 +71,13 @@ impl<T> Home<T> {
     /// Lends `item` out. The lease before this one has been asked [`back`](Self::back).
     #[inline]
     pub(super) fn lend(&mut self, item: T) -> Lease<T> {
-        Lease { item: Some(item), way: Some(self.0.lend()) }
+        Lease(self.0.lend(item))
+    }
+
+    /// Calls `f`, which polls the body that has the lease.
+    #[inline]
+    pub(super) fn watch<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        self.0.watch(f)
     }
 
     /// The item, if it came back. A lease that is still out is not waited for.

@@ -100,15 +100,18 @@
 //!
 //! # How it works
 //!
-//! The run owns an arena of workers, each with a slot for one body, a place that its items come back to, and a waker that
-//! sets the worker's bit. Workers are made when they are first needed. One further bit stands for all the rest: source,
+//! The run owns an arena of workers, each with a slot for one body, a place that its items come back to, and a bit that the
+//! waker of its body sets. Workers are made when they are first needed. A worker whose body is done is given the next item at
+//! once, as long as bodies are ready at once, without a look at the others. One further bit stands for all the rest: source,
 //! limiter, scope, timers. There is one timer for all items' timeouts: their deadlines only move later as items follow one
 //! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs`.
 
 mod builder;
 mod crew;
 mod idle;
+mod intake;
 mod lease;
+mod options;
 mod outcome;
 mod periodic;
 mod report;

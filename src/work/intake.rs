@@ -1,0 +1,118 @@
+//! What comes in: permits, pulls, and why there are no more.
+
+use super::report::Stop;
+use super::source::Source;
+use crate::limit::{Admit, Limiter};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+/// Where a run's items come from, each with how many were pulled before it.
+pub(super) trait Feed {
+    type Item;
+
+    /// The next item, or why there is none any more. Nothing is waited for that comes at `closes` or later.
+    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, Self::Item), Stop>>;
+
+    /// What was asked for is to be asked for anew, as the instant from which on nothing is started has changed.
+    fn ask_anew(&mut self);
+
+    /// Why nothing is started when it is too late to.
+    fn out_of_time(&self) -> Stop;
+}
+
+/// A source, and the limiter before it.
+pub(super) struct Intake<S> {
+    source: S,
+    toll: Option<Toll>,
+    pulled: u64,
+    exhausted: bool,
+}
+
+/// A permit is taken before each pull.
+struct Toll {
+    limiter: Limiter,
+    turn: Pin<Box<Option<Admit>>>,
+    has_permit: bool,
+}
+
+impl<S: Source> Intake<S> {
+    pub(super) fn new(source: S, limiter: Option<Limiter>) -> Self {
+        let toll = limiter.map(|limiter| Toll { limiter, turn: Box::pin(None), has_permit: false });
+        Self { source, toll, pulled: 0, exhausted: false }
+    }
+
+    /// How many items are left, where that is known, and what is left of the source.
+    pub(super) fn into_rest(self) -> (Option<usize>, S::Rest) {
+        let left = if self.exhausted { Some(0) } else { self.source.remaining() };
+        (left, self.source.into_rest())
+    }
+
+    #[cold]
+    fn exhausted<T>(&mut self) -> Poll<Result<T, Stop>> {
+        self.exhausted = true;
+        Poll::Ready(Err(Stop::Exhausted))
+    }
+}
+
+impl<S: Source> Feed for Intake<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, S::Item), Stop>> {
+        if let Some(toll) = &mut self.toll {
+            if !toll.has_permit && self.source.remaining() == Some(0) {
+                return self.exhausted();
+            }
+            match toll.poll_paid(cx, closes) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(Err(Stop::OutOfTime)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match self.source.poll_pull(cx) {
+            Poll::Ready(Some(item)) => {
+                if let Some(toll) = &mut self.toll {
+                    toll.has_permit = false;
+                }
+                let index = self.pulled;
+                self.pulled += 1;
+                Poll::Ready(Ok((index, item)))
+            }
+            Poll::Ready(None) => self.exhausted(),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn ask_anew(&mut self) {
+        if let Some(toll) = &mut self.toll {
+            toll.turn.set(None);
+        }
+    }
+
+    fn out_of_time(&self) -> Stop {
+        match self.source.remaining() {
+            Some(0) => Stop::Exhausted,
+            _ => Stop::OutOfTime,
+        }
+    }
+}
+
+impl Toll {
+    /// Waits for a permit, where there is none yet. False: it would come too late.
+    fn poll_paid(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<bool> {
+        if self.has_permit {
+            return Poll::Ready(true);
+        }
+        if self.turn.is_none() {
+            self.turn.set(Some(self.limiter.admit_before(closes - Duration::from_nanos(1))));
+        }
+        let Some(turn) = self.turn.as_mut().as_pin_mut() else { unreachable!("set above") };
+        let Poll::Ready(granted) = turn.poll(cx) else { return Poll::Pending };
+        self.turn.set(None);
+        self.has_permit = granted.is_ok();
+        Poll::Ready(self.has_permit)
+    }
+}
