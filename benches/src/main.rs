@@ -13,7 +13,8 @@
 //! every primitive, which the rows here should not pay for.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`] and [`limit`]. A group has one file for each contender, with the same workload names in every one.
+//! [`task`], [`queue`], [`limit`] and [`work`]. A group has one file for each contender, with the same workload names in every
+//! one.
 
 mod cancel;
 mod harness;
@@ -23,6 +24,7 @@ mod support;
 mod sync;
 mod task;
 mod time;
+mod work;
 
 fn main() {
     if cfg!(feature = "sim") {
@@ -41,6 +43,7 @@ fn main() {
         "event-listener",
         "flume",
         "futures-buffered",
+        "futures-concurrency",
         "futures-intrusive",
         "futures-timer",
         "futures-util",
@@ -63,5 +66,6 @@ fn main() {
     task::run(&mut bench);
     queue::run(&mut bench);
     limit::run(&mut bench);
+    work::run(&mut bench);
     bench.print_summary();
 }

@@ -1,0 +1,165 @@
+//! Many items, 50 at a time: `wakeful::work` beside futures' `buffer_unordered` and `for_each_concurrent`, futures-buffered,
+//! futures-concurrency, tokio's `JoinSet` with a semaphore, and workers on an async-channel.
+//!
+//! Everywhere a body is called with each of a million numbers, and what it returns is summed up. The figure is the cost of an
+//! item: CPU time on one thread. Ours keeps count of every item by outcome, guards each body against panics, and would hand
+//! the item back; the rivals do none of that.
+//!
+//! - `ready`: the body is ready at once.
+//! - `pending`: it is pending once, and wakes itself.
+//! - `memory`: the most bytes in use at any time, over those before, with 100,000 items that are pending once: the run itself,
+//!   and what it has on the heap.
+
+mod async_channel;
+mod futures;
+mod futures_buffered;
+mod futures_concurrency;
+mod ours;
+mod tokio;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::harness::{Bench, Contender, Row, Target, cpu_ns, heap_bytes};
+use crate::support::block_on;
+
+/// Items of one round.
+const ITEMS: u64 = 1_000_000;
+
+/// Items of a round that looks at the memory.
+const FEWER: u64 = 100_000;
+
+/// Items that are worked on at once.
+const WIDTH: usize = 50;
+
+/// Gives its number once it has been pending as often as it is to.
+struct Step {
+    number: u64,
+    pending: bool,
+}
+
+fn ready(number: u64) -> Step {
+    Step { number, pending: false }
+}
+
+fn pending(number: u64) -> Step {
+    Step { number, pending: true }
+}
+
+impl Future for Step {
+    type Output = u64;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        if std::mem::replace(&mut self.pending, false) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.number)
+    }
+}
+
+thread_local! {
+    /// The most bytes that were in use.
+    static HIGHEST: Cell<usize> = const { Cell::new(0) };
+}
+
+/// As [`pending`], and notes what is in use now and then.
+fn watched(number: u64) -> Step {
+    if number % 64 == 0 {
+        HIGHEST.set(HIGHEST.get().max(heap_bytes()));
+    }
+    pending(number)
+}
+
+/// What a contender is: it calls the body with each number below `items`, and gives the sum of what that returns.
+macro_rules! contender {
+    ($sum:path) => {
+        pub fn ready() -> f64 {
+            $crate::work::cost($sum($crate::work::ITEMS, $crate::work::ready))
+        }
+
+        pub fn pending() -> f64 {
+            $crate::work::cost($sum($crate::work::ITEMS, $crate::work::pending))
+        }
+
+        pub fn memory() -> f64 {
+            $crate::work::memory(|| $sum($crate::work::FEWER, $crate::work::watched))
+        }
+    };
+}
+use contender;
+
+/// CPU nanoseconds of an item.
+fn cost(sum: impl Future<Output = u64>) -> f64 {
+    cpu_ns(ITEMS as usize, || check(block_on(sum), ITEMS))
+}
+
+/// Adds a number that a body gave.
+fn add(sum: &Cell<u64>, number: u64) {
+    sum.set(sum.get() + number);
+}
+
+/// That all of them have come.
+fn check(sum: u64, items: u64) {
+    assert_eq!(sum, items * (items - 1) / 2);
+}
+
+/// The most bytes that a run took.
+fn memory<F: Future<Output = u64>>(make: impl FnOnce() -> F) -> f64 {
+    let before = heap_bytes();
+    HIGHEST.set(before);
+    let run = make();
+    let size = size_of_val(&run);
+    check(block_on(run), FEWER);
+    (size + HIGHEST.get() - before) as f64
+}
+
+pub fn run(bench: &mut Bench) {
+    let mut row = |name, unit, target, ours, rivals: &[Contender<'_>]| {
+        bench.row(&Row { name, unit, rounds: 7, target, ours, rivals });
+    };
+    row(
+        "work.ready",
+        "ns",
+        Target::Ratio(0.60),
+        ours::ready,
+        &[
+            ("futures-buffered", futures_buffered::ready),
+            ("buffer_unordered", futures::buffered::ready),
+            ("for_each_concurrent", futures::for_each::ready),
+            ("futures-concurrency", futures_concurrency::ready),
+            ("async-channel", async_channel::ready),
+            ("JoinSet+Semaphore", tokio::ready),
+        ],
+    );
+    row(
+        "work.pending",
+        "ns",
+        Target::Ratio(0.85),
+        ours::pending,
+        &[
+            ("futures-buffered", futures_buffered::pending),
+            ("buffer_unordered", futures::buffered::pending),
+            ("for_each_concurrent", futures::for_each::pending),
+            ("futures-concurrency", futures_concurrency::pending),
+            ("async-channel", async_channel::pending),
+            ("JoinSet+Semaphore", tokio::pending),
+        ],
+    );
+    row(
+        "work.memory",
+        "bytes",
+        Target::AtMost(8192.0),
+        ours::memory,
+        &[
+            ("futures-buffered", futures_buffered::memory),
+            ("buffer_unordered", futures::buffered::memory),
+            ("for_each_concurrent", futures::for_each::memory),
+            ("futures-concurrency", futures_concurrency::memory),
+            ("async-channel", async_channel::memory),
+        ],
+    );
+}
