@@ -87,6 +87,8 @@ fn returns_future(head: &str) -> bool {
     if words(before_name, "fn").is_empty() {
         return false;
     }
+    // Bounds may have arrows of their own.
+    let head = words(head, "where").first().map_or(head, |(at, _)| &head[..*at]);
     let result = head.rsplit("->").next().unwrap_or_default().trim_start();
     let opaque = head.contains("->") && result.starts_with("impl ") && !words(result, "Future").is_empty();
     opaque || !words(before_name, "async").is_empty()

@@ -95,6 +95,7 @@ fn futures() {
     reports(rule, path, &format!("/// # Cancel safety\npub struct Other;\npub struct Sleep<'a, T> {{\n}}\n{end}"));
     reports(rule, path, "/// Waits.\npub async fn wait() {}");
     reports(rule, path, "/// Waits.\npub fn wait<F: Fn() -> u8>(\n    f: F,\n) -> impl Future<Output = ()> + Send {}");
+    reports(rule, path, "/// Waits.\npub fn wait<F>(f: F) -> impl Future<Output = ()>\nwhere\n    F: Fn() -> u8,\n{}");
     passes(
         rule,
         path,
