@@ -88,6 +88,35 @@ fn a_sweep_does_not_skip_who_waited_before_it_when_others_join_and_leave_meanwhi
 }
 
 #[test]
+fn a_sweep_tells_everybody_once_and_in_order_in_a_tree_that_is_wide_on_each_level() {
+    let told = Arc::new(Lock::new(alloc::vec::Vec::new()));
+    let mut waits = alloc::vec::Vec::<Wait>::new();
+    let mut wait_in = |scope: &Scope| {
+        let (told, number) = (told.clone(), waits.len());
+        let waker = hooked(move |act| {
+            if act == Act::Wake {
+                told.with(|told| told.push(number));
+            }
+        });
+        let mut wait: Wait = Box::pin(scope.cancelled());
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        waits.push(wait);
+    };
+    let root = Scope::new(ManualClock::new().time());
+    for child in (0..40).map(|_| root.child()) {
+        (0..40).for_each(|_| wait_in(&child));
+        for grandchild in (0..40).map(|_| child.child()) {
+            wait_in(&grandchild);
+        }
+    }
+    assert!(root.cancel("over"));
+    assert!(
+        told.with(|told| told.iter().copied().eq(0..waits.len())),
+        "those of a scope first, then its children in turn"
+    );
+}
+
+#[test]
 fn a_scope_without_a_deadline_is_not_cancelled_by_a_clock_at_the_end_of_time() {
     let clock = ManualClock::new();
     let root = Scope::new(clock.time());

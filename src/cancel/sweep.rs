@@ -3,60 +3,125 @@
 use super::tree::{Branch, CHILDREN, Tree, WAITERS, link};
 use crate::sys::thread::contain;
 use crate::sys::{Arc, Weak};
-use crate::wait::{Batch, Held, Seat};
+use crate::wait::{Batch, Seat};
 use alloc::vec::Vec;
 use core::task::Waker;
 
-/// As many children as are taken off a line at once.
+/// As many children as are taken off a line at once: few enough that what was read of them is at hand still when they are
+/// visited.
 const CHILDREN_AT_ONCE: usize = 32;
 
 /// Wakes everybody who waits on this node or below it (S3); should a waker panic, the rest while that unwinds.
 pub(super) fn sweep(branch: &Branch) {
-    Sweep { top: branch, found: Vec::new(), more: true }.run();
+    Sweep { top: branch, left: [usize::MAX; 2], deep: Vec::new(), found: Vec::new(), batch: Batch::new() }.run();
 }
 
-/// What a sweep has still to do: its own node first, then the children that it has found.
+/// What a sweep has still to do: children that it has found, then what is left in the lines of the nodes that they were found
+/// in, the innermost first, then what is left in those of its own node.
 struct Sweep<'a> {
     top: &'a Branch,
+    left: Left,
+    deep: Vec<Level>,
     found: Vec<Weak<Branch>>,
-    more: bool,
+    /// Of several nodes together.
+    batch: Batch,
 }
 
+/// A node inside that of the sweep.
+struct Level {
+    node: Arc<Branch>,
+    left: Left,
+    /// How many children of others had been found before its own.
+    before: usize,
+}
+
+/// How many are to be taken off each line. Those in front are these: who joins anew while others are woken is not woken again
+/// for it.
+type Left = [usize; 2];
+
 impl Sweep<'_> {
-    /// Wakes the waiters of one node and takes the children off its line: as many as are there now. Those in front are
-    /// these, and who joins anew while others are woken is not woken again for it.
-    fn visit(&mut self, branch: &Branch) {
-        let mut left = [usize::MAX; 2];
-        while left != [0; 2] {
-            let found = &mut self.found;
-            found.reserve(CHILDREN_AT_ONCE);
-            let most = found.len() + CHILDREN_AT_ONCE;
-            branch.wake(|held, batch| {
-                left = [0, 1].map(|line| left[line].min(held.state.lengths[line]));
-                while left[WAITERS] > 0 && !batch.is_full() {
-                    dismiss(held, WAITERS, batch);
-                    left[WAITERS] -= 1;
-                }
-                while left[CHILDREN] > 0 && found.len() < most && !batch.is_full() {
-                    found.extend(held.first(CHILDREN).and_then(Option::take));
-                    dismiss(held, CHILDREN, batch);
-                    left[CHILDREN] -= 1;
-                }
-            });
+    fn run(&mut self) {
+        while !self.is_over() {
+            self.step();
         }
     }
 
-    fn run(&mut self) {
-        self.visit(self.top);
-        while let Some(child) = self.found.pop() {
-            let Some(branch) = child.upgrade() else { continue };
-            // It stays on the list until it has been visited, for the case that a waker panics.
-            self.found.push(child);
-            let at = self.found.len() - 1;
-            self.visit(&branch);
-            self.found.swap_remove(at);
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.found.is_empty() && self.deep.is_empty() && self.left == [0; 2] && self.batch.is_empty()
+    }
+
+    /// Does a part; a waker that panics in it has been taken out before, and is all that is lost.
+    #[inline]
+    fn step(&mut self) {
+        if self.batch.is_full() {
+            self.batch.fire();
         }
-        self.more = false;
+        let before = self.deep.last().map_or(0, |level| level.before);
+        if self.found.len() > before {
+            if let Some(node) = self.found.pop().and_then(|child| child.upgrade()) {
+                self.enter(node, [usize::MAX; 2]);
+            }
+        } else if let Some(level) = self.deep.pop() {
+            self.enter(level.node, level.left);
+        } else if self.left != [0; 2] {
+            self.left = self.take(self.top, self.left);
+        } else {
+            self.batch.fire();
+        }
+    }
+
+    /// Takes what it can off the lines of a node, which is come back to if that is not all.
+    #[inline]
+    fn enter(&mut self, node: Arc<Branch>, left: Left) {
+        let before = self.found.len();
+        let left = self.take(&node, left);
+        if left != [0; 2] {
+            self.deep.push(Level { node, left, before });
+        }
+    }
+
+    /// Takes the waiters of a node off their line, then the children off theirs: as many as are there now, and as there is room
+    /// for. Gives what is left.
+    #[inline]
+    fn take(&mut self, node: &Branch, left: Left) -> Left {
+        let (found, batch) = (&mut self.found, &mut self.batch);
+        let before = found.len();
+        let most = found.capacity().min(before + CHILDREN_AT_ONCE);
+        let left = node.with(|held| {
+            let mut left = [0, 1].map(|line| left[line].min(held.state.lengths[line]));
+            let there = left;
+            while left[WAITERS] > 0 && !batch.is_full() {
+                held.dismiss(WAITERS, batch);
+                left[WAITERS] -= 1;
+            }
+            while left[WAITERS] == 0 && left[CHILDREN] > 0 && found.len() < most {
+                found.extend(held.first(CHILDREN).and_then(Option::take));
+                // Without a waker: it takes no room.
+                held.dismiss(CHILDREN, batch);
+                left[CHILDREN] -= 1;
+            }
+            for line in [WAITERS, CHILDREN] {
+                held.state.lengths[line] -= there[line] - left[line];
+            }
+            left
+        });
+        // The first that is found is visited first.
+        found[before..].reverse();
+        if left[WAITERS] == 0 && left[CHILDREN] > 0 {
+            // Not under the lock.
+            found.reserve(CHILDREN_AT_ONCE);
+        }
+        left
+    }
+}
+
+impl Drop for Sweep<'_> {
+    /// A waker has panicked, if there is more to do: further panics end here.
+    fn drop(&mut self) {
+        while !self.is_over() {
+            contain(|| self.run());
+        }
     }
 }
 
@@ -65,22 +130,6 @@ impl Sweep<'_> {
 pub(super) fn join(seat: &mut Seat<'_, '_, Tree>, line: usize, waker: Option<Waker>) -> Option<Waker> {
     seat.held.state.lengths[line] += 1;
     seat.join(line, waker)
-}
-
-/// Takes the first off `line`.
-fn dismiss(held: &mut Held<'_, Tree>, line: usize, batch: &mut Batch) {
-    if held.dismiss(line, batch) {
-        held.state.lengths[line] -= 1;
-    }
-}
-
-impl Drop for Sweep<'_> {
-    /// A waker has panicked, if there is more to do: further panics end here.
-    fn drop(&mut self) {
-        while self.more {
-            contain(|| self.run());
-        }
-    }
 }
 
 /// Puts the node, and those above it, into their parents' lines (S2).
