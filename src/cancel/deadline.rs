@@ -33,11 +33,15 @@ impl Scope {
     ///     assert!(scope.is_cancelled());
     /// });
     /// ```
+    #[inline]
     pub fn check(&self) -> Result<(), Cancelled> {
-        let end = self.view().plain();
-        if end.is_some_and(Instant::is_never) {
-            return Ok(());
+        match self.view().plain() {
+            Some(Instant::NEVER) => Ok(()),
+            end => self.check_clock(end),
         }
+    }
+
+    fn check_clock(&self, end: Option<Instant>) -> Result<(), Cancelled> {
         // Where there are flags on the way, but no deadline, the clock has nothing to say.
         let now = if end.is_none() && self.reach().is_never() { Instant::EPOCH } else { self.now() };
         if end.is_some_and(|end| end > now) { Ok(()) } else { self.settle(now) }

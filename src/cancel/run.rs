@@ -49,14 +49,34 @@ pin_project! {
     {
         #[pin]
         body: Option<F>,
+        // A body that is ready at its first poll does without.
         #[pin]
-        watch: Watch,
+        later: Option<Later<F::Output>>,
         frame: Frame<Scope>,
-        outcome: Option<Box<Outcome<F::Output>>>,
-        stay: Stay,
         stage: Stage,
         owns: bool,
         defers: Defers,
+    }
+}
+
+pin_project! {
+    /// What a run needs that has to wait.
+    struct Later<T> {
+        #[pin]
+        watch: Watch,
+        stay: Stay,
+        outcome: Option<Box<Outcome<T>>>,
+    }
+}
+
+impl<T> Later<T> {
+    /// That of a run, which is made when it is first needed.
+    #[inline]
+    fn of(mut place: Pin<&mut Option<Self>>) -> Pin<&mut Self> {
+        if place.is_none() {
+            place.set(Some(Self { watch: Watch::new(), stay: Stay::new(), outcome: None }));
+        }
+        place.as_pin_mut().expect("made above")
     }
 }
 
@@ -67,10 +87,8 @@ impl<F: Future> Engine<F> {
     pub(super) fn new(body: F, owns: bool, checked: bool) -> Self {
         Self {
             body: Some(body),
-            watch: Watch::new(),
+            later: None,
             frame: Frame::new(),
-            outcome: None,
-            stay: Stay::new(),
             stage: if checked { Stage::Begun } else { Stage::New },
             owns,
             defers: Defers::ToAncestors,
@@ -120,8 +138,9 @@ impl<F: Future> Engine<F> {
         cx: &mut Context<'_>,
     ) -> Poll<Outcome<F::Output>> {
         match polled {
-            Poll::Ready(value) => self.end(scope, Outcome::Done(value), cx),
-            Poll::Pending if self.as_mut().must_end(scope, cx) => self.end(scope, cut(scope), cx),
+            Poll::Ready(value) if self.as_mut().close(scope) => self.linger(scope, Outcome::Done(value), cx),
+            Poll::Ready(value) => Poll::Ready(Outcome::Done(value)),
+            Poll::Pending if self.as_mut().must_end(scope, cx) => self.end(scope, cx),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -136,7 +155,7 @@ impl<F: Future> Engine<F> {
         };
         if may.is_ok() {
             *this.stage = Stage::Begun;
-        } else if !this.stay.stays(scope, cx) {
+        } else if !Later::of(this.later).project().stay.stays(scope, cx) {
             *this.stage = Stage::Refused;
         }
         may.is_ok()
@@ -156,28 +175,45 @@ impl<F: Future> Engine<F> {
     #[cold]
     pub(super) fn closed(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         match self.stage {
-            Stage::Refused => self.end(scope, cut(scope), cx),
+            Stage::Refused => self.end(scope, cx),
             Stage::Over => self.over(scope, cx),
             Stage::New | Stage::Begun => Poll::Pending,
         }
     }
 
-    /// Drops the body, and gives what came of it unless groups were left behind.
+    /// Cuts the body short, or does not let it begin.
+    #[cold]
+    fn end(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        let outcome = cut(scope);
+        if self.as_mut().close(scope) { self.linger(scope, outcome, cx) } else { Poll::Ready(outcome) }
+    }
+
+    /// Drops the body. Whether groups may have been left behind.
     #[inline]
-    fn end(
-        mut self: Pin<&mut Self>,
+    fn close(self: Pin<&mut Self>, scope: &Scope) -> bool {
+        let this = self.project();
+        if let Some(later) = this.later.as_pin_mut() {
+            later.project().watch.clear();
+        }
+        slot::clear_in(this.frame, scope, this.body);
+        this.frame.was_noted()
+    }
+
+    /// Keeps what came of the body if groups were left behind.
+    #[cold]
+    fn linger(
+        self: Pin<&mut Self>,
         scope: &Scope,
         outcome: Outcome<F::Output>,
         cx: &mut Context<'_>,
     ) -> Poll<Outcome<F::Output>> {
-        let mut this = self.as_mut().project();
-        this.watch.as_mut().clear();
-        slot::clear_in(this.frame, scope, this.body);
-        if !(this.frame.was_noted() && this.stay.lingers(scope, this.frame.number(), cx)) {
+        let this = self.project();
+        let later = Later::of(this.later).project();
+        if !later.stay.lingers(scope, this.frame.number(), cx) {
             return Poll::Ready(outcome);
         }
         *this.stage = Stage::Over;
-        *this.outcome = Some(Box::new(outcome));
+        *later.outcome = Some(Box::new(outcome));
         Poll::Pending
     }
 
@@ -186,25 +222,27 @@ impl<F: Future> Engine<F> {
     #[cold]
     fn over(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         let this = self.project();
-        let is_cut = this.outcome.as_ref().expect("polled after it was done").is_cancelled();
-        if this.stay.lingers(scope, this.frame.number(), cx)
-            || is_cut && *this.defers == Defers::ToAncestors && this.stay.stays(scope, cx)
+        let later = Later::of(this.later).project();
+        let is_cut = later.outcome.as_ref().expect("polled after it was done").is_cancelled();
+        if later.stay.lingers(scope, this.frame.number(), cx)
+            || is_cut && *this.defers == Defers::ToAncestors && later.stay.stays(scope, cx)
         {
             return Poll::Pending;
         }
-        this.stay.clear();
-        Poll::Ready(*this.outcome.take().expect("looked at above"))
+        later.stay.clear();
+        Poll::Ready(*later.outcome.take().expect("looked at above"))
     }
 
     /// What follows a `Pending` of the body: whether it is cut short; if not, the waker is registered.
     fn must_end(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> bool {
-        let mut this = self.project();
+        let this = self.project();
+        let mut later = Later::of(this.later).project();
         loop {
             if scope.is_cancelled() {
-                let stays = *this.defers == Defers::ToAncestors && this.stay.stays(scope, cx);
-                return !(stays || this.stay.shelters(scope, this.frame.number(), cx));
+                let stays = *this.defers == Defers::ToAncestors && later.stay.stays(scope, cx);
+                return !(stays || later.stay.shelters(scope, this.frame.number(), cx));
             }
-            if this.watch.as_mut().poll(scope, *this.owns, cx).is_pending() {
+            if later.watch.as_mut().poll(scope, *this.owns, cx).is_pending() {
                 return false;
             }
         }
@@ -213,8 +251,10 @@ impl<F: Future> Engine<F> {
     /// What is to be dropped inside the scope when the run is dropped.
     #[inline]
     pub(super) fn left(self: Pin<&mut Self>, scope: &Scope) -> Left<'_, F> {
-        let mut this = self.project();
-        this.watch.as_mut().clear();
+        let this = self.project();
+        if let Some(later) = this.later.as_pin_mut() {
+            later.project().watch.clear();
+        }
         if this.frame.was_noted() {
             hold::forget(scope, this.frame.number());
         }

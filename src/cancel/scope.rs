@@ -353,6 +353,7 @@ impl Host for Scope {
         &CURRENT
     }
 
+    #[cold]
     fn left(&self) {
         sweep(&self.branch());
     }

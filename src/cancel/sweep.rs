@@ -125,6 +125,13 @@ impl Drop for Sweep<'_> {
     }
 }
 
+/// Joins the end of the line of waiters for one who is idle.
+#[inline]
+pub(super) fn enter(seat: &mut Seat<'_, '_, Tree>, waker: Waker) {
+    seat.held.state.lengths[WAITERS] += 1;
+    seat.enter(WAITERS, waker);
+}
+
 /// Joins the end of `line`.
 #[must_use = "the old waker is to be dropped outside the lock"]
 pub(super) fn join(seat: &mut Seat<'_, '_, Tree>, line: usize, waker: Option<Waker>) -> Option<Waker> {

@@ -3,8 +3,8 @@
 use super::outcome::Cancelled;
 use super::reach::Way;
 use super::scope::Scope;
-use super::sweep::{attach, join};
-use super::tree::{Branch, TreeWaiter, WAITERS};
+use super::sweep::{attach, enter};
+use super::tree::{Branch, TreeWaiter};
 use super::view::View;
 use crate::sys::probe;
 use crate::sys::slot::{self, Relied};
@@ -46,10 +46,17 @@ impl Watch {
 
     /// Watches `scope`, which the waiting future may own, until its flags may have changed. `Ready`: look at the flags.
     /// `Pending`: the waker is registered, and the flags have not changed since the caller looked, unless a wake-up follows.
-    pub(super) fn poll(mut self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
-        if self.stands(scope, cx.waker()) {
-            return self.poll_sleep(scope, cx);
+    #[inline]
+    pub(super) fn poll(self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.stands(scope, cx.waker()) {
+            return self.register(scope, owns, cx);
         }
+        // Where there is no timer, nothing can have come of one.
+        if self.sleep.is_some() { self.poll_sleep(scope, cx) } else { Poll::Pending }
+    }
+
+    /// Registers anew what is not there, or not for this waker.
+    fn register(mut self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
         let needs = needs(scope, owns, cx.waker());
         *this.alone = needs.alone;
@@ -70,7 +77,8 @@ impl Watch {
                         true => seat.set_waker(waker),
                         false => {
                             joined = true;
-                            join(seat, WAITERS, Some(waker))
+                            enter(seat, waker);
+                            None
                         }
                     });
                     drop(old);
@@ -132,6 +140,26 @@ impl Watch {
     }
 }
 
+/// What is to be watched over where nobody can be relied on, and deadlines are all that there is to know; none, if there is
+/// more to it.
+#[inline]
+fn plain_needs(scope: &Scope, owns: bool) -> Option<Needs<'_>> {
+    if !slot::is_bare::<Scope>() {
+        return None;
+    }
+    let view = scope.view();
+    let branch = match view {
+        View::Shared(branch) => Some(branch),
+        View::Inline(_) if owns => match view.parent() {
+            Some(View::Shared(branch)) => Some(branch),
+            Some(View::Inline(_)) => return None,
+            None => None,
+        },
+        View::Inline(_) => return None,
+    };
+    Some(Needs { branch, until: view.plain()?, alone: true })
+}
+
 /// Walks up to the first run that is polling on this stack with this waker: that one watches over itself and all above it.
 ///
 /// A run that is polling on this stack with another waker may be blocked by an executor inside its body, and one that is
@@ -140,6 +168,9 @@ impl Watch {
 /// further out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting
 /// future has the scope inside it, for its body alone.
 fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
+    if let Some(needs) = plain_needs(scope, owns) {
+        return needs;
+    }
     let mut needs = Needs { branch: None, until: Instant::NEVER, alone: false };
     // Whether the waiting future can't be moved out of the bodies on its way, having a reference into each.
     let mut fixed = scope.inline().is_some_and(|inline| !inline.is_loose());

@@ -13,7 +13,8 @@
 
 use core::task::Waker;
 pub(crate) use imp::{
-    Frame, Key, Mark, Slot, barrier, clear_in, current, each_run, end_in, enter, innermost, poll_in, polls_along, rely,
+    Frame, Key, Mark, Slot, barrier, clear_in, current, each_run, end_in, enter, innermost, is_bare, poll_in,
+    polls_along, rely,
 };
 
 /// Declares a slot: `ambient!(CURRENT: Scope)`.

@@ -261,6 +261,13 @@ pub(crate) fn each_run<T: Host>(_: &Mark, is: impl Fn(&T) -> bool, mut f: impl F
     });
 }
 
+/// Whether nothing runs on this stack. Without `std` that can't be said.
+#[inline]
+pub(crate) fn is_bare<T: Host>() -> bool {
+    // SAFETY: as in `current`.
+    unsafe { top::<T>().as_ref() }.is_none_or(|frame| frame.stack.get() != stack())
+}
+
 /// The innermost run on this stack, or 0; without `std` always 0.
 pub(crate) fn innermost<T: Host>() -> usize {
     find(|frame: &Frame<T>| Some(frame.number())).unwrap_or(0)

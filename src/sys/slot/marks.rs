@@ -145,6 +145,10 @@ pub(crate) fn each_run<T: Host>(mark: &Mark, _: impl Fn(&T) -> bool, mut f: impl
     }
 }
 
+pub(crate) fn is_bare<T: Host>() -> bool {
+    false
+}
+
 pub(crate) fn innermost<T: Host>() -> usize {
     0
 }
