@@ -72,9 +72,9 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline]
+    #[inline(always)]
     pub fn try_acquire(&self, permits: u32) -> Result<(), TryAcquireError> {
-        self.try_acquire_at(self.gate.shared.time.now(), permits)
+        self.try_acquire_at(self.gate.shared.now(), permits)
     }
 
     /// As [`try_acquire`](Self::try_acquire), with a reading of the limiter's clock that the caller has already made. A
@@ -82,7 +82,7 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline]
+    #[inline(always)]
     pub fn try_acquire_at(&self, now: Instant, permits: u32) -> Result<(), TryAcquireError> {
         match self.gate.decide(permits, now) {
             Decision::Granted(_) => Ok(()),
@@ -96,7 +96,7 @@ impl<A: Algorithm> Limiter<A> {
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
     pub fn try_reserve(&self, permits: u32) -> Result<Reservation<'_, A>, TryAcquireError> {
-        let now = self.gate.shared.time.now();
+        let now = self.gate.shared.now();
         let receipt = self.try_slowly(permits, now)?;
         Ok(Reservation::new(&self.gate, permits, receipt))
     }
@@ -106,13 +106,13 @@ impl<A: Algorithm> Limiter<A> {
     /// # Errors
     /// What [`try_acquire`](Self::try_acquire) would say.
     pub fn peek(&self, permits: u32) -> Result<(), TryAcquireError> {
-        let now = self.gate.shared.time.now();
+        let now = self.gate.shared.now();
         state::enter(&self.gate, now, |held, now| held.look(permits, now))
     }
 
     /// How many permits could be taken at once at this instant; none while anybody waits.
     pub fn available(&self) -> u32 {
-        let now = self.gate.shared.time.now();
+        let now = self.gate.shared.now();
         state::enter(&self.gate, now, |held, now| held.available(now))
     }
 

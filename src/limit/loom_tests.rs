@@ -112,3 +112,64 @@ fn loom_a_large_one_that_leaves_lets_the_timer_ring_earlier_for_a_small_one() {
         assert!(small.woken() && small.poll().is_ready());
     });
 }
+
+/// Two at once, one more each 100 ns.
+fn two() -> (ManualClock, Limiter) {
+    let clock = ManualClock::new();
+    let quota = Quota::new(NonZeroU32::MIN, Duration::from_nanos(100)).unwrap();
+    let limiter = Limiter::new(&clock.time(), quota.burst(NonZeroU32::new(2).unwrap()));
+    (clock, limiter)
+}
+
+#[test]
+fn loom_attempts_by_the_word_have_no_more_between_them_than_there_is() {
+    model(|| {
+        let (_clock, limiter) = two();
+        let other = spawn({
+            let limiter = limiter.clone();
+            move || u32::from(limiter.try_acquire(1).is_ok()) + u32::from(limiter.try_acquire(1).is_ok())
+        });
+        let granted = u32::from(limiter.try_acquire(1).is_ok()) + u32::from(limiter.try_acquire(1).is_ok());
+        assert_eq!(granted + other.join().unwrap(), 2);
+        assert_eq!(limiter.try_acquire(1), Err(TryAcquireError::NotYet { earliest: at(100) }));
+    });
+}
+
+#[test]
+fn loom_an_attempt_that_races_with_a_wait_leaves_it_its_turn() {
+    model(|| {
+        let (clock, limiter) = two();
+        limiter.try_acquire(1).unwrap();
+        let mut task = one(&limiter);
+        let other = spawn({
+            let limiter = limiter.clone();
+            move || limiter.try_acquire(1)
+        });
+        let first = task.poll();
+        let attempt = other.join().unwrap();
+        assert_ne!(attempt.is_ok(), first.is_ready(), "one of them has the one that there is");
+        if first.is_pending() {
+            assert_eq!((clock.time().next(), clock.time().pending()), (at(100), 1));
+            clock.jump_to(at(100));
+            assert!(task.woken() && task.poll().is_ready());
+        }
+        let second = if first.is_pending() { 200 } else { 100 };
+        assert_eq!(limiter.try_acquire(1), Err(TryAcquireError::NotYet { earliest: at(second) }));
+    });
+}
+
+#[test]
+fn loom_what_is_given_back_during_an_attempt_is_there_for_it_or_for_the_next() {
+    model(|| {
+        let (_clock, limiter) = two();
+        let held = limiter.clone();
+        let reserved = held.try_reserve(2).unwrap();
+        let other = spawn({
+            let limiter = limiter.clone();
+            move || limiter.try_acquire(1).is_ok()
+        });
+        drop(reserved);
+        let left = if other.join().unwrap() { 1 } else { 2 };
+        assert_eq!(limiter.available(), left);
+    });
+}

@@ -4,7 +4,6 @@
 //! that has a whole number of nanoseconds to a permit 146 years, for the others less. Beyond that the lock decides.
 
 use super::rate::Rate;
-use core::num::NonZeroU64;
 
 /// Instants and bursts of up to so many ticks can be decided about.
 const MOST: u64 = 1 << 61;
@@ -17,7 +16,9 @@ pub struct Quick {
     /// Up to how many nanoseconds behind the origin.
     last: u64,
     /// Ticks of a nanosecond.
-    nano: NonZeroU64,
+    nano: u64,
+    /// How often those fit into 2⁶⁴−1.
+    nanos: u64,
     /// Ticks that a permit costs.
     permit: u64,
     /// Ticks from an empty bucket to a full one.
@@ -37,16 +38,32 @@ pub(super) enum Decision {
     Unknown,
 }
 
+/// Permits that are asked for at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    /// The ticks of that instant.
+    present: u64,
+    /// Those at which the bucket may be full again at the latest.
+    full: u64,
+    cost: u64,
+}
+
 impl Quick {
     /// The largest word that it can decide by.
     pub(super) const LARGEST: u64 = 2 * MOST;
+    /// Larger than all of these by more than any cost: by this nothing is granted.
+    pub(super) const TAKEN: u64 = 2 * Self::LARGEST;
+
+    /// Decides about nothing.
+    pub(super) const NONE: Self =
+        Self { origin: u64::MAX, last: 0, nano: 1, nanos: u64::MAX, permit: 1, burst: 0, most: 0 };
 
     /// None: the burst is out of range.
     pub(super) fn new(rate: &Rate, origin: u64) -> Option<Self> {
         let burst = u64::try_from(rate.burst).ok().filter(|burst| *burst <= MOST)?;
-        let nano = NonZeroU64::new(u64::from(rate.nano))?;
+        let nano = u64::from(rate.nano);
         let most = u32::try_from(burst / rate.permit).ok()?;
-        Some(Self { origin, last: MOST / nano, nano, permit: rate.permit, burst, most })
+        Some(Self { origin, last: MOST / nano, nano, nanos: u64::MAX / nano, permit: rate.permit, burst, most })
     }
 
     /// Whether it can decide at `now`.
@@ -57,27 +74,52 @@ impl Quick {
 
     /// The same, counted from `now`, which is later; and the ticks by which its words are smaller, or as many as there are.
     pub(super) fn since(self, now: u64) -> (Self, u64) {
-        (Self { origin: now, ..self }, (now - self.origin).saturating_mul(self.nano.get()))
+        (Self { origin: now, ..self }, (now - self.origin).saturating_mul(self.nano))
     }
 
     /// The instant at which the bucket of `word` is full.
     #[inline]
     pub(super) fn idle_at(&self, word: u64) -> u64 {
-        self.origin.saturating_add(word.div_ceil(self.nano.get()))
+        self.origin.saturating_add(word.div_ceil(self.nano))
     }
 
     /// Grants `permits` at `now`, if `word` allows it.
     #[inline]
     pub(super) fn decide(&self, word: u64, permits: u32, now: u64) -> Decision {
+        let Some(ask) = self.ask(permits, now) else { return Decision::Unknown };
+        match ask.granted(word) {
+            Some(word) => Decision::Granted(word),
+            None => Decision::NotYet(self.due(ask, word)),
+        }
+    }
+
+    /// Asks for `permits` at `now`. None: it can't decide about that.
+    #[inline]
+    pub(super) fn ask(&self, permits: u32, now: u64) -> Option<Ask> {
         if permits > self.most || !self.reaches(now) {
-            return Decision::Unknown;
+            return None;
         }
-        let present = (now - self.origin) * self.nano.get();
-        let cost = u64::from(permits) * self.permit;
-        let full = word + cost;
-        if full <= present + self.burst {
-            return Decision::Granted(word.max(present) + cost);
-        }
-        Decision::NotYet(self.origin.saturating_add((full - self.burst).div_ceil(self.nano.get())))
+        let present = (now - self.origin) * self.nano;
+        Some(Ask { present, full: present + self.burst, cost: u64::from(permits) * self.permit })
+    }
+
+    /// The first instant at which what `word` refuses is allowed.
+    #[inline]
+    pub(super) fn due(&self, ask: Ask, word: u64) -> u64 {
+        let ticks = word + ask.cost - self.burst;
+        // A division by way of its inverse, which is too small by one at most. There is at least one tick.
+        let (above, whole) = (ticks - 1, (u128::from(ticks - 1) * u128::from(self.nanos)) >> 64);
+        let whole = whole as u64;
+        let more = u64::from(above - whole * self.nano >= self.nano);
+        self.origin.saturating_add(whole + more + 1)
+    }
+}
+
+impl Ask {
+    /// The word that grants them, if `word` allows it.
+    #[inline]
+    pub(super) fn granted(self, word: u64) -> Option<u64> {
+        let next = word.max(self.present) + self.cost;
+        (next <= self.full).then_some(next)
     }
 }

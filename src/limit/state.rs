@@ -22,7 +22,7 @@ use super::quick::{Decision, Quick};
 use super::timer::{Timer, follow};
 use crate::cancel::Deadline;
 use crate::sys::probe::{self, Access};
-use crate::sys::{Arc, Stamp};
+use crate::sys::{Arc, Reading, Stamp};
 use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
 use alloc::boxed::Box;
@@ -32,7 +32,7 @@ use core::marker::PhantomData;
 pub(super) const LINE: usize = 0;
 
 /// The word of a limiter whose book is to be looked into.
-const TAKEN: u64 = u64::MAX;
+const TAKEN: u64 = Quick::TAKEN;
 
 /// A limiter: shared by its handles.
 pub(super) type Gate<A> = Hall<Limit<A>>;
@@ -43,10 +43,12 @@ pub(super) struct Limit<A>(PhantomData<A>);
 /// What is reached without the lock.
 pub(super) struct Shared {
     pub(super) time: Time,
+    /// How its clock is read, without a way to it.
+    reading: Reading,
     pub(super) id: probe::Id,
-    quick: Option<Quick>,
+    quick: Quick,
     word: Stamp,
-    /// The latest instant that it was told while the word was not taken, but for threads that met.
+    /// The latest instant that it was told while the word was not taken, and maybe later ones, but for threads that met.
     latest: Stamp,
 }
 
@@ -61,6 +63,23 @@ pub(super) struct State<A: Algorithm> {
     pub(super) want: u64,
     pub(super) set: u64,
     pub(super) timer: Timer,
+}
+
+impl Shared {
+    /// The present instant of the clock.
+    #[inline]
+    pub(super) fn now(&self) -> Instant {
+        match self.reading.nanos() {
+            Some(nanos) => Instant::from_nanos(nanos),
+            None => asked(&self.time),
+        }
+    }
+}
+
+/// The present instant of a clock that is read in a way of its own. Beside the path that is short, it is kept out of it.
+#[inline(never)]
+fn asked(time: &Time) -> Instant {
+    time.now()
 }
 
 impl<A: Algorithm> State<A> {
@@ -166,6 +185,7 @@ pub(super) fn gate<A: Algorithm>(time: Time, algorithm: A) -> Arc<Gate<A>> {
     let quick = algorithm.quick(now).filter(|_| Stamp::IS_WORD);
     let book = Book::new(algorithm);
     let word = quick.and_then(|_| book.pack(now)).unwrap_or(TAKEN);
+    let quick = quick.unwrap_or(Quick::NONE);
     let state = State {
         book,
         tail: None,
@@ -177,7 +197,8 @@ pub(super) fn gate<A: Algorithm>(time: Time, algorithm: A) -> Arc<Gate<A>> {
         set: u64::MAX,
         timer: Timer::None,
     };
-    let shared = Shared { time, id: probe::Id::new(), quick, word: Stamp::new(word), latest: Stamp::new(now) };
+    let reading = time.reading();
+    let shared = Shared { time, reading, id: probe::Id::new(), quick, word: Stamp::new(word), latest: Stamp::new(now) };
     Arc::new(Hall::new(shared, state, [Line::new()]))
 }
 
@@ -191,22 +212,25 @@ impl<A: Algorithm> Hall<Limit<A>> {
     /// Grants `permits` or refuses them by the word alone, if that can be done.
     #[inline]
     pub(super) fn decide(&self, permits: u32, now: Instant) -> Decision {
-        let Some(quick) = &self.shared.quick else { return Decision::Unknown };
+        if !Stamp::IS_WORD {
+            return Decision::Unknown;
+        }
+        let quick = &self.shared.quick;
         self.touch(Access::Write);
-        let mut word = self.shared.word.get();
         let (latest, now) = (self.shared.latest.get(), now.as_nanos());
-        while word != TAKEN {
-            let decision = quick.decide(word, permits, now.max(latest));
-            if now > latest && decision != Decision::Unknown {
-                self.shared.latest.set(now);
-            }
-            let Decision::Granted(new) = decision else { return decision };
-            match self.shared.word.exchange(word, new) {
-                Ok(()) => return decision,
+        let Some(ask) = quick.ask(permits, now.max(latest)) else { return Decision::Unknown };
+        if now > latest {
+            self.shared.latest.set(now);
+        }
+        let mut word = self.shared.word.get();
+        while let Some(next) = ask.granted(word) {
+            match self.shared.word.exchange(word, next) {
+                Ok(()) => return Decision::Granted(next),
                 Err(seen) => word = seen,
             }
         }
-        Decision::Unknown
+        // None at all are granted always.
+        if word == TAKEN || permits == 0 { Decision::Unknown } else { Decision::NotYet(quick.due(ask, word)) }
     }
 }
 
@@ -224,9 +248,8 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
     /// Has the book say what was granted (G5).
     #[inline]
     fn take_over(&mut self) {
-        let Some(quick) = &self.shared.quick else { return };
-        if self.shared.word.get() != TAKEN {
-            self.state.book.unpack(self.shared.word.swap(TAKEN), quick.origin);
+        if Stamp::IS_WORD && self.shared.word.get() != TAKEN {
+            self.state.book.unpack(self.shared.word.swap(TAKEN), self.shared.quick.origin);
             self.state.latest = self.state.latest.max(self.shared.latest.get());
         }
     }
@@ -234,9 +257,9 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
     /// Has the word say what was granted, if it can (G5).
     #[inline]
     fn hand_over(&mut self) {
-        let Some(quick) = &self.shared.quick else { return };
+        let quick = &self.shared.quick;
         let (book, latest) = (&self.state.book, self.state.latest);
-        if self.shared.word.get() == TAKEN && book.is_plain() && quick.reaches(latest) {
+        if Stamp::IS_WORD && self.shared.word.get() == TAKEN && book.is_plain() && quick.reaches(latest) {
             if let Some(word) = book.pack(quick.origin) {
                 self.shared.latest.set(latest);
                 self.shared.word.set(word);
@@ -460,7 +483,7 @@ pub(super) fn enter<A: Algorithm, R>(
 
 /// Changes what was granted or is allowed, at a reading of the clock, and re-times whoever waits.
 pub(super) fn adjust<A: Algorithm, R>(gate: &Arc<Gate<A>>, f: impl FnOnce(&mut Book<A>, u64) -> R) -> R {
-    enter(gate, gate.shared.time.now(), |held, now| {
+    enter(gate, gate.shared.now(), |held, now| {
         held.state.postpone();
         f(&mut held.state.book, now)
     })

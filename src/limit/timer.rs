@@ -25,7 +25,7 @@ pub(super) enum Timer {
 impl<A: Algorithm> Wake for Gate<A> {
     /// The timer rang.
     fn wake(gate: &Arc<Self>) {
-        let now = gate.shared.time.now();
+        let now = gate.shared.now();
         let mut batch = Batch::new();
         let todo = gate.with(|held| {
             held.state.set = u64::MAX;

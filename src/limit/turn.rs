@@ -103,7 +103,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
         }
         let mut now = Instant::EPOCH;
         if standing == Standing::Idle {
-            now = gate.shared.time.now();
+            now = gate.shared.now();
             // A receipt comes from the book alone. Who waited with a deadline, and was turned away, is told so.
             if !*this.returns && *this.due == u64::MAX && ask.deadline.allows(gate.told(now)) {
                 match gate.decide(ask.permits, now) {
@@ -123,7 +123,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
 #[cold]
 fn leave<A: Algorithm, D: Door<A>>(waiter: Pin<&Waiter<Limit<A>, D>>) {
     let gate = waiter.get_ref().home().gate();
-    let now = gate.shared.time.now();
+    let now = gate.shared.now();
     let mut batch = Batch::new();
     let (old, todo) = waiter.with(|seat| {
         let old = seat.leave(&mut batch);

@@ -14,6 +14,7 @@
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
+//! | `reading` | clocks of the machine that are read without a detour |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
 //! | `file` | the file that the environment names for recordings |
@@ -43,6 +44,7 @@ pub(crate) mod marks;
 pub(crate) mod model;
 pub(crate) mod once;
 pub(crate) mod probe;
+mod reading;
 pub(crate) mod row;
 pub(crate) mod slot;
 #[cfg(feature = "sim")]
@@ -59,6 +61,7 @@ mod word;
 pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
+pub(crate) use reading::Reading;
 pub(crate) use stamp::Stamp;
 pub(crate) use told::Told;
 
@@ -125,3 +128,6 @@ macro_rules! with_counter_clock {
     ($($item:item)*) => {};
 }
 pub(crate) use with_counter_clock;
+with_counter_clock! {
+    pub(crate) use reading::Counter;
+}

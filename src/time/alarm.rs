@@ -4,7 +4,7 @@ use super::instant::nanos;
 use super::wheel::Wheel;
 use super::{Clock, Instant, Time};
 use crate::sys::thread::{Bell, catch, start as start_thread};
-use crate::sys::{Arc, OnceArc, Weak};
+use crate::sys::{Arc, OnceArc, Reading, Weak};
 use core::time::Duration;
 
 /// A thread that turns the timer queue of a clock, started when it is first needed; it ends when the clock is gone.
@@ -16,10 +16,10 @@ struct Driver {
     wheel: OnceArc<Weak<Wheel>>,
 }
 
-/// The time of a clock that `clock` makes around its alarm, which rings up to `slack` late.
-pub(super) fn start<C: Clock>(slack: Duration, clock: impl FnOnce(Alarm) -> C) -> Time {
+/// The time of a clock that `clock` makes around its alarm, which rings up to `slack` late; it is read by `reading`.
+pub(super) fn start<C: Clock>(slack: Duration, reading: Reading, clock: impl FnOnce(Alarm) -> C) -> Time {
     let driver = Arc::new(Driver { bell: Bell::new(nanos(slack)), wheel: OnceArc::new() });
-    let time = Time::new(clock(Alarm(driver.clone())));
+    let time = Time::read_by(reading, clock(Alarm(driver.clone())));
     driver.wheel.get_or_init(|| Arc::new(Arc::downgrade(time.wheel())));
     time
 }

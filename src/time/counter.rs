@@ -2,8 +2,8 @@
 
 use super::alarm::{Alarm, start};
 use super::{Clock, Instant, Time};
+use crate::sys::{Counter, Reading};
 use core::time::Duration;
-use quanta::Clock as Counter;
 
 /// A counter of the processor, calibrated against the operating system's clock: a reading takes about half of what one of
 /// [`SystemClock`](super::SystemClock) takes (`time.now_counter` in `benches/`). Its alarm is a thread, started when somebody first waits.
@@ -41,8 +41,6 @@ use quanta::Clock as Counter;
 /// ```
 pub struct CounterClock {
     counter: Counter,
-    /// What the counter said at the epoch.
-    epoch: u64,
     alarm: Alarm,
 }
 
@@ -55,27 +53,25 @@ impl CounterClock {
     /// # Panics
     /// As [`Time::system`]: a wait panics if it needs the alarm and the operating system has no thread to give.
     pub fn start(slack: Duration) -> Time {
-        start(slack, |alarm| {
-            let counter = Counter::new();
-            Self { epoch: counter.raw(), counter, alarm }
-        })
+        let counter = Counter::new();
+        start(slack, Reading::Counter(counter.clone()), |alarm| Self { counter, alarm })
     }
 }
 
 impl Clock for CounterClock {
     #[inline]
     fn now(&self) -> Instant {
-        Instant::from_nanos(self.counter.delta_as_nanos(self.epoch, self.counter.raw()))
+        Instant::from_nanos(self.counter.nanos())
     }
 
     fn arm(&self, at: Instant) {
-        let (counter, epoch) = (self.counter.clone(), self.epoch);
-        self.alarm.arm(at, move || counter.delta_as_nanos(epoch, counter.raw()));
+        let counter = self.counter.clone();
+        self.alarm.arm(at, move || counter.nanos());
     }
 }
 
 impl core::fmt::Debug for CounterClock {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CounterClock").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("CounterClock").field("counter", &self.counter).finish_non_exhaustive()
     }
 }

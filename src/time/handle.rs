@@ -3,8 +3,8 @@
 use super::instant::nanos;
 use super::wheel::{self, Wheel};
 use super::{Clock, Instant, Interval, Sleep};
-use crate::sys::Arc;
 use crate::sys::probe::Access;
+use crate::sys::{Arc, Reading};
 use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
@@ -33,14 +33,25 @@ impl Time {
     /// # Examples
     /// See [`Clock`].
     pub fn new(clock: impl Clock) -> Self {
-        let now = clock.now().as_nanos();
-        Self(wheel::wheel(Box::new(clock), now))
+        Self::read_by(Reading::Other, clock)
+    }
+
+    /// As [`new`](Self::new), with another way to read the clock than by itself.
+    pub(super) fn read_by(reading: Reading, clock: impl Clock) -> Self {
+        let source = wheel::Source { reading, clock: Box::new(clock) };
+        let now = source.now().as_nanos();
+        Self(wheel::wheel(source, now))
     }
 
     /// The present instant of the clock.
     #[inline]
     pub fn now(&self) -> Instant {
         self.0.shared.now()
+    }
+
+    /// How the clock is read, for who keeps a copy of that nearer at hand.
+    pub(crate) fn reading(&self) -> Reading {
+        self.0.shared.reading.clone()
     }
 
     /// Waits for `duration` from this call on. [`Duration::MAX`] waits for ever, [`Duration::ZERO`] is ready at the first

@@ -3,6 +3,7 @@
 use super::alarm::{Alarm, start};
 use super::instant::nanos;
 use super::{Clock, Instant, Time, Wall};
+use crate::sys::Reading;
 use core::time::Duration;
 
 /// The operating system's monotonic clock. Its alarm is a thread, started when somebody first waits.
@@ -40,7 +41,8 @@ impl SystemClock {
     /// assert!(precise.now() - start >= Duration::from_micros(500));
     /// ```
     pub fn start(slack: Duration) -> Time {
-        start(slack, |alarm| Self { epoch: std::time::Instant::now(), alarm })
+        let epoch = std::time::Instant::now();
+        start(slack, Reading::System(epoch), |alarm| Self { epoch, alarm })
     }
 }
 

@@ -18,7 +18,7 @@
 use super::Clock;
 use super::instant::Instant;
 use crate::sys::probe::Access;
-use crate::sys::{Arc, WHEEL_BITS as BITS};
+use crate::sys::{Arc, Reading, WHEEL_BITS as BITS};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seat, Waiter};
 use alloc::boxed::Box;
 use core::task::Waker;
@@ -45,7 +45,7 @@ pub(crate) struct State {
 
 impl Place for Timers {
     type State = State;
-    type Shared = Box<dyn Clock>;
+    type Shared = Source;
     /// The deadline.
     type Slot = u64;
     type Lines = [Line<u64>; DUE + 1];
@@ -61,8 +61,25 @@ impl Place for Timers {
     }
 }
 
+/// A clock, and how it is read.
+pub(crate) struct Source {
+    /// If not by the clock itself, the same without a detour.
+    pub(super) reading: Reading,
+    pub(super) clock: Box<dyn Clock>,
+}
+
+impl Source {
+    #[inline]
+    pub(super) fn now(&self) -> Instant {
+        match self.reading.nanos() {
+            Some(nanos) => Instant::from_nanos(nanos),
+            None => self.clock.now(),
+        }
+    }
+}
+
 /// A wheel that has reached `now`.
-pub(crate) fn wheel(clock: Box<dyn Clock>, now: u64) -> Arc<Wheel> {
+pub(crate) fn wheel(source: Source, now: u64) -> Arc<Wheel> {
     let state = State {
         reached: now,
         armed: u64::MAX,
@@ -72,7 +89,7 @@ pub(crate) fn wheel(clock: Box<dyn Clock>, now: u64) -> Arc<Wheel> {
         pending: 0,
         drawn: 0,
     };
-    Arc::new(Hall::new(clock, state, [const { Line::new() }; DUE + 1]))
+    Arc::new(Hall::new(source, state, [const { Line::new() }; DUE + 1]))
 }
 
 impl State {
@@ -304,7 +321,7 @@ pub(crate) fn kick(wheel: &Wheel, at: Instant) {
     let now = wheel.shared.now();
     let next = if at <= now { turn(wheel, now).0 } else { at };
     if !next.is_never() {
-        wheel.shared.arm(next);
+        wheel.shared.clock.arm(next);
     }
     core::mem::forget(untold);
 }
@@ -347,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_deadline_goes_to_the_line_of_its_highest_differing_digit() {
-        let wheel = wheel(Box::new(Still), 0);
+        let wheel = wheel(Source { reading: Reading::Other, clock: Box::new(Still) }, 0);
         wheel.with(|held| {
             assert_eq!(held.state.place(0), DUE);
             assert_eq!(held.state.place(1), 1);
