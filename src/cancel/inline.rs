@@ -56,7 +56,13 @@ impl Inline {
     /// A scope in a handle.
     #[inline]
     pub(super) fn loose(parent: Arc<Branch>, deadline: Instant) -> Self {
-        Self { state: AtomicU8::new(LOOSE), ..Self::new(Parent::Owned(parent), deadline) }
+        Self::new(Parent::Owned(parent), deadline).loosened()
+    }
+
+    /// This new scope, in a handle.
+    #[inline]
+    pub(super) fn loosened(self) -> Self {
+        Self { state: AtomicU8::new(LOOSE), ..self }
     }
 
     /// Whether others than the body of its own run may refer to it.

@@ -79,6 +79,7 @@ pub use outcome::{Cancelled, Deadline, FailError, Outcome};
 pub use reason::{Reason, ReasonKind};
 pub(crate) use run::Bodies;
 pub use run::Run;
+pub(crate) use scope::Nested;
 pub use scope::Scope;
 pub use shield::NotAShield;
 pub(crate) use stay::Stay;

@@ -74,6 +74,11 @@ impl Scope {
         self.child_at(Instant::NEVER)
     }
 
+    /// As [`child`](Self::child), a node from the beginning: one that many scopes will lie in.
+    pub(crate) fn child_node(&self) -> Self {
+        Self::of(tree::branch(Up::Under(self.branch()), Instant::NEVER, None, Mark::new()))
+    }
+
     /// A scope inside this one that ends at `at`.
     pub fn child_at(&self, at: Instant) -> Self {
         Self(Repr::Inline(Inline::loose(self.branch(), at)))
@@ -333,6 +338,14 @@ impl Scope {
         Self(Repr::Inline(Inline::new(parent, deadline)))
     }
 
+    /// This inline scope, as one that anybody may have a reference to.
+    fn loosened(self) -> Self {
+        match self.0 {
+            Repr::Inline(inline) => Self(Repr::Inline(inline.loosened())),
+            shared @ Repr::Shared(_) => Self(shared),
+        }
+    }
+
     /// What the outermost cancelled scope says, this one included.
     pub(super) fn outermost(&self) -> Option<Cancelled> {
         let mut found = None;
@@ -343,6 +356,34 @@ impl Scope {
         }
         let (level, view) = found?;
         Some(Cancelled { reason: view.reason()?, own: level == 0 })
+    }
+}
+
+/// A scope inside one that lies in what it keeps: many children of one scope need no count each of its node.
+pub(crate) struct Nested<T> {
+    // Dropped first.
+    scope: Scope,
+    owner: Arc<T>,
+}
+
+impl<T> Nested<T> {
+    /// A scope inside the one that `around` finds in `owner`.
+    #[inline]
+    pub(crate) fn new(owner: Arc<T>, around: impl FnOnce(&T) -> &Scope) -> Self {
+        // SAFETY: what `around` gives is borrowed from `owner`, which is kept, and dropped after the scope. Of that, shared
+        // references are all that others get.
+        let scope = unsafe { Scope::inside(around(&owner), Instant::NEVER) }.loosened();
+        Self { scope, owner }
+    }
+
+    #[inline]
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    #[inline]
+    pub(crate) fn owner(&self) -> &Arc<T> {
+        &self.owner
     }
 }
 

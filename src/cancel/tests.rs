@@ -106,3 +106,20 @@ fn polled_again_with_the_same_waker_nobody_takes_a_lock() {
         assert_eq!(again, 0, "{what}");
     }
 }
+
+#[test]
+fn what_is_kept_of_a_nested_scope_outlives_it_and_its_owner() {
+    let clock = ManualClock::new();
+    let owner = Arc::new([Scope::new(clock.time()), Scope::new(clock.time())]);
+    let nested = Nested::new(owner.clone(), |scopes| &scopes[1]);
+    let other = Nested::new(owner.clone(), |scopes| &scopes[1]);
+    assert_eq!(Arc::strong_count(&owner), 3);
+    assert!(other.scope().cancel("alone") && !nested.scope().is_cancelled());
+    let (kept, around) = (nested.scope().child(), nested.owner()[1].clone());
+    assert!(kept.parent().is_some_and(|parent| parent.same(nested.scope())));
+    drop((nested, other, owner));
+    let mut until = pin!(kept.cancelled());
+    assert!(!poll(until.as_mut(), Waker::noop()));
+    around.cancel("all");
+    assert!(poll(until, Waker::noop()) && kept.is_cancelled());
+}

@@ -1,10 +1,10 @@
 //! A spawned child: the future that its task runs, and what that shares with the child's handle.
 
 use super::life::{Ending, Life, Returned};
-use super::outlet::{End, Ended, Outlet};
+use super::outlet::{End, Ended, Outlet, Tell};
 use super::state::{Core, Place, Side};
 use super::tally::How;
-use crate::cancel::Scope;
+use crate::cancel::{Nested, Scope};
 use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled};
 use crate::sys::waker::{Wake, waker};
@@ -18,9 +18,8 @@ use pin_project_lite::pin_project;
 /// What a child shares with its handle. In this order, so that polls touch little of it.
 #[repr(C)]
 pub(super) struct Record<T, E> {
-    pub(super) core: Arc<Core<E>>,
-    /// The child's own.
-    pub(super) scope: Scope,
+    /// The child's own scope, inside that of its side, and the group.
+    nested: Nested<Core<E>>,
     pub(super) outlet: Outlet<T>,
     place: Place,
     pub(super) label: Label,
@@ -28,19 +27,32 @@ pub(super) struct Record<T, E> {
 
 impl<T, E> Record<T, E> {
     pub(super) fn new(core: Arc<Core<E>>, place: Place, label: Label) -> Self {
-        let scope = core.shared.scopes[place.side as usize].child();
-        Self { core, scope, outlet: Outlet::new(), place, label }
+        let nested = Nested::new(core, |core| &core.shared.scopes[place.side as usize]);
+        Self { nested, outlet: Outlet::new(), place, label }
+    }
+
+    /// The child's own.
+    #[inline]
+    pub(super) fn scope(&self) -> &Scope {
+        self.nested.scope()
+    }
+
+    #[inline]
+    pub(super) fn core(&self) -> &Arc<Core<E>> {
+        self.nested.owner()
     }
 
     /// Wakes the child's task.
     pub(super) fn wake(&self) {
-        self.core.wake_child(self.place);
+        self.core().wake_child(self.place);
     }
 
     /// The child has ended: its handle is told, and the group counts it.
-    fn ended(&self, (end, how): Ending<T, E>) {
-        let tell = self.outlet.end(end);
-        self.core.ended(self.place, &self.label, how);
+    ///
+    /// `alone`: there is no handle, and will be none.
+    fn ended(&self, (end, how): Ending<T, E>, alone: bool) {
+        let tell = if alone { Tell::NOBODY } else { self.outlet.end(end) };
+        self.core().ended(self.place, &self.label, how);
         tell.now();
     }
 }
@@ -90,18 +102,18 @@ where
         let this = self.project();
         let (seen, epoch) = (this.seen, this.epoch);
         let rest = |cx: &mut Context<'_>| rest(record, seen, epoch, cx);
-        let late = |error| record.core.failed_late(record.label.clone(), error);
+        let late = |error| record.core().failed_late(record.label.clone(), error);
         if let Some(ending) =
-            ready!(this.life.poll(&record.scope, || record.scope.check().is_ok(), alone, cx, rest, late))
+            ready!(this.life.poll(record.scope(), || record.scope().check().is_ok(), alone, cx, rest, late))
         {
-            record.ended(ending);
+            record.ended(ending, alone);
         }
         Poll::Ready(Some(()))
     }
 
     fn left(self: Pin<&mut Self>, record: &Record<T, E>) -> Option<()> {
         let lost = || (End::Ended(Ended::Lost), How::Lost);
-        record.ended(self.project().life.leave(&record.scope, lost)?);
+        record.ended(self.project().life.leave(record.scope(), lost)?, false);
         Some(())
     }
 }
@@ -109,18 +121,18 @@ where
 /// What follows a `Pending` of the body: the child will be woken when it may have to be cut short (T4).
 #[inline]
 fn rest<T, E: Send + 'static>(record: &Record<T, E>, seen: &mut Seen, epoch: &mut usize, cx: &mut Context<'_>) {
-    let (shared, side) = (&record.core.shared, record.place.side);
-    let hook = || waker(Arc::new(Hook { core: Arc::downgrade(&record.core), side }));
+    let (shared, side) = (&record.core().shared, record.place.side);
+    let hook = || waker(Arc::new(Hook { core: Arc::downgrade(record.core()), side }));
     // Acquire: partner of the store in `next_epoch`.
     while !(seen.is(cx.waker()) && *epoch == shared.epoch.load(Ordering::Acquire)) {
         let waker = cx.waker().clone();
         *seen = Seen::of(&waker);
-        let (at, old) = record.core.register(record.place, waker);
+        let (at, old) = record.core().register(record.place, waker);
         *epoch = at;
         drop(old);
     }
     if shared.watches[side as usize].arm(&shared.scopes[side as usize], hook) {
-        record.core.wake_side(side);
+        record.core().wake_side(side);
     }
 }
 

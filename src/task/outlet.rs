@@ -98,6 +98,8 @@ impl<T> Outlet<T> {
 pub(super) struct Tell(Option<Waker>);
 
 impl Tell {
+    pub(super) const NOBODY: Self = Self(None);
+
     #[inline]
     pub(super) fn now(mut self) {
         self.wake();

@@ -196,7 +196,7 @@ impl<V, T, E> Start<V, T, E> {
     fn over(&mut self) -> Option<Handle<T, E>> {
         let handle = self.handle.take()?;
         handle.record().outlet.forget_joiner();
-        handle.record().core.started();
+        handle.record().core().started();
         Some(handle)
     }
 }
@@ -245,7 +245,7 @@ impl<V, T, E> Drop for Start<V, T, E> {
         let said = self.waiting.0.with(|handshake| core::mem::replace(&mut handshake.state, State::Over));
         match said {
             State::Failed(error) => {
-                let (core, label) = (&handle.record().core, handle.record().label.clone());
+                let (core, label) = (handle.record().core(), handle.record().label.clone());
                 contain(|| core.failed_late(label, error));
             }
             said => {

@@ -114,7 +114,7 @@ impl<E> Core<E> {
         scope: Scope,
         id: Id,
     ) -> Arc<Self> {
-        let scopes = [scope.child(), Scope::new(scope.time().clone())];
+        let scopes = [scope.child_node(), Scope::new(scope.time().clone())];
         let watches = [Watch::new(), Watch::new()];
         let shared = Shared { spawner, name, scope, scopes, watches, epoch: AtomicUsize::new(0), id };
         let state = State {

@@ -116,7 +116,8 @@ impl<F: Future<Output = Result<T, E>>, T, E> Joined<Record<T>> for Child<F, T, E
         let polled = this.life.poll(&record.scope, may_begin, alone, cx, rest, |error| late = Some(error));
         polled.map(|ending| {
             let (end, how) = ending?;
-            Some(Gone { label: record.label.clone(), how, late, tell: record.outlet.end(end) })
+            let tell = if alone { Tell::NOBODY } else { record.outlet.end(end) };
+            Some(Gone { label: record.label.clone(), how, late, tell })
         })
     }
 

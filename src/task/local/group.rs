@@ -1,6 +1,6 @@
 //! Opening a local group, and the group as its body and its children see it.
 
-use super::child::{Child, Kid, Record};
+use super::child::{Child, Record};
 use super::handle::LocalHandle;
 use super::kinds::{Kind, MaySend, StaysHere};
 use super::run::{LocalReport, LocalRun};
@@ -292,33 +292,29 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
         let label = Label { name, made: Location::caller() };
-        let admitted = shared.state.with(|state| match (state.over, drains) {
-            (true, _) => Err(Refusal::Over),
-            (false, true) => Err(Refusal::Draining),
-            (false, false) => Ok((state.enter(&label), state.rows.take())),
-        });
-        let (number, room) = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Err(SpawnError::new(future, refusal)),
-        };
-        let (runner, record) = join(room, Record::new(shared.inner.child(), label), Child::new(future));
-        let handle = LocalHandle::new(record, Id::new());
-        let mut child = Some(erase(runner));
-        let first = shared.state.with(|state| {
-            // Else the group was dropped meanwhile.
-            let newcomer = if state.over { None } else { child.take() };
-            match newcomer {
-                Some(child) => state.incoming.push((number, child)),
-                None => state.leave(number),
+        let mut parts = Some((future, shared.inner.child(), label));
+        let admitted = shared.state.with(|state| {
+            if state.over || drains {
+                return Err(if state.over { Refusal::Over } else { Refusal::Draining });
             }
-            state.incoming.len() == 1
+            let (future, scope, label) = parts.take().expect("taken once");
+            let number = state.enter(&label);
+            let (runner, record) = join(state.rows.take(), Record::new(scope, label), Child::new(future));
+            state.incoming.push((number, erase(runner)));
+            Ok((record, state.incoming.len() == 1))
         });
-        if let Some(mut child) = child {
-            drop(child.leave());
-        } else if first {
-            shared.control.wake_by_ref();
+        match admitted {
+            Ok((record, is_first)) => {
+                if is_first {
+                    shared.control.wake_by_ref();
+                }
+                Ok(LocalHandle::new(record, Id::new()))
+            }
+            Err(refusal) => {
+                let (future, ..) = parts.expect("not taken");
+                Err(SpawnError::new(future, refusal))
+            }
         }
-        Ok(handle)
     }
 }
 

@@ -139,7 +139,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let (control, waker) = (crew.ready().control_waker(CONTROL), crew.ready().control_waker(BODY));
         // Number 0 is woken as it is.
         waker.wake_by_ref();
-        let inner = scope.child();
+        let inner = scope.child_node();
         let until = inner.cancelled();
         let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
         let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
