@@ -6,11 +6,17 @@
 //!
 //! - `spawned_tokio`, `spawned_tokio_2_threads`: as tasks of tokio, on one thread (CPU) and on two (wall). Ours is a group, whose
 //!   handles are awaited in order; tokio's is a `JoinSet`, joined in any order.
-//! - `spawned_smol`: as tasks of smol's executor on one thread; the rival awaits the handles, and has no group.
+//!   A `JoinSet` keeps a panic from siblings, as a group does. It has no scopes, names, counts or policies, and when it is
+//!   dropped, it aborts its tasks and waits for none.
+//! - `spawned_tokio_dressed`, `spawned_tokio_2_threads_dressed`: the same beside a `JoinSet` each of whose tasks has a child of a
+//!   `CancellationToken` and is counted by a `TaskTracker`: what comes nearest to a group without one.
+//! - `spawned_smol`: as tasks of smol's executor on one thread; the rival awaits the handles, and has no group. Its tasks have
+//!   their results beside their futures, where a group's lie apart, as it knows of its executor only that it takes futures;
+//!   a panic of one is not caught, and ends the thread that polls it.
 //! - `in_place`: futures of one type inside one task. Ours is a `FutureSet`.
 //! - `in_place_boxed`: futures of any type, each in a box. Ours is a `FutureSet` of them.
-//! - `in_place_group`: the same beside a local group, whose body has the handles and awaits them. The rivals have no policies,
-//!   names, scopes or handles.
+//! - `in_place_group`: children of any type in a local group, whose body has the handles and awaits them, beside a
+//!   `FuturesUnordered` of boxed futures, which has no policies, names, scopes, handles or panics that are caught.
 
 mod futures;
 mod futures_buffered;
@@ -61,6 +67,13 @@ pub fn run(bench: &mut Bench) {
         0.80,
         ours::spawned_tokio_two_threads,
         &[("tokio", tokio::spawned_two_threads)],
+    );
+    row("task.spawned_tokio_dressed", 0.80, ours::spawned_tokio, &[("tokio", tokio::spawned_dressed)]);
+    row(
+        "task.spawned_tokio_2_threads_dressed",
+        0.80,
+        ours::spawned_tokio_two_threads,
+        &[("tokio", tokio::spawned_dressed_two_threads)],
     );
     row("task.spawned_smol", 1.00, ours::spawned_smol, &[("smol", smol::spawned)]);
     let rivals = [("futures-buffered", futures_buffered::in_place as fn() -> f64), ("futures", futures::in_place)];

@@ -2,6 +2,8 @@
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::{CHILDREN, check, once};
 use crate::harness::{cpu_ns, wall_ns};
@@ -31,4 +33,31 @@ pub fn spawned() -> f64 {
 pub fn spawned_two_threads() -> f64 {
     let runtime = two_threads();
     wall_ns(CHILDREN, || runtime.block_on(async { tokio::spawn(joined()).await.expect("no panic") }))
+}
+
+/// Each can be cancelled by itself and with all others, and that they are gone is known.
+async fn dressed() {
+    let (token, tracker) = (CancellationToken::new(), TaskTracker::new());
+    let mut set = JoinSet::new();
+    for n in 0..CHILDREN {
+        let token = token.child_token();
+        set.spawn(tracker.track_future(async move { token.run_until_cancelled(once(n)).await }));
+    }
+    let mut sum = 0;
+    while let Some(n) = set.join_next().await {
+        sum += n.expect("no panic").expect("not cancelled");
+    }
+    tracker.close();
+    tracker.wait().await;
+    check(sum);
+}
+
+pub fn spawned_dressed() -> f64 {
+    let runtime = one_thread();
+    cpu_ns(CHILDREN, || runtime.block_on(dressed()))
+}
+
+pub fn spawned_dressed_two_threads() -> f64 {
+    let runtime = two_threads();
+    wall_ns(CHILDREN, || runtime.block_on(async { tokio::spawn(dressed()).await.expect("no panic") }))
 }
