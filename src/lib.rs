@@ -57,7 +57,7 @@
 //! | wait for an event, a permit, a condition, each other, one value, the latest value | [`sync`] |
 //! | pass items between tasks, with backpressure | [`queue`] |
 //! | keep to a rate, all together or each client by itself, or to what a service can take at once | [`limit`] |
-//! | call again what failed, within a budget and before a deadline; and not what is known to fail | [`resilience`] |
+//! | call services that fail, hang, or have too much to do: retries, circuit breakers, bulkheads, hedges | [`resilience`] |
 //! | work through many items against a deadline, and account for each | [`work`] |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |

@@ -71,7 +71,7 @@ impl RetryBudget {
         Self { shared: Arc::new(Shared { deposit, per_second, most, state }) }
     }
 
-    /// Counts a call, whatever comes of it. A [`Retry`](super::Retry) does that by itself.
+    /// Counts a call, whatever comes of it. A [`Retry`](super::Retry) and a [`Hedge`](super::Hedge) do that by themselves.
     pub fn deposit(&self) {
         self.add(self.shared.deposit);
     }

@@ -3,7 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-/// The error of a call that something stands before: a [`CircuitBreaker`](super::CircuitBreaker), say.
+/// The error of a call that something stands before: a [`CircuitBreaker`](super::CircuitBreaker), a
+/// [`Bulkhead`](super::Bulkhead).
 ///
 /// # Examples
 /// ```

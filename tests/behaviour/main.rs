@@ -295,6 +295,9 @@ on_every_runtime! {
         tasks_share_a_budget_for_retries
         a_breaker_opens_and_finds_out_when_to_close
         a_probe_that_is_cut_short_is_given_back
+        a_bulkhead_turns_away_who_finds_no_room
+        a_hedge_takes_the_first_that_is_well
+        what_stands_around_a_call_nests
     }
     work {
         every_item_is_in_one_place

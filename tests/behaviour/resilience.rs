@@ -1,14 +1,14 @@
 //! Calls of services that fail.
 
-use crate::support::{Cx, LONG, Spawner, ms};
-use futures::future::join_all;
+use crate::support::{Cx, LONG, Spawner, again, ms};
+use futures::future::{join_all, select_all};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use wakeful::cancel::Deadline;
+use wakeful::cancel::{Deadline, FailError};
 use wakeful::resilience::{
-    BreakerConfig, BreakerState, CallError, CircuitBreaker, Constant, Exponential, GaveUp, Jitter, Retry, RetryBudget,
-    Schedule, Verdict,
+    BreakerConfig, BreakerState, Bulkhead, BulkheadConfig, BulkheadError, CallError, CircuitBreaker, CircuitOpen,
+    Constant, Exponential, GaveUp, Hedge, Jitter, Retry, RetryBudget, RetryError, Schedule, Verdict, fallback,
 };
 
 pub(crate) async fn attempts_come_when_the_schedule_says(cx: Cx<impl Spawner>) {
@@ -107,4 +107,71 @@ pub(crate) async fn a_probe_that_is_cut_short_is_given_back(cx: Cx<impl Spawner>
     assert!(task.await);
     assert_eq!(breaker.state(), BreakerState::HalfOpen);
     assert!(breaker.call(async || Ok::<_, ()>(())).await.is_ok());
+}
+
+pub(crate) async fn a_bulkhead_turns_away_who_finds_no_room(cx: Cx<impl Spawner>) {
+    let config = BulkheadConfig::new(NonZeroU32::MIN).waiting(1).longest_wait(LONG);
+    let bulkhead = Bulkhead::new(&cx.time, config);
+    let seat = bulkhead.enter().await.unwrap();
+    let tasks: Vec<_> = (0..3)
+        .map(|_| {
+            let bulkhead = bulkhead.clone();
+            cx.spawn("caller", async move { bulkhead.call(async || Ok::<_, ()>(())).await })
+        })
+        .collect();
+    while bulkhead.waiting() < 1 {
+        again().await;
+    }
+    let full = CallError::Refused(BulkheadError::Full { in_flight: 1, waiting: 1 });
+    let mut tasks = tasks.into_iter().map(Box::pin).collect::<Vec<_>>();
+    // Two are turned away, whoever they are; the third waits until there is room.
+    for _ in 0..2 {
+        let (turned_away, _, rest) = select_all(tasks).await;
+        assert_eq!(turned_away, Err(full));
+        tasks = rest;
+    }
+    drop(seat);
+    assert_eq!(join_all(tasks).await, [Ok(())]);
+}
+
+pub(crate) async fn a_hedge_takes_the_first_that_is_well(cx: Cx<impl Spawner>) {
+    let (scope, live) = (cx.scope(), Arc::new(()));
+    let answer = Hedge::after(ms(3))
+        .run(&scope, |attempt| {
+            let (live, sleep) = (live.clone(), scope.sleep(if attempt == 1 { LONG } else { ms(2) }));
+            async move {
+                sleep.await;
+                drop(live);
+                Ok::<_, ()>(attempt)
+            }
+        })
+        .await;
+    assert_eq!((answer, Arc::strong_count(&live)), (Ok(2), 1));
+    cx.assert_at(5);
+}
+
+pub(crate) async fn what_stands_around_a_call_nests(cx: Cx<impl Spawner>) {
+    let (scope, late) = (cx.scope(), cx.soon());
+    let config = BreakerConfig::consecutive(NonZeroU32::new(2).unwrap());
+    let (breaker, bulkhead) =
+        (CircuitBreaker::new(&cx.time, config).unwrap(), Bulkhead::new(&cx.time, BulkheadConfig::new(NonZeroU32::MIN)));
+    let retry = Retry::new(Constant::new(ms(1)).up_to(5)).when(|error: &CallError<_, CallError<_, _>>| {
+        matches!(error, CallError::Failed(CallError::Failed(FailError::TimedOut(_))))
+    });
+    let price = fallback(
+        async || {
+            let attempt = async |_| {
+                let call = async || scope.fail_after(ms(late), async |s| (s.sleep(LONG).await, 120).1).await;
+                bulkhead.call(async || breaker.call(call).await).await
+            };
+            retry.run(&scope, attempt).await
+        },
+        async |error: RetryError<_>| Err::<i32, _>((error.attempts, error.error)),
+    );
+    let (attempts, error) = price.await.unwrap_err();
+    // Two time out, and then the breaker is open.
+    assert_eq!(attempts, 3);
+    assert!(matches!(error, CallError::Failed(CallError::Refused(CircuitOpen { .. }))));
+    cx.assert_at(2 * late + 2);
+    assert_eq!(bulkhead.in_flight(), 0);
 }
