@@ -50,6 +50,7 @@
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
 //! | do one thing again and again in the background | [`periodic`] |
+//! | keep connections, and other objects that are dear to make, and lend them | [`ResourcePool`] |
 //!
 //! # What a run promises
 //!
@@ -115,6 +116,7 @@ mod options;
 mod outcome;
 mod periodic;
 mod report;
+mod resource;
 mod run;
 mod source;
 
@@ -125,4 +127,7 @@ pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };
 pub use report::{Report, Stop};
+pub use resource::{
+    GetError, GetStage, Manage, Pooled, ResourceCount, ResourcePool, ResourcePoolBuilder, ResourceStatus, Usage,
+};
 pub use source::{FromIter, FromQueue, FromStream, IntoSource, Source, by};

@@ -304,6 +304,7 @@ on_every_runtime! {
         what_the_deadline_leaves_is_given_back
         workers_drain_a_queue_that_a_task_fills
         what_is_done_again_and_again_stops_between_two_iterations
+        a_pool_lends_its_objects_in_order_and_loses_none
         cancelling_the_scope_ends_the_run_with_a_report
     }
 }

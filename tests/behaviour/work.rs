@@ -1,10 +1,12 @@
 //! Batches against a deadline.
 
-use crate::support::{Counter, Cx, Spawner, ms};
+use crate::support::{Counter, Cx, OnDrop, Spawner, ms, on_drop};
 use std::num::NonZeroUsize;
 use wakeful::queue;
 use wakeful::sync::Event;
-use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, PeriodicStop, Stop, periodic, work};
+use wakeful::work::{
+    Collect, Count, Ended, GetError, ItemOutcome, Lease, Manage, PeriodicStop, ResourcePool, Stop, periodic, work,
+};
 
 fn workers(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -146,4 +148,56 @@ pub(crate) async fn what_is_done_again_and_again_stops_between_two_iterations(cx
     assert_eq!((count.done, count.failed, count.panicked, report.stop), (3, 1, 1, PeriodicStop::Asked));
     assert_eq!(stopper.await, (count, 5));
     cx.assert_at(22);
+}
+
+/// Connections, of which the first can't be made.
+struct Connections(Counter, Counter);
+
+impl Manage for Connections {
+    type Object = OnDrop<Box<dyn FnOnce() + Send>>;
+    type Error = &'static str;
+
+    async fn create(&self) -> Result<Self::Object, &'static str> {
+        self.0.add();
+        if self.0.count() == 1 {
+            return Err("nobody answers");
+        }
+        let gone = self.1.clone();
+        Ok(on_drop(Box::new(move || gone.add())))
+    }
+}
+
+pub(crate) async fn a_pool_lends_its_objects_in_order_and_loses_none(cx: Cx<impl Spawner>) {
+    let (made, gone) = (Counter::new(), Counter::new());
+    let pool = ResourcePool::builder(&cx.time, Connections(made.clone(), gone.clone())).max_size(workers(2)).build();
+    assert_eq!(pool.get().await.unwrap_err(), GetError::Create("nobody answers"));
+    let users: Vec<_> = (0..6)
+        .map(|n| {
+            let (pool, time) = (pool.clone(), cx.time.clone());
+            cx.spawn("user", async move {
+                let object = pool.get().await.unwrap();
+                time.sleep(ms(2)).await;
+                if n == 0 {
+                    object.discard();
+                }
+            })
+        })
+        .collect();
+    for user in users {
+        user.await;
+    }
+    let status = pool.status();
+    assert!((1..=2).contains(&status.idle) && status.in_use == 0, "{status:?}");
+    assert_eq!((pool.count().created as usize, gone.count()), (status.idle + 1, 1));
+    let last = pool.get().await.unwrap();
+    let closer = cx.spawn("closer", {
+        let pool = pool.clone();
+        async move {
+            pool.close();
+            pool.closed().await;
+        }
+    });
+    drop(last);
+    closer.await;
+    assert_eq!((pool.status().size, gone.count()), (0, made.count() - 1));
 }

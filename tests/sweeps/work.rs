@@ -1,15 +1,20 @@
 //! Work: a run that is dropped takes its items, its bodies and its timers with it.
 
 use crate::ms;
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use wakeful::cancel::Scope;
 use wakeful::sim::Sim;
-use wakeful::work::{Count, Lease, periodic, work};
+use wakeful::work::{Count, Lease, Manage, ResourcePool, Usage, periodic, work};
 
 crate::sweeps! {
     "work::Work::run" => run,
     "work::Periodic::run" => again_and_again,
+    "work::ResourcePool::get" => get,
+    "work::Pooled::lend" => lend,
+    "work::ResourcePool::keep" => keep,
+    "work::ResourcePool::closed" => closed,
 }
 
 async fn run(sim: Sim) {
@@ -57,4 +62,109 @@ async fn again_and_again(sim: Sim) {
     }
     asker.await;
     assert_eq!(sim.time().pending(), 0);
+}
+
+/// Objects that take a moment to make, to look at and to clean; each that is alive is counted.
+struct Made(Sim, Arc<()>);
+
+impl Manage for Made {
+    type Object = Arc<()>;
+    type Error = ();
+
+    async fn create(&self) -> Result<Arc<()>, ()> {
+        self.0.time().sleep(ms(1)).await;
+        Ok(self.1.clone())
+    }
+
+    async fn validate(&self, _: &mut Arc<()>, _: &Usage) -> Result<(), ()> {
+        self.0.yield_now().await;
+        Ok(())
+    }
+
+    async fn recycle(&self, _: &mut Arc<()>, usage: &Usage) -> Result<(), ()> {
+        self.0.time().sleep(ms(1)).await;
+        if usage.uses() < 2 { Ok(()) } else { Err(()) }
+    }
+}
+
+/// A pool of one object, and what counts those that are alive.
+fn pool(sim: &Sim) -> (ResourcePool<Made>, Arc<()>) {
+    let alive = Arc::new(());
+    let pool = ResourcePool::builder(&sim.time(), Made(sim.clone(), alive.clone()));
+    (pool.max_size(NonZeroUsize::MIN).build(), alive)
+}
+
+async fn get(sim: Sim) {
+    let (pool, alive) = pool(&sim);
+    let others: Vec<_> = (0..2)
+        .map(|_| {
+            let pool = pool.clone();
+            sim.spawn("other", async move {
+                for _ in 0..2 {
+                    let object = pool.get().await.unwrap();
+                    pool.manager().0.time().sleep(ms(1)).await;
+                    drop(object);
+                }
+            })
+        })
+        .collect();
+    let object = sim.cancel_at_each(pool.get()).await;
+    drop(object);
+    for other in others {
+        other.await;
+    }
+    assert_eq!((pool.status().in_use, Arc::strong_count(&alive) - 2), (0, pool.status().idle));
+    assert_eq!((pool.get().await.is_ok(), sim.time().pending()), (true, 0), "the slot is there");
+}
+
+async fn lend(sim: Sim) {
+    let (pool, alive) = pool(&sim);
+    let pooled = pool.get().await.unwrap();
+    let begun = Cell::new(false);
+    let lent = pooled.lend(async |_| {
+        begun.set(true);
+        sim.yield_now().await;
+        sim.time().sleep(ms(1)).await;
+    });
+    let done = sim.cancel_at_each(lent).await.is_some();
+    let kept = usize::from(done || !begun.get());
+    assert_eq!((pool.status().idle, Arc::strong_count(&alive) - 2), (kept, kept));
+    assert!(pool.get().await.is_ok());
+}
+
+async fn keep(sim: Sim) {
+    let alive = Arc::new(());
+    let pool = ResourcePool::builder(&sim.time(), Made(sim.clone(), alive.clone()));
+    let pool = pool.max_size(NonZeroUsize::new(2).unwrap()).min_idle(2).max_idle_time(ms(3)).build();
+    let scope = Scope::new(sim.time());
+    let ender = sim.spawn("ends it", {
+        let (scope, pool, time) = (scope.clone(), pool.clone(), sim.time());
+        async move {
+            let _object = pool.get().await.unwrap();
+            time.sleep(ms(5)).await;
+            scope.cancel("over");
+        }
+    });
+    let _: Option<()> = sim.cancel_at_each(pool.keep(&scope)).await;
+    ender.await;
+    assert_eq!((pool.status().in_use, sim.time().pending()), (0, 0));
+    assert_eq!(Arc::strong_count(&alive) - 2, pool.status().idle);
+    let _both = (pool.get().await.unwrap(), pool.get().await.unwrap());
+}
+
+async fn closed(sim: Sim) {
+    let (pool, _) = pool(&sim);
+    let object = pool.get().await.unwrap();
+    let closer = sim.spawn("closes", {
+        let pool = pool.clone();
+        async move {
+            pool.close();
+            drop(object);
+        }
+    });
+    if sim.cancel_at_each(pool.closed()).await.is_some() {
+        assert_eq!(pool.status().size, 0);
+    }
+    closer.await;
+    pool.closed().await;
 }
