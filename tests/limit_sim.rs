@@ -343,3 +343,36 @@ fn those_who_stay_are_granted_what_there_is_at_the_very_instants() {
     check(SlidingCounter::new(nz(3), ms(30)).unwrap());
     check(SlidingLog::new(nz(3), ms(30)).unwrap());
 }
+
+/// Loops take permits as fast as they can: how many they have before `length` is over.
+async fn loops(sim: Sim, count: usize, rate: u32, length: Duration) -> u64 {
+    let limiter = Limiter::new(&sim.time(), Quota::per_second(nz(rate)));
+    let end = sim.now() + length;
+    let tasks: Vec<_> = (0..count)
+        .map(|_| {
+            let (limiter, time) = (limiter.clone(), sim.time());
+            sim.spawn("loop", async move {
+                let mut granted = 0;
+                while limiter.acquire(1).await.is_ok() && time.now() < end {
+                    granted += 1;
+                }
+                granted
+            })
+        })
+        .collect();
+    let mut sum = 0;
+    for task in tasks {
+        sum += task.await;
+    }
+    sum
+}
+
+#[test]
+fn loops_are_granted_exactly_what_is_configured() {
+    for (count, rate, length, granted) in [(1, 1_000, 2_000, 2_000), (1, 50_000, 100, 5_000), (100, 5_000, 400, 2_000)]
+    {
+        Builder::new().runs(3).check(|sim| async move {
+            assert_eq!(loops(sim, count, rate, ms(length)).await, granted, "{count} loops, {rate} a second");
+        });
+    }
+}

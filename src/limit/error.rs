@@ -63,6 +63,18 @@ pub enum AcquireError {
     Cancelled,
 }
 
+impl AcquireError {
+    /// When its turn would have come; none if it never comes for what was asked.
+    ///
+    /// It may be [never](Instant::NEVER), for one that is closed.
+    pub const fn earliest(&self) -> Option<Instant> {
+        match self {
+            Self::TooLate { earliest, .. } => Some(*earliest),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,6 +116,35 @@ pub enum TryAcquireError {
     /// The key is new, and there is no room for it: the limiter is a [bounded](super::KeyedLimiter::bounded)
     /// [`KeyedLimiter`](super::KeyedLimiter).
     TooManyKeys(TooManyKeys),
+}
+
+impl TryAcquireError {
+    /// When to come back; none if what was asked is never granted.
+    ///
+    /// It may be [never](Instant::NEVER), for one that is closed.
+    ///
+    /// # Examples
+    /// The seconds of a `Retry-After`:
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use core::time::Duration;
+    /// use wakeful::limit::{Limiter, Quota};
+    /// use wakeful::time::ManualClock;
+    ///
+    /// let time = ManualClock::new().time();
+    /// let limiter = Limiter::new(&time, Quota::per_minute(NonZeroU32::new(8).unwrap()));
+    /// limiter.try_acquire(1).unwrap();
+    /// let refused = limiter.try_acquire(1).unwrap_err();
+    /// let wait = refused.earliest().map(|earliest| earliest - time.now());
+    /// assert_eq!(wait, Some(Duration::from_millis(7_500)));
+    /// assert_eq!(wait.map(|wait| wait.as_nanos().div_ceil(1_000_000_000)), Some(8));
+    /// ```
+    pub const fn earliest(&self) -> Option<Instant> {
+        match self {
+            Self::NotYet { earliest } => Some(*earliest),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for TryAcquireError {

@@ -44,7 +44,8 @@ pub struct Limiter<A: Algorithm = Gcra> {
 }
 
 impl Limiter {
-    /// A limiter by the clock of `time`, whose first burst is there from the start.
+    /// A limiter by the clock of `time`, whose first burst is there from the start. One that is to begin with less, or with
+    /// nothing, takes it right away: `limiter.try_acquire(burst)`.
     #[track_caller]
     pub fn new(time: &Time, quota: Quota) -> Self {
         Self::with(time, Gcra::new(quota))
@@ -72,7 +73,7 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline(always)]
+    #[inline(always)] // One attempt in a loop is little more than its reading of the clock: a call more is seen.
     pub fn try_acquire(&self, permits: u32) -> Result<(), TryAcquireError> {
         self.try_acquire_at(self.gate.shared.now(), permits)
     }
@@ -82,7 +83,7 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline(always)]
+    #[inline(always)] // As above.
     pub fn try_acquire_at(&self, now: Instant, permits: u32) -> Result<(), TryAcquireError> {
         match self.gate.decide(permits, now) {
             Decision::Granted(_) => Ok(()),

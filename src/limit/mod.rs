@@ -50,6 +50,20 @@
 //! | [`Gradient2`], the default | the delay over the average | for calls that take different times | Netflix `concurrency-limits` 2018 |
 //! | [`Fixed`] | nothing | to compare with | |
 //!
+//! # What is it called elsewhere?
+//!
+//! | there | here |
+//! |---|---|
+//! | governor: `check`, `check_n`, `until_ready`, `until_n_ready` | [`Limiter::try_acquire`], [`Limiter::acquire`] |
+//! | governor: `NotUntil::earliest_possible`, `wait_time_from` | [`TryAcquireError::earliest`], less the present instant |
+//! | governor: `Quota::with_period`; `StateInformationMiddleware` | [`Quota::new`] with one permit; [`Limiter::available`] |
+//! | governor: `FakeRelativeClock`; `QuantaClock` | [`ManualClock`](crate::time::ManualClock); `CounterClock`, with the feature `counter-clock` |
+//! | governor: `until_ready_with_jitter` | not needed: waiters have turns, and are not woken to try again |
+//! | leaky-bucket: `acquire_one`, `acquire`, `acquire_owned` | [`Limiter::acquire`]; a clone that is moved into the task |
+//! | leaky-bucket: `refill` each `interval`, `max`, `initial` | [`Quota::new`], [`Quota::burst`]; see [`Limiter::new`] for less to begin with |
+//! | Go's `x/time/rate`: `Allow`, `Wait`, `Reserve` | [`Limiter::try_acquire`], [`Limiter::acquire_in`] a scope, [`Limiter::reserve`] |
+//! | bucket4j and HTTP: a bandwidth by intervals | [`FixedWindow`] |
+//!
 //! # What a limiter promises
 //!
 //! Tests cite these by number.

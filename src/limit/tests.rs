@@ -4,6 +4,7 @@ mod adaptive;
 mod algorithms;
 mod calling;
 mod changing;
+mod exact;
 mod keyed;
 mod leaving;
 mod truth;
@@ -196,6 +197,7 @@ fn more_than_the_burst_is_an_error_and_none_at_all_is_granted() {
     assert_eq!(limiter.try_acquire(4), Err(TryAcquireError::ExceedsBurst { permits: 4, burst: 3 }));
     let mut four = Task::new(limiter.acquire(4));
     assert_eq!(four.poll(), Ready(Err(AcquireError::ExceedsBurst { permits: 4, burst: 3 })));
+    assert_eq!(limiter.try_acquire(4).unwrap_err().earliest(), None);
     limiter.try_acquire(3).unwrap();
     assert_eq!(limiter.try_acquire(0), Ok(()));
     assert_eq!(Task::new(limiter.acquire(0)).poll(), Ready(Ok(())));

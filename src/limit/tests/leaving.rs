@@ -68,6 +68,7 @@ fn l5_a_wait_that_would_outlast_its_deadline_is_refused_at_once() {
     let mut refused = Task::new(limiter.acquire_before(1, ms(300)));
     let error = AcquireError::TooLate { earliest: ms(300), deadline: ms(300) };
     assert_eq!(refused.poll(), Ready(Err(error)));
+    assert_eq!(error.earliest(), Some(ms(300)));
     let mut exact = Task::waiting(limiter.acquire_before(1, at(300_000_001)));
     assert_eq!(limiter.try_acquire(1), not_yet(ms(400)), "the refused one left nothing behind");
     clock.advance_to(ms(300));

@@ -1,0 +1,102 @@
+//! Rates over long spans, by those who ask often, in long lines and after long pauses: L1, L2, L4 and L6.
+
+use super::*;
+
+/// Permits, the period in nanoseconds, and by how many nanoseconds attempts follow each other.
+const ASKED: [(u32, u64, u64); 8] = [
+    (1, 10 * YEAR, YEAR / 3),
+    (1, SECOND, 1_900_000),
+    (333, SECOND, 100_003),
+    (50_000, SECOND, 1_900),
+    (700_000_000, SECOND, 1),
+    (999_999_937, SECOND, 1),
+    (1_000_000_000, SECOND, 1),
+    (3, 7, 2),
+];
+
+/// Attempts to take one, again and again, from a bucket that is empty at first and never full: how many are granted until the
+/// last one, at the instant that is given too.
+fn asked<A: Algorithm>(limiter: &Limiter<A>, step: u64) -> (u64, u64) {
+    while limiter.try_acquire(1).is_ok() {}
+    let turns = 100_000.min((u64::MAX - 1) / step);
+    let granted = (1..=turns).filter(|turn| limiter.try_acquire_at(at(turn * step), 1).is_ok()).count();
+    (granted as u64, turns * step)
+}
+
+#[test]
+fn l2_whoever_asks_again_and_again_is_granted_the_very_rate() {
+    for (permits, period, step) in ASKED {
+        let quota = quota(permits, period).burst(nz(1000));
+        let clock = ManualClock::new();
+        let word = asked(&Limiter::new(&clock.time(), quota), step);
+        let book = asked(&Limiter::with(&clock.time(), LeakyBucket::new(quota)), step);
+        let ideal = u128::from(word.1) * u128::from(permits) / u128::from(period);
+        assert_eq!((u128::from(word.0), word), (ideal, book), "{permits} in {period} ns, asked each {step} ns");
+    }
+}
+
+#[test]
+fn l2_a_limiter_that_outlives_its_word_goes_on_to_the_nanosecond() {
+    for rate in RATES {
+        let clock = ManualClock::new();
+        let limiter = Limiter::new(&clock.time(), quota(rate.0, rate.1).burst(nz(2)));
+        assert_eq!(limiter.try_acquire(2), Ok(()));
+        let late = 510 * YEAR + 1;
+        clock.jump_to(at(late));
+        assert_eq!(limiter.try_acquire(2), Ok(()), "{rate:?}");
+        let due = at(late.saturating_add(ideal(1, rate)));
+        assert_eq!(limiter.try_acquire(1), not_yet(due), "{rate:?}");
+        if due.is_never() {
+            continue;
+        }
+        clock.jump_to(at(due.as_nanos() - 1));
+        assert_eq!(limiter.try_acquire(1), not_yet(due), "{rate:?}");
+        clock.jump_to(due);
+        assert_eq!(limiter.try_acquire(1), Ok(()), "{rate:?}");
+    }
+}
+
+#[test]
+fn l1_who_waits_through_hours_of_suspension_has_one_burst_and_then_the_rate() {
+    for (credit, late) in [(Duration::ZERO, 100), (Quota::CREDIT, 80)] {
+        let clock = ManualClock::new();
+        let quota = Quota::per_second(nz(10)).burst(nz(3)).credit(credit);
+        let limiter = Limiter::new(&clock.time(), quota);
+        limiter.try_acquire(3).unwrap();
+        let mut line: Vec<_> = (0..40).map(|_| Task::waiting(limiter.acquire(1))).collect();
+        let resumed = ms(5 * 3_600_000);
+        // The machine sleeps, and so does its timer.
+        clock.jump_to(resumed);
+        let woken = |line: &[Task<'_>]| line.iter().take_while(|task| task.wakes() == 1).count();
+        assert_eq!((woken(&line), limiter.try_acquire(1).is_ok()), (3, false));
+        for n in 0..37 {
+            let due = resumed + Duration::from_millis(late + 100 * n);
+            assert_eq!(clock.time().next(), due);
+            clock.jump_to(at(due.as_nanos() - 1));
+            assert_eq!(woken(&line), 3 + n as usize);
+            clock.jump_to(due);
+            assert_eq!(woken(&line), 4 + n as usize);
+        }
+        assert!(line.iter_mut().all(|task| task.poll() == Ready(Ok(()))));
+    }
+}
+
+#[test]
+fn l4_when_half_of_a_thousand_leave_the_others_are_served_as_if_they_had_never_been() {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), Quota::per_second(nz(2000)));
+    limiter.try_acquire(1).unwrap();
+    let mut line: Vec<_> = (0..1000).map(|_| Task::waiting(limiter.acquire(1))).collect();
+    let mut number = 0;
+    line.retain(|_| {
+        number += 1;
+        number % 2 == 0
+    });
+    for (n, task) in (1..).zip(&mut line) {
+        clock.advance_to(at(500_000 * n - 1));
+        assert_eq!(task.wakes(), 0);
+        clock.advance_to(at(500_000 * n));
+        assert_eq!((task.wakes(), task.poll()), (1, Ready(Ok(()))));
+    }
+    assert_eq!(clock.time().pending(), 0);
+}
