@@ -16,8 +16,9 @@ use wakeful::limit::{Limiter, Quota};
 use wakeful::queue;
 use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::block_on;
+use wakeful::sync::watch;
 use wakeful::time::{Instant, ManualClock, Time};
-use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, Sink, Stop, work};
+use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Sink, Stop, work};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -246,6 +247,29 @@ async fn much(sim: Sim) -> String {
     if below(&mut rng, 2) == 0 {
         setup = setup.rate(&Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(200).unwrap())));
     }
+    if below(&mut rng, 4) == 0 {
+        setup = setup.on_error([OnError::StopStarting, OnError::CancelRest][below(&mut rng, 2) as usize]);
+    }
+    if below(&mut rng, 3) == 0 {
+        setup = setup.grace(ms(below(&mut rng, 30))).min_time_observed(80, 3);
+    }
+    let mut most = workers;
+    if below(&mut rng, 3) == 0 {
+        let widths = [0; 3].map(|_| 1 + below(&mut rng, 8) as usize);
+        most = widths.into_iter().max().unwrap();
+        let (width, says) = watch::channel(n(widths[0]));
+        setup = setup.workers_follow(says);
+        let time = sim.time();
+        sim.spawn("resizer", async move {
+            for to in &widths[1..] {
+                time.sleep(ms(40)).await;
+                width.send(n(*to)).ok();
+            }
+        });
+    } else if below(&mut rng, 3) == 0 {
+        most = 8;
+        setup = setup.workers_to_meet(n(8)).workers(n(workers));
+    }
     let (taken, time) = (RefCell::new(BTreeSet::new()), sim.time());
     let mut all = Collect::new();
     let chance = RefCell::new(rng);
@@ -298,7 +322,7 @@ async fn much(sim: Sim) -> String {
     assert_eq!(seen, (0..report.pulled()).collect());
     let given: u64 = report.per_worker.iter().sum();
     assert_eq!(given + count.skipped, report.pulled());
-    assert!(report.per_worker.len() <= workers);
+    assert!(report.per_worker.len() <= most.max(workers));
     format!("{report} {report:?} {all:?}")
 }
 

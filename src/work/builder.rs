@@ -1,13 +1,14 @@
 //! Settings of a run.
 
 use super::lease::Lease;
-use super::options::{Limit, Options};
+use super::options::{Limit, Observed, OnError, Options};
 use super::outcome::Sink;
 use super::report::Report;
 use super::run;
 use super::source::{IntoSource, Source};
 use crate::cancel::Scope;
 use crate::limit::Limiter;
+use crate::sync::watch;
 use crate::time::Instant;
 use core::future::Future;
 use core::num::NonZeroUsize;
@@ -62,6 +63,68 @@ impl<S: Source> Work<S> {
         self
     }
 
+    /// As many workers as `says` says, at any time: the number may change while the run goes on, instead of the one that
+    /// [`workers`](Self::workers) sets. With fewer, whoever is too many ends with the item that he has.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::sync::watch;
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, time) = (Scope::new(sim.time()), sim.time());
+    ///     let (width, says) = watch::channel(NonZeroUsize::MIN);
+    ///     sim.spawn("resizer", async move {
+    ///         time.sleep(Duration::from_secs(5)).await;
+    ///         width.send(NonZeroUsize::new(5).unwrap()).ok();
+    ///     });
+    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(1)).await) };
+    ///     let report = work(0..30).workers_follow(says).run(&scope, body, Count::new()).await;
+    ///     assert_eq!((report.count.done, report.elapsed()), (30, Duration::from_secs(10)));
+    /// });
+    /// ```
+    pub fn workers_follow(mut self, says: watch::Receiver<NonZeroUsize>) -> Self {
+        self.options.follows = Some(says);
+        self
+    }
+
+    /// As many workers as it takes to be done by the deadline, by how long items took so far on average and how many are left,
+    /// but no more than `most`. It begins with as many as [`workers`](Self::workers) says, and stays with them as long as
+    /// nothing has ended, there is no deadline, or the source does not know how many are left.
+    ///
+    /// For a service that gets slower when it gets more to do, have bodies call it by a
+    /// [`Concurrency`](crate::limit::Concurrency) instead.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(1)).await) };
+    ///     let work = work(0..100).deadline_after(Duration::from_secs(30));
+    ///     let report = work.workers_to_meet(NonZeroUsize::new(50).unwrap()).run(&scope, body, Count::new()).await;
+    ///     assert!(report.is_complete());
+    ///     assert_eq!((report.per_worker.len(), report.elapsed()), (4, Duration::from_secs(30)));
+    /// });
+    /// ```
+    pub fn workers_to_meet(mut self, most: NonZeroUsize) -> Self {
+        self.options.to_meet = Some(most);
+        self
+    }
+
+    /// What to do when an item fails, panics or is timed out: go on with the others, unless set.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.options.on_error = on_error;
+        self
+    }
+
     /// Ends the run at `at`. The scope's effective deadline holds in any case; whichever comes first counts.
     pub fn deadline_at(mut self, at: Instant) -> Self {
         self.options.limit = Limit::At(at);
@@ -94,6 +157,54 @@ impl<S: Source> Work<S> {
     /// ```
     pub fn min_time(mut self, duration: Duration) -> Self {
         self.options.min_time = duration;
+        self
+    }
+
+    /// Lets what runs at the run's own deadline go on for `duration`; nothing is started meanwhile. None, unless set. A
+    /// deadline of the scope is not put off by it.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(2)).await) };
+    ///     let work = work(0..10).deadline_after(Duration::from_secs(3)).grace(Duration::from_secs(5));
+    ///     let report = work.run(&scope, body, Count::new()).await;
+    ///     assert_eq!((report.count.done, report.count.cancelled, report.not_started), (2, 0, Some(8)));
+    ///     assert_eq!(report.elapsed(), Duration::from_secs(4));
+    /// });
+    /// ```
+    pub fn grace(mut self, duration: Duration) -> Self {
+        self.options.grace = duration;
+        self
+    }
+
+    /// Starts no item when less time is left until the deadline than `percent` of 100 items have taken at most so far; as soon
+    /// as `after` of them have come to their end, with a result or an error. [`min_time`](Self::min_time) holds as well.
+    ///
+    /// What they took is kept in a histogram of constant size, so that the answer may be too long by a quarter. More than 100
+    /// percent are 100.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Count, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_millis(100)).await) };
+    ///     let work = work(0..20).deadline_after(Duration::from_millis(950)).min_time_observed(90, 5);
+    ///     let report = work.run(&scope, body, Count::new()).await;
+    ///     assert_eq!((report.count.done, report.count.cancelled, report.not_started), (9, 0, Some(11)));
+    /// });
+    /// ```
+    pub fn min_time_observed(mut self, percent: u8, after: u32) -> Self {
+        self.options.observed = Some(Observed { percent: percent.min(100), after: u64::from(after).max(1) });
         self
     }
 

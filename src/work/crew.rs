@@ -16,6 +16,7 @@ use core::any::Any;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use pin_project_lite::pin_project;
 
 pin_project! {
@@ -27,8 +28,8 @@ pin_project! {
         home: Home<T>,
         // Of the item it works on.
         index: u64,
-        // The item's own deadline.
-        until: Instant,
+        // When that was started, if anything is timed.
+        started: Instant,
         given: u64,
     }
 }
@@ -47,6 +48,7 @@ struct Books {
     running: usize,
     /// No running item's own deadline is before this.
     soonest: Instant,
+    timeout: Duration,
 }
 
 /// The place of an item whose body was cut short.
@@ -56,9 +58,15 @@ pub(super) type Place<T, O, E> = fn(Option<T>) -> ItemOutcome<T, O, E>;
 pub(super) type Fate<T, O, E> = (u64, ItemOutcome<T, O, E>);
 
 impl<T, Fut> Crew<T, Fut> {
-    pub(super) fn new(scope: Scope, most: usize) -> Self {
-        let books = Books { most, idle: Idle::new(), running: 0, soonest: Instant::NEVER };
-        Self { scope, workers: Arena::bounded(most), books }
+    /// Nobody yet, of `most` at once; `ever`, if that never changes.
+    pub(super) fn new(scope: Scope, most: usize, ever: bool, timeout: Duration) -> Self {
+        let books = Books { most, idle: Idle::new(), running: 0, soonest: Instant::NEVER, timeout };
+        Self { scope, workers: Arena::bounded(if ever { most } else { usize::MAX }), books }
+    }
+
+    /// As many are to be busy at once from now on. Whoever is too many ends with the item he has.
+    pub(super) fn resize(&mut self, most: usize) {
+        self.books.most = most;
     }
 
     /// How many bodies there are.
@@ -99,7 +107,7 @@ impl<T, Fut> Crew<T, Fut> {
     #[cold]
     fn make(&mut self, ready: &mut Ready) -> usize {
         let home = Home::new();
-        let worker = self.workers.insert(Worker { body: None, home, index: 0, until: Instant::NEVER, given: 0 });
+        let worker = self.workers.insert(Worker { body: None, home, index: 0, started: Instant::EPOCH, given: 0 });
         ready.reach(worker);
         self.books.idle.insert(worker);
         worker
@@ -114,17 +122,19 @@ impl<T, Fut> Crew<T, Fut> {
 
     /// Whether a worker's item has a deadline of its own that was reached.
     pub(super) fn is_late(&mut self, worker: usize, now: Instant) -> bool {
-        self.workers.get(worker).is_some_and(|worker| worker.until <= now && worker.body.is_some())
+        let timeout = self.books.timeout;
+        self.workers.get(worker).is_some_and(|worker| worker.started + timeout <= now && worker.body.is_some())
     }
 
     /// Looks anew for the soonest of the items' own deadlines.
     pub(super) fn find_soonest(&mut self) {
         let workers = 0..self.made();
-        let until = |worker| {
+        let started = |worker| {
             let worker = self.workers.get(worker)?;
-            worker.body.as_ref().map(|_| worker.until)
+            worker.body.as_ref().map(|_| worker.started)
         };
-        self.books.soonest = workers.filter_map(until).min().unwrap_or(Instant::NEVER);
+        let first = workers.filter_map(started).min();
+        self.books.soonest = first.map_or(Instant::NEVER, |first| first + self.books.timeout);
     }
 }
 
@@ -142,14 +152,14 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
     pub(super) fn start(
         &mut self,
         index: u64,
-        until: Instant,
+        started: Instant,
         item: T,
         make: impl FnOnce(Lease<T>) -> Fut,
     ) -> Option<Fate<T, O, E>> {
         let mut w = self.worker.as_mut().project();
-        (*w.index, *w.until) = (index, until);
+        (*w.index, *w.started) = (index, started);
         *w.given += 1;
-        self.books.soonest = until.min(self.books.soonest);
+        self.books.soonest = self.books.soonest.min(started + self.books.timeout);
         let lease = w.home.lend(item);
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {
@@ -182,6 +192,12 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
         let index = *w.index;
         self.rise();
         (index, outcome)
+    }
+
+    /// When the item that it has, or had, was started, if anything is timed.
+    #[inline]
+    pub(super) fn started(&self) -> Instant {
+        self.worker.started
     }
 
     /// Whether the worker may be given another item when it is done with one.

@@ -19,6 +19,9 @@ pub(super) trait Feed {
     /// What was asked for is to be asked for anew, as the instant from which on nothing is started has changed.
     fn ask_anew(&mut self);
 
+    /// How many items are left, where that is known.
+    fn remaining(&self) -> Option<usize>;
+
     /// Why nothing is started when it is too late to.
     fn out_of_time(&self) -> Stop;
 }
@@ -90,6 +93,10 @@ impl<S: Source> Feed for Intake<S> {
         if let Some(toll) = &mut self.toll {
             toll.turn.set(None);
         }
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        self.source.remaining()
     }
 
     fn out_of_time(&self) -> Stop {

@@ -40,7 +40,11 @@
 //! | work on what can be iterated over, a stream, a queue | [`work()`] |
 //! | pull from something else | [`Source`] |
 //! | end in time | [`Work::deadline_at`], [`Work::deadline_after`], or the scope's own deadline |
-//! | not begin what can't be finished | [`Work::min_time`] |
+//! | not begin what can't be finished | [`Work::min_time`], [`Work::min_time_observed`] |
+//! | let what has begun be finished | [`Work::grace`] |
+//! | have more workers, or fewer, while it goes on | [`Work::workers_follow`], [`Work::workers_to_meet`] |
+//! | stop at the first error | [`Work::on_error`] |
+//! | try again what failed | a [`Retry`](crate::resilience::Retry) in the body |
 //! | not wait for ever for one item | [`Work::item_timeout`] |
 //! | not be too fast | [`Work::rate`] |
 //! | have the results | `&mut` [`Collect`] as the sink |
@@ -66,6 +70,8 @@
 //! - **K6** A worker that is woken is polled, and no other. A run that has polled 128 bodies or started 128 items lets
 //!   others have a turn.
 //! - **K7** When a timeout and the run's deadline are reached at one instant, the item is timed out.
+//! - **K8** At the first error a run does as [`OnError`] says, and names it in [`Report::stop`]: the first one in the order
+//!   in which the sink was told.
 //!
 //! # Deadlines and scopes
 //!
@@ -99,6 +105,43 @@
 //! short or finished late, and, if it counts that one as not done, 11 not done. In virtual time the tenth ends at the
 //! deadline, and counts.
 //!
+//! # Retries
+//!
+//! An attempt is a call in the body: what is done to each attempt, such as a timeout, a permit of a limiter or a retry, is
+//! wrapped around it there, in the order in which it is to hold. The scope is that of the body, so a retry begins no wait
+//! that the run's deadline would cut short:
+//!
+//! ```
+//! use core::num::NonZeroU32;
+//! use core::time::Duration;
+//! use wakeful::cancel::{Scope, current};
+//! use wakeful::limit::{Limiter, Quota};
+//! use wakeful::resilience::{Constant, Retry, Schedule};
+//! use wakeful::work::{Count, Lease, work};
+//!
+//! wakeful::sim::run(|sim| async move {
+//!     let scope = Scope::new(sim.time());
+//!     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+//!     let retry = Retry::new(Constant::new(Duration::from_millis(50)).up_to(2));
+//!     let body = |item: Lease<u32>| {
+//!         let (retry, limiter) = (&retry, &limiter);
+//!         async move {
+//!             let scope = current().expect("a body runs in a scope");
+//!             let attempt = |n| {
+//!                 let item = *item;
+//!                 async move {
+//!                     limiter.acquire().await.map_err(|_| "never")?; // a token for each attempt
+//!                     if n <= item { Err("busy") } else { Ok(()) }
+//!                 }
+//!             };
+//!             retry.run(&scope, attempt).await
+//!         }
+//!     };
+//!     let report = work(0..4).run(&scope, body, Count::new()).await;
+//!     assert_eq!((report.count.done, report.count.failed), (3, 1));
+//! });
+//! ```
+//!
 //! # How it works
 //!
 //! The run owns an arena of workers, each with a slot for one body, a place that its items come back to, and a bit that the
@@ -109,6 +152,8 @@
 
 mod builder;
 mod crew;
+mod desk;
+mod durations;
 mod idle;
 mod intake;
 mod lease;
@@ -122,6 +167,7 @@ mod source;
 
 pub use builder::{Work, work};
 pub use lease::Lease;
+pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,

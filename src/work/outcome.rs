@@ -51,6 +51,12 @@ impl<T, O, E> ItemOutcome<T, O, E> {
         }
     }
 
+    /// Whether the body failed, panicked, or took longer than it may.
+    #[inline]
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Panicked { .. } | Self::TimedOut { .. })
+    }
+
     /// The item, if it came back.
     pub fn into_item(self) -> Option<T> {
         match self {

@@ -17,6 +17,11 @@ pub enum Stop {
     OutOfTime,
     /// The scope, or one around it, was cancelled.
     Cancelled(Reason),
+    /// The item of this index failed, panicked or was timed out, and the run was to [stop](super::OnError) for that.
+    Failed {
+        /// How many items were pulled before it.
+        index: u64,
+    },
 }
 
 impl fmt::Display for Stop {
@@ -25,6 +30,7 @@ impl fmt::Display for Stop {
             Self::Exhausted => f.write_str("the source is exhausted"),
             Self::OutOfTime => f.write_str("out of time"),
             Self::Cancelled(reason) => write!(f, "cancelled: {reason}"),
+            Self::Failed { index } => write!(f, "item {index} failed"),
         }
     }
 }

@@ -10,21 +10,26 @@
 //! - **D2** A body is polled once more before it is cut short, so that one that is ready counts.
 //! - **D3** No item is started with a reading of the clock, made after it was pulled, at which it may not be.
 
-use super::crew::{Crew, Place, Seat};
+use super::crew::{Crew, Place};
+use super::desk::{Desk, Outlet};
+use super::durations::Durations;
 use super::intake::{Feed, Intake};
 use super::lease::Lease;
 use super::options::Options;
-use super::outcome::{Count, Ended, ItemOutcome, Sink};
+use super::outcome::{Count, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::source::Source;
 use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled};
+use crate::sync::watch;
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
 use crate::wait::Ready;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;
+use core::num::NonZeroUsize;
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 /// How much is done in a poll of the run before others have a turn.
@@ -61,46 +66,39 @@ struct Drive<'p, N: Feed, F, Fut, K> {
     desk: Desk<'p, N, F, K>,
     ready: Ready,
     waits: Waits<'p>,
+    /// Who says how many workers there are, if that changes.
+    width: Option<Width>,
     /// The run's own deadline, as it was told.
     ends: Instant,
-    /// The run's own deadline or the scope's, whichever comes first.
+    /// The end of what runs: that deadline with its grace, or the scope's, whichever comes first.
     deadline: Instant,
 }
 
-/// What a worker is given, by which rules, and where its outcomes go.
-struct Desk<'p, N, F, K> {
-    options: &'p Options,
-    /// The one inside the caller's that bodies run in, which ends at the run's deadline.
-    scope: &'p Scope,
-    feed: N,
-    body: F,
-    outlet: Outlet<K>,
-    control: Waker,
-    /// The latest reading of the clock, if anything is timed.
-    now: Instant,
-    /// The first instant at which nothing is started any more.
-    closes: Instant,
-    /// Whether the clock is of any interest.
-    is_timed: bool,
-    /// What items come from has registered the control waker.
-    blocked: bool,
-    stop: Option<Stop>,
-}
+/// The next change of how many workers there are.
+type Change = Pin<Box<dyn Future<Output = watch::Receiver<NonZeroUsize>> + Send>>;
 
-/// Where outcomes go.
-struct Outlet<K> {
-    sink: K,
-    count: Count,
-}
+/// How many workers there are to be, as somebody else says.
+struct Width(Change);
 
-impl<K> Outlet<K> {
-    #[inline]
-    fn end<T, O, E>(&mut self, index: u64, worker: Option<usize>, outcome: ItemOutcome<T, O, E>)
-    where
-        K: Sink<T, O, E>,
-    {
-        self.count.add(&outcome);
-        self.sink.accept(Ended::new(index, worker, outcome));
+impl Width {
+    fn new(mut says: watch::Receiver<NonZeroUsize>) -> Self {
+        Self(Box::pin(async move {
+            if says.changed().await.is_err() {
+                // Nobody will say anything else.
+                core::future::pending::<()>().await;
+            }
+            says
+        }))
+    }
+
+    /// What was said anew.
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Option<NonZeroUsize> {
+        let mut latest = None;
+        while let Poll::Ready(mut says) = self.0.as_mut().poll(cx) {
+            latest = Some(*says.see());
+            *self = Self::new(says);
+        }
+        latest
     }
 }
 
@@ -151,6 +149,7 @@ where
 {
     let scope = outer.child();
     let ready = Ready::new();
+    let wants_durations = options.observed.is_some() || options.to_meet.is_some();
     let cancelled = pin!(scope.cancelled());
     let closing = pin!(scope.sleep_until(Instant::NEVER));
     let late = pin!(scope.sleep_until(Instant::NEVER));
@@ -163,92 +162,21 @@ where
         control: ready.control_waker(0),
         now: Instant::EPOCH,
         closes: Instant::NEVER,
-        is_timed: options.item_timeout != Duration::MAX,
+        is_timed: options.item_timeout != Duration::MAX || wants_durations,
         blocked: false,
         stop: None,
+        last_start: Instant::NEVER,
+        durations: wants_durations.then(Durations::new),
     };
-    let crew = Crew::new(scope.clone(), options.workers.get());
-    let waits = Waits { cancelled, closing, late };
-    let mut drive = Drive { outer, crew, desk, ready, waits, ends: deadline, deadline: Instant::NEVER };
+    let mut follows = options.follows.clone();
+    let most = follows.as_mut().map_or(options.workers, |says| *says.see());
+    let is_fixed = follows.is_none() && options.to_meet.is_none();
+    let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
+    let (waits, width) = (Waits { cancelled, closing, late }, follows.map(Width::new));
+    let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
     Driven { feed, count: outlet.count, per_worker: crew.per_worker(), stop: stop.unwrap_or(Stop::Exhausted) }
-}
-
-/// The first instant at which less than `min_time`, or nothing, is left until `deadline`.
-fn closing(deadline: Instant, min_time: Duration) -> Instant {
-    match deadline.is_never() {
-        true => deadline,
-        false if deadline - Instant::EPOCH < min_time => Instant::EPOCH,
-        false => deadline - min_time.saturating_sub(Duration::from_nanos(1)),
-    }
-}
-
-impl<N: Feed, F, K> Desk<'_, N, F, K> {
-    /// Starts nothing more for want of time; an empty source is the better reason.
-    #[cold]
-    fn out_of_time(&mut self) {
-        self.stop = Some(self.feed.out_of_time());
-    }
-
-    /// Whether nothing has been found so far that forbids to pull.
-    #[inline]
-    fn is_open(&self) -> bool {
-        self.stop.is_none() && !self.blocked
-    }
-
-    /// Whether the scope was cancelled. Whoever does that wakes the control waker, which was registered when the poll began.
-    #[inline]
-    fn is_cut(&self, ready: &Ready) -> bool {
-        ready.has_control() && self.scope.is_cancelled()
-    }
-
-    /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
-    /// something to do now; if not, there is nothing to be given at present.
-    #[inline]
-    fn fill<Fut, O, E>(&mut self, seat: &mut Seat<'_, N::Item, Fut>, budget: &mut u32) -> bool
-    where
-        F: Fn(Lease<N::Item>) -> Fut,
-        Fut: Future<Output = Result<O, E>>,
-        K: Sink<N::Item, O, E>,
-    {
-        loop {
-            if *budget == 0 || self.is_cut(seat.ready) {
-                // If it is cut, the round ends with that, and says why.
-                return false;
-            }
-            if self.now >= self.closes {
-                self.out_of_time();
-                return false;
-            }
-            let (index, item) = match self.feed.poll_feed(&mut Context::from_waker(&self.control), self.closes) {
-                Poll::Ready(Ok(pulled)) => pulled,
-                Poll::Ready(Err(stop)) => {
-                    self.stop = Some(stop);
-                    return false;
-                }
-                Poll::Pending => {
-                    self.blocked = true;
-                    return false;
-                }
-            };
-            *budget -= 1;
-            let mut until = Instant::NEVER;
-            if self.is_timed {
-                // D3.
-                self.now = self.scope.now();
-                until = self.now + self.options.item_timeout;
-            }
-            if self.now >= self.closes || self.is_cut(seat.ready) {
-                self.outlet.end(index, None, ItemOutcome::Skipped { item });
-                continue;
-            }
-            match seat.start(index, until, item, &self.body) {
-                Some((index, outcome)) => self.outlet.end(index, Some(seat.number), outcome),
-                None => return true,
-            }
-        }
-    }
 }
 
 impl<N, F, Fut, O, E, K> Drive<'_, N, F, Fut, K>
@@ -285,22 +213,24 @@ where
     /// Notices a deadline that has moved, and reads the clock.
     fn look_at_deadline(&mut self) {
         let desk = &mut self.desk;
-        let deadline = match self.outer.effective_deadline() {
-            Deadline::At(at) => at.min(self.ends),
+        let outer = match self.outer.effective_deadline() {
+            Deadline::At(at) => at,
             // What is cancelled is noticed by its flag.
-            Deadline::Never | Deadline::Cancelled => self.ends,
+            Deadline::Never | Deadline::Cancelled => Instant::NEVER,
         };
-        if deadline != self.deadline {
+        let (last_start, deadline) = (outer.min(self.ends), outer.min(self.ends + desk.options.grace));
+        if deadline != self.deadline || last_start != desk.last_start {
             self.deadline = deadline;
-            desk.closes = closing(deadline, desk.options.min_time);
+            desk.last_start = last_start;
             desk.is_timed = true;
             desk.scope.set_deadline(deadline);
-            // A permit was asked for with the deadline of then.
-            desk.feed.ask_anew();
-            desk.blocked = false;
+            desk.close();
         }
         if desk.is_timed {
             desk.now = desk.scope.now();
+        }
+        if let Some(needed) = desk.options.to_meet.and_then(|most| desk.needed(most)) {
+            self.crew.resize(needed);
         }
     }
 
@@ -311,14 +241,18 @@ where
         let _ = self.waits.cancelled.as_mut().poll(cx);
         let _ = self.waits.closing.as_mut().poll(cx);
         let _ = self.waits.late.as_mut().poll(cx);
+        if let Some(most) = self.width.as_mut().and_then(|width| width.poll_change(cx)) {
+            self.crew.resize(most.get());
+        }
         self.desk.blocked = false;
     }
 
     /// Sets the timers to what the round came to.
     fn set_timers(&mut self) {
-        let closing = match (self.desk.stop.is_some(), self.desk.options.min_time) {
-            (true, _) | (_, Duration::ZERO) => Instant::NEVER,
-            _ => self.desk.closes,
+        // At the deadline the scope rings.
+        let closing = match self.desk.stop {
+            None if self.desk.closes < self.deadline => self.desk.closes,
+            _ => Instant::NEVER,
         };
         let late = self.crew.soonest();
         for (sleep, at) in [(&mut self.waits.closing, closing), (&mut self.waits.late, late)] {
@@ -355,7 +289,7 @@ where
         while let Some(worker) = self.ready.next() {
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
                 if let Some((index, outcome)) = seat.poll() {
-                    self.desk.outlet.end(index, Some(worker), outcome);
+                    self.desk.end(index, Some(worker), seat.started(), outcome);
                     let is_on =
                         self.desk.is_open() && seat.is_wanted() && self.desk.fill(&mut seat, &mut budget.starts);
                     if !is_on {
@@ -422,14 +356,16 @@ where
     fn poll_once_more(&mut self, worker: usize) {
         let Some(mut seat) = self.crew.taken(worker, &self.ready) else { return };
         if let Some((index, outcome)) = seat.poll() {
+            let started = seat.started();
             seat.rise();
-            self.desk.outlet.end(index, Some(worker), outcome);
+            self.desk.end(index, Some(worker), started, outcome);
         }
     }
 
     fn cut(&mut self, worker: usize, place: Place<N::Item, O, E>) {
         let Some(seat) = self.crew.taken(worker, &self.ready) else { return };
+        let started = seat.started();
         let (index, outcome) = seat.cut(self.desk.scope, place);
-        self.desk.outlet.end(index, Some(worker), outcome);
+        self.desk.end(index, Some(worker), started, outcome);
     }
 }

@@ -1,0 +1,197 @@
+//! The desk at which workers are given items: by which rules, and what is noted of each.
+
+use super::crew::Seat;
+use super::durations::Durations;
+use super::intake::Feed;
+use super::lease::Lease;
+use super::options::{OnError, Options};
+use super::outcome::{Count, Ended, ItemOutcome, Sink};
+use super::report::Stop;
+use crate::cancel::{Reason, Scope};
+use crate::time::Instant;
+use crate::wait::Ready;
+use core::future::Future;
+use core::num::NonZeroUsize;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+/// What a worker is given, by which rules, and where its outcomes go.
+pub(super) struct Desk<'p, N, F, K> {
+    pub(super) options: &'p Options,
+    /// The one inside the caller's that bodies run in, which ends at the run's deadline.
+    pub(super) scope: &'p Scope,
+    pub(super) feed: N,
+    pub(super) body: F,
+    pub(super) outlet: Outlet<K>,
+    pub(super) control: Waker,
+    /// The latest reading of the clock, if anything is timed.
+    pub(super) now: Instant,
+    /// The first instant at which nothing is started any more.
+    pub(super) closes: Instant,
+    /// Whether the clock is of any interest.
+    pub(super) is_timed: bool,
+    /// What items come from has registered the control waker.
+    pub(super) blocked: bool,
+    pub(super) stop: Option<Stop>,
+    /// The instant from which on nothing is started, whatever items take.
+    pub(super) last_start: Instant,
+    /// How long items took, if anybody wants to know.
+    pub(super) durations: Option<Durations>,
+}
+
+/// Where outcomes go.
+pub(super) struct Outlet<K> {
+    pub(super) sink: K,
+    pub(super) count: Count,
+}
+
+impl<K> Outlet<K> {
+    #[inline]
+    pub(super) fn end<T, O, E>(&mut self, index: u64, worker: Option<usize>, outcome: ItemOutcome<T, O, E>)
+    where
+        K: Sink<T, O, E>,
+    {
+        self.count.add(&outcome);
+        self.sink.accept(Ended::new(index, worker, outcome));
+    }
+}
+
+/// The first instant at which less than `min_time`, or nothing, is left until `deadline`.
+fn closing(deadline: Instant, min_time: Duration) -> Instant {
+    match deadline.is_never() {
+        true => deadline,
+        false if deadline - Instant::EPOCH < min_time => Instant::EPOCH,
+        false => deadline - min_time.saturating_sub(Duration::from_nanos(1)),
+    }
+}
+
+impl<N: Feed, F, K> Desk<'_, N, F, K> {
+    /// Starts nothing more for want of time; an empty source is the better reason.
+    #[cold]
+    pub(super) fn out_of_time(&mut self) {
+        self.stop = Some(self.feed.out_of_time());
+    }
+
+    /// Counts and tells the end of an item.
+    #[inline]
+    pub(super) fn end<T, O, E>(
+        &mut self,
+        index: u64,
+        worker: Option<usize>,
+        started: Instant,
+        outcome: ItemOutcome<T, O, E>,
+    ) where
+        K: Sink<T, O, E>,
+    {
+        if self.options.on_error != OnError::Collect && outcome.is_error() {
+            self.stop_for(index);
+        }
+        if self.durations.is_some() && matches!(outcome, ItemOutcome::Done(_) | ItemOutcome::Failed { .. }) {
+            self.observe(started);
+        }
+        self.outlet.end(index, worker, outcome);
+    }
+
+    #[cold]
+    fn stop_for(&mut self, index: u64) {
+        // One that ended the run for its own sake may be followed by others, and comes before what they lead to.
+        if !matches!(self.stop, Some(Stop::Failed { .. })) {
+            self.stop = Some(Stop::Failed { index });
+        }
+        if self.options.on_error == OnError::CancelRest {
+            self.scope.cancel(Reason::sibling_failed());
+        }
+    }
+
+    /// Notes how long an item took, and until when the next ones may begin by that.
+    #[cold]
+    fn observe(&mut self, started: Instant) {
+        let Some(durations) = &mut self.durations else { return };
+        self.now = self.scope.now();
+        durations.add(self.now - started);
+        self.close();
+    }
+
+    /// Says anew from when on nothing is started.
+    pub(super) fn close(&mut self) {
+        let mut least = self.options.min_time;
+        if let (Some(observed), Some(durations)) = (self.options.observed, &self.durations) {
+            if durations.count() >= observed.after {
+                least = least.max(durations.quantile(observed.percent));
+            }
+        }
+        let closes = closing(self.last_start, least);
+        if closes != self.closes {
+            self.closes = closes;
+            // A permit was asked for with the one of then.
+            self.feed.ask_anew();
+            self.blocked = false;
+        }
+    }
+
+    /// As many workers as it takes to be done in time, if everything goes on as it did.
+    pub(super) fn needed(&self, most: NonZeroUsize) -> Option<usize> {
+        let (left, mean) = (self.feed.remaining()?, self.durations.as_ref()?.mean()?);
+        let until = (!self.last_start.is_never()).then(|| (self.last_start - self.now).as_nanos())?;
+        let needed = (left as u128).saturating_mul(mean).div_ceil(until.max(1));
+        Some(usize::try_from(needed).unwrap_or(usize::MAX).clamp(1, most.get()))
+    }
+
+    /// Whether nothing has been found so far that forbids to pull.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.stop.is_none() && !self.blocked
+    }
+
+    /// Whether the scope was cancelled. Whoever does that wakes the control waker, which was registered when the poll began.
+    #[inline]
+    pub(super) fn is_cut(&self, ready: &Ready) -> bool {
+        ready.has_control() && self.scope.is_cancelled()
+    }
+
+    /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
+    /// something to do now; if not, there is nothing to be given at present.
+    #[inline]
+    pub(super) fn fill<Fut, O, E>(&mut self, seat: &mut Seat<'_, N::Item, Fut>, budget: &mut u32) -> bool
+    where
+        F: Fn(Lease<N::Item>) -> Fut,
+        Fut: Future<Output = Result<O, E>>,
+        K: Sink<N::Item, O, E>,
+    {
+        loop {
+            if *budget == 0 || self.is_cut(seat.ready) {
+                // If it is cut, the round ends with that, and says why.
+                return false;
+            }
+            if self.now >= self.closes {
+                self.out_of_time();
+                return false;
+            }
+            let (index, item) = match self.feed.poll_feed(&mut Context::from_waker(&self.control), self.closes) {
+                Poll::Ready(Ok(pulled)) => pulled,
+                Poll::Ready(Err(stop)) => {
+                    self.stop = Some(stop);
+                    return false;
+                }
+                Poll::Pending => {
+                    self.blocked = true;
+                    return false;
+                }
+            };
+            *budget -= 1;
+            if self.is_timed {
+                // D3.
+                self.now = self.scope.now();
+            }
+            if self.now >= self.closes || self.is_cut(seat.ready) {
+                self.end(index, None, self.now, ItemOutcome::Skipped { item });
+                continue;
+            }
+            let Some((index, outcome)) = seat.start(index, self.now, item, &self.body) else { return true };
+            self.end(index, Some(seat.number), seat.started(), outcome);
+            if self.stop.is_some() {
+                return false;
+            }
+        }
+    }
+}
