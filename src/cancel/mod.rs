@@ -98,6 +98,8 @@ crate::sys::with_system_clock! {
 mod hostile_tests;
 #[cfg(test)]
 mod loom_tests;
+#[cfg(all(test, feature = "std", not(wakeful_loom)))]
+mod relying_tests;
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests;
 #[cfg(all(test, feature = "std", not(wakeful_loom)))]
