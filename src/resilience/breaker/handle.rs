@@ -66,11 +66,15 @@ type Listener = Box<dyn Fn(&BreakerChange) + Send + Sync>;
 
 /// The breaker is open, or half-open.
 const OPEN: usize = 1;
+/// It is closed, and its window is full of calls that were well: another one changes nothing.
+const CLEAN: usize = 2;
+/// Bits of a word below the generation.
+const FLAGS: u32 = 2;
 
 pub(super) struct Shared {
     pub(super) time: Time,
     pub(super) config: BreakerConfig,
-    /// Twice the generation, and [`OPEN`]. Written under the lock.
+    /// The generation, with [`OPEN`] or [`CLEAN`]. Written under the lock.
     word: AtomicUsize,
     machine: Told<Machine>,
     listener: Option<Listener>,
@@ -183,7 +187,8 @@ impl CircuitBreaker {
         f: impl AsyncFnOnce() -> T,
     ) -> Result<T, CircuitOpen> {
         // Dropped last: a panic in between finds it running.
-        let mut call = self.shared.admit(Panics::InPoll(true))?;
+        let (generation, started) = self.shared.admit()?;
+        let mut call = Call::new(&self.shared, generation, started, Panics::InPoll(true));
         let answer = {
             let mut future = pin!(f());
             call.panics = Panics::InPoll(false);
@@ -207,7 +212,8 @@ impl CircuitBreaker {
     /// # Errors
     /// [`CircuitOpen`], if the breaker lets nobody through.
     pub fn admit(&self) -> Result<Call<'_>, CircuitOpen> {
-        self.shared.admit(Panics::on_this_thread())
+        let (generation, started) = self.shared.admit()?;
+        Ok(Call::new(&self.shared, generation, started, Panics::on_this_thread()))
     }
 
     /// How it stands now. Where the open time is over and nobody has called since, it is still open until that instant.
@@ -271,28 +277,37 @@ impl Shared {
         self.machine.look();
         // Relaxed: a result is counted only if the generation is still the same under the lock.
         let word = self.word.load(Ordering::Relaxed);
-        (word & OPEN == 0).then_some(word >> 1)
+        (word & OPEN == 0).then_some(word >> FLAGS)
     }
 
+    /// Lets a call in: its generation, and when it began.
+    ///
+    /// Plain numbers, of which the caller makes a [`Call`] where it is to stay: moving one costs more than all the rest.
     #[inline]
-    pub(super) fn admit(&self, panics: Panics) -> Result<Call<'_>, CircuitOpen> {
-        let Some(generation) = self.closed() else { return self.admit_slowly(panics) };
+    fn admit(&self) -> Result<(usize, Instant), CircuitOpen> {
+        let Some(generation) = self.closed() else { return self.admit_slowly() };
         // Without slow calls nobody asks when it began.
         let started = if self.config.slow.is_some() { self.time.now() } else { Instant::EPOCH };
-        Ok(Call::new(self, generation, started, panics))
+        Ok((generation, started))
     }
 
     #[cold]
-    fn admit_slowly(&self, panics: Panics) -> Result<Call<'_>, CircuitOpen> {
+    fn admit_slowly(&self) -> Result<(usize, Instant), CircuitOpen> {
         let now = self.time.now();
+        if let Some(retry_at) = self.machine.read(|machine| machine.refusal(now)) {
+            return Err(CircuitOpen { retry_at });
+        }
+        self.admit_probe(now)
+    }
+
+    fn admit_probe(&self, now: Instant) -> Result<(usize, Instant), CircuitOpen> {
         let mut changes = Changes::default();
         let admitted = self.step(&mut changes, |machine, changes| machine.admit(now, changes));
-        // Before the listener, whose panic says nothing of the service, and gives the probe back.
-        let call = admitted.map(|generation| Call::new(self, generation, now, Panics::InPoll(false)));
+        // A panic of the listener says nothing of the service, and gives the probe back.
+        let probe = admitted.ok().map(|generation| Call::new(self, generation, now, Panics::InPoll(false)));
         self.tell(&changes);
-        let mut call = call.map_err(|retry_at| CircuitOpen { retry_at })?;
-        call.panics = panics;
-        Ok(call)
+        core::mem::forget(probe);
+        admitted.map(|generation| (generation, now)).map_err(|retry_at| CircuitOpen { retry_at })
     }
 
     /// Counts a call that is over.
@@ -302,23 +317,24 @@ impl Shared {
         let now = config.reads_clock().then(|| self.time.now());
         let slow = now.is_some_and(|now| machine::is_slow(config, started, now));
         let sample = Sample { failed, slow };
-        let mut changes = Changes::default();
-        let recorded = self.machine.with(|machine| {
-            let recorded = machine.record(generation, sample, now, &mut changes);
-            self.publish(machine, &changes);
-            recorded
-        });
-        if let Err(NeedsTime) = recorded {
-            self.record_now(generation, sample, &mut changes);
+        self.machine.look();
+        // Relaxed: a failure that this one can know of is seen in the word, any other one may as well be the later of the two.
+        let clean = self.word.load(Ordering::Relaxed) == generation << FLAGS | CLEAN;
+        if !(clean && sample == Sample::WELL) {
+            self.count(generation, sample, now);
         }
-        self.tell(&changes);
     }
 
-    #[cold]
-    fn record_now(&self, generation: usize, sample: Sample, changes: &mut Changes) {
-        let now = self.time.now();
-        // With the time it needs nothing more.
-        let _ = self.step(changes, |machine, changes| machine.record(generation, sample, Some(now), changes));
+    #[inline(never)]
+    fn count(&self, generation: usize, sample: Sample, now: Option<Instant>) {
+        let mut changes = Changes::default();
+        let counted = self.step(&mut changes, |machine, changes| machine.record(generation, sample, now, changes));
+        if let Err(NeedsTime) = counted {
+            let now = self.time.now();
+            // With the time it needs nothing more.
+            let _ = self.step(&mut changes, |machine, changes| machine.record(generation, sample, Some(now), changes));
+        }
+        self.tell(&changes);
     }
 
     pub(super) fn give_back(&self, generation: usize) {
@@ -332,20 +348,18 @@ impl Shared {
         result
     }
 
+    #[inline]
     fn step<R>(&self, changes: &mut Changes, f: impl FnOnce(&mut Machine, &mut Changes) -> R) -> R {
         self.machine.with(|machine| {
             let result = f(machine, changes);
-            self.publish(machine, changes);
+            let flags = match machine.is_closed() {
+                true if machine.is_clean() => CLEAN,
+                true => 0,
+                false => OPEN,
+            };
+            self.word.store(machine.generation() << FLAGS | flags, Ordering::Relaxed);
             result
         })
-    }
-
-    #[inline]
-    fn publish(&self, machine: &Machine, changes: &Changes) {
-        if changes[0].is_some() {
-            let open = if machine.is_closed() { 0 } else { OPEN };
-            self.word.store((machine.generation() << 1) | open, Ordering::Relaxed);
-        }
     }
 
     #[inline]

@@ -113,6 +113,12 @@ impl Machine {
         matches!(self.mode, Mode::Closed)
     }
 
+    /// Of a closed one: whether another call that is well would change nothing.
+    #[inline]
+    pub(super) fn is_clean(&self) -> bool {
+        self.recent.is_clean()
+    }
+
     pub(super) fn state(&self) -> BreakerState {
         match self.mode {
             Mode::Closed => BreakerState::Closed,
@@ -141,13 +147,21 @@ impl Machine {
         }
     }
 
+    /// Until when an open one lets nobody through; none, if it may. It changes nothing, and so can be asked first.
+    pub(super) fn refusal(&self, now: Instant) -> Option<Instant> {
+        match self.mode {
+            Mode::Open { until } if until > now || until.is_never() => Some(until),
+            _ => None,
+        }
+    }
+
     /// Whether a call goes through; if not, when to come back.
     pub(super) fn admit(&mut self, now: Instant, changes: &mut Changes) -> Result<usize, Instant> {
         self.look(now, changes);
-        if let Mode::Open { until } = self.mode {
-            if until > now || until.is_never() {
-                return Err(until);
-            }
+        if let Some(until) = self.refusal(now) {
+            return Err(until);
+        }
+        if let Mode::Open { .. } = self.mode {
             let begun = Mode::HalfOpen { out: 0, counts: BreakerCounts::default(), ends: Instant::NEVER };
             self.go(begun, BreakerCause::Waited, changes); // ③
         }
@@ -274,7 +288,7 @@ impl Machine {
         self.mode = mode;
         self.recent.clear();
         // As many bits as the word beside the lock has.
-        self.generation = self.generation.wrapping_add(1) & (usize::MAX >> 1);
+        self.generation = self.generation.wrapping_add(1) & (usize::MAX >> 2);
         let to = self.state();
         if let Some(place) = changes.iter_mut().find(|change| change.is_none()) {
             *place = Some(BreakerChange { number: self.generation, from, to, cause, counts });

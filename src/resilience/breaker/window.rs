@@ -12,6 +12,11 @@ pub(super) struct Sample {
     pub(super) slow: bool,
 }
 
+impl Sample {
+    /// Neither.
+    pub(super) const WELL: Self = Self { failed: false, slow: false };
+}
+
 /// How many calls there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,6 +74,16 @@ impl Recent {
             },
         };
         Self { counts: BreakerCounts::default(), kept }
+    }
+
+    /// Whether another call that is well would change nothing.
+    #[inline]
+    pub(super) fn is_clean(&self) -> bool {
+        let BreakerCounts { calls, failures, slow } = self.counts;
+        match &self.kept {
+            Kept::Calls { ring, .. } => failures == 0 && slow == 0 && calls as usize == ring.len(),
+            Kept::Time { .. } => false,
+        }
     }
 
     /// Forgets all.
