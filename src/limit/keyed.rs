@@ -2,12 +2,12 @@
 
 mod acquire;
 mod change;
-mod keys;
+pub(super) mod keys;
 mod limiter;
 mod shard;
 mod store;
 mod table;
-mod tenant;
+pub(super) mod tenant;
 
 pub use acquire::AcquireKey;
 pub use foldhash::fast::RandomState;

@@ -1,5 +1,7 @@
 //! The one timer, set by whoever changes the line, in every order of threads.
 
+mod composite;
+mod concurrency;
 mod keyed;
 
 use super::*;

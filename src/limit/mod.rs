@@ -17,6 +17,7 @@
 //! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
 //! | allow nothing for now | [`Limiter::closed`] |
 //! | limit each client, tenant or host by itself | [`KeyedLimiter`], with all of the above but reservations |
+//! | keep to several limits at once, all or nothing | [`Composite`], of limiters, keys and semaphores |
 //! | bound how many calls are in flight, by how a service answers | [`Concurrency`] |
 //!
 //! # Which algorithm?
@@ -92,6 +93,8 @@
 //! - **L10** Each key of a [`KeyedLimiter`] is granted what a limiter of its own would grant it, and keys that are idle, and only
 //!   those, are dropped. One that is bounded never holds more keys than that, and refuses a new one only while as many are
 //!   held that are not idle.
+//! - **L11** A [`Composite`] takes the permits of all its limiters at the first instant at which each of them, those ahead served,
+//!   allows it, and nothing before. Composites don't wait for each other in a circle.
 //!
 //! # How it works
 //!
@@ -100,13 +103,15 @@
 //! which the first is due, and grants from wherever the timer queue is driven. So each waiter is woken once, with its permits.
 //! As long as nobody waits, GCRA is decided by one atomic word beside the lock (`quick.rs`). Keys are spread over shards, each
 //! a lock and a hash table of such words (`keyed/`); one that is waited for, or treated in a way of its own, has a limiter of its
-//! own for as long.
+//! own for as long. Who wants permits of several limiters stands in all their lines, which he joins and leaves under all their locks
+//! (`composite/`).
 
 mod acquire;
 mod adaptive;
 mod book;
 mod call;
 mod change;
+mod composite;
 mod decide;
 mod error;
 mod gcra;
@@ -128,6 +133,7 @@ pub(crate) use acquire::Admit;
 pub use adaptive::{
     Aimd, Bounds, BoundsError, Concurrency, Control, Feedback, Fixed, Flight, Gradient2, Launch, Vegas,
 };
+pub use composite::{AcquireAll, AcquireAllError, Composite, Pass, TryAcquireAllError};
 pub use decide::{Algorithm, Carry};
 pub use error::{AcquireError, TooManyKeys, TryAcquireError};
 pub use gcra::Gcra;

@@ -14,6 +14,8 @@
 //!   whoever has the lock. As long as anybody waits, or anything is imposed, it is taken.
 //! - **G6** `tail`, if it is there, is the book as it will be when all in line have been granted when they are due.
 //! - **G7** `delayed` if any in line may be due later than when they came: who has a deadline may have to be turned away then.
+//! - **G8** The first in line, if it waits at other limiters too, stays there when it is due, and has been `told` so; then
+//!   `want` is its deadline. What it takes is up to `composite/`.
 
 use super::book::{Book, Receipt};
 use super::decide::{Algorithm, Carry, most};
@@ -90,7 +92,7 @@ impl<A: Algorithm> State<A> {
     }
 
     /// The turns of those in line may come later than was reckoned.
-    fn postpone(&mut self) {
+    pub(super) fn postpone(&mut self) {
         self.tail = None;
         self.delayed = true;
     }
@@ -126,11 +128,15 @@ impl<A: Algorithm> Tail<A> {
 
 /// What a waiter brings, and what came of it.
 pub(super) struct Wish {
-    permits: u32,
+    pub(super) permits: u32,
     /// When it came.
-    since: u64,
+    pub(super) since: u64,
     /// Before which a grant is of use.
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
+    /// Whether it waits at other limiters too, and takes its permits of all of them together.
+    together: bool,
+    /// Whether it knows that it is due (G8).
+    pub(super) told: bool,
     pub(super) verdict: Verdict,
 }
 
@@ -148,7 +154,12 @@ pub(super) enum Verdict {
 
 impl Wish {
     pub(super) fn new(permits: u32, deadline: Deadline) -> Self {
-        Self { permits, since: 0, deadline, verdict: Verdict::None }
+        Self { permits, since: 0, deadline, together: false, told: false, verdict: Verdict::None }
+    }
+
+    /// The same, of one who wants permits of other limiters together with these.
+    pub(super) fn together(permits: u32, deadline: Deadline) -> Self {
+        Self { together: true, ..Self::new(permits, deadline) }
     }
 
     fn is_dated(&self) -> bool {
@@ -247,7 +258,7 @@ pub(super) struct Todo {
 impl<A: Algorithm> Held<'_, Limit<A>> {
     /// Has the book say what was granted (G5).
     #[inline]
-    fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self) {
         if Stamp::IS_WORD && self.shared.word.get() != TAKEN {
             self.state.book.unpack(self.shared.word.swap(TAKEN), self.shared.quick.origin);
             self.state.latest = self.state.latest.max(self.shared.latest.get());
@@ -256,7 +267,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
 
     /// Has the word say what was granted, if it can (G5).
     #[inline]
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         let quick = &self.shared.quick;
         let (book, latest) = (&self.state.book, self.state.latest);
         if Stamp::IS_WORD && self.shared.word.get() == TAKEN && book.is_plain() && quick.reaches(latest) {
@@ -264,28 +275,6 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
                 self.shared.latest.set(latest);
                 self.shared.word.set(word);
             }
-        }
-    }
-
-    /// Goes on from what was granted elsewhere up to an instant.
-    pub(super) fn resume(&mut self, state: A::State, latest: u64) {
-        self.take_over();
-        self.state.book.resume(state);
-        self.state.latest = self.state.latest.max(latest);
-        self.hand_over();
-    }
-
-    /// What was granted, and the latest instant that it was told, if that is not `now`; for one at which nobody waits.
-    ///
-    /// # Errors
-    /// The instant until which something is imposed.
-    pub(super) fn rest(&mut self, now: u64) -> Result<(A::State, u64), u64> {
-        self.take_over();
-        let latest = self.state.latest.max(now);
-        self.state.book.pass(latest);
-        match self.state.book.imposed_until() {
-            Some(until) => Err(until),
-            None => Ok((self.state.book.state().clone(), latest)),
         }
     }
 
@@ -331,11 +320,12 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         if permits > burst {
             return Err(TryAcquireError::ExceedsBurst { permits, burst });
         }
-        let earliest = if permits == 0 { now } else { self.due(permits, now) };
-        if earliest > now || permits > 0 && !self.is_empty(LINE) {
-            return Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) });
+        if permits == 0 || self.is_empty(LINE) && self.state.book.is_ready(permits, now) {
+            return Ok(());
         }
-        Ok(())
+        // Later than now, also behind somebody who is due and waits at other limiters too (G8).
+        let earliest = self.due(permits, now).max(now.saturating_add(1));
+        Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(earliest) })
     }
 
     /// As [`take`](Self::take), and says when to come back.
@@ -403,12 +393,16 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         loop {
             let Some(wish) = self.first(LINE) else { return false };
             let (permits, since, deadline, dated) = (wish.permits, wish.since, wish.deadline, wish.is_dated());
+            let together = wish.together;
             let (due, burst) = (self.state.book.due(permits, now), self.burst());
             let refusal = match deadline.allows(Instant::from_nanos(due)) {
                 _ if permits > burst => Some(Verdict::Exceeds(burst)),
                 true => None,
                 false => Some(Verdict::TooLate(due)),
             };
+            if together && refusal.is_none() {
+                return self.tell_first(due, now, batch);
+            }
             if due > now && refusal.is_none() {
                 self.state.want = due;
                 return false;

@@ -4,6 +4,7 @@ mod adaptive;
 mod algorithms;
 mod calling;
 mod changing;
+mod composite;
 mod exact;
 mod keyed;
 mod leaving;

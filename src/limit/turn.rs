@@ -121,7 +121,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
 
 /// Gives up a place in line, or a grant (L4).
 #[cold]
-fn leave<A: Algorithm, D: Door<A>>(waiter: Pin<&Waiter<Limit<A>, D>>) {
+pub(super) fn leave<A: Algorithm, D: Door<A>>(waiter: Pin<&Waiter<Limit<A>, D>>) {
     let gate = waiter.get_ref().home().gate();
     let now = gate.shared.now();
     let mut batch = Batch::new();

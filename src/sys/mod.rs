@@ -19,6 +19,7 @@
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
 //! | `file` | the file that the environment names for recordings |
 //! | `hush` | panics that are expected, kept off the terminal |
+//! | `serial` | numbers in the order of making |
 //! | `stage` | what is simulated on a thread, for code without a handle |
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
 //! | [`Told`] | a value behind the lock, each use of which is told to those who look on |
@@ -46,6 +47,7 @@ pub(crate) mod once;
 pub(crate) mod probe;
 mod reading;
 pub(crate) mod row;
+mod serial;
 pub(crate) mod slot;
 #[cfg(feature = "sim")]
 pub(crate) mod stage;
@@ -62,6 +64,7 @@ pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
 pub(crate) use reading::Reading;
+pub(crate) use serial::serial;
 pub(crate) use stamp::Stamp;
 pub(crate) use told::Told;
 

@@ -308,6 +308,14 @@ impl<P: Place> Held<'_, P> {
         self.take_first(line, GRANTED).flatten()
     }
 
+    /// Takes the waker of the first waiter of `line`, who stays where it is, to be woken outside the lock.
+    #[must_use = "the waker is to be woken outside the lock"]
+    pub(crate) fn rouse(&mut self, line: usize) -> Option<Waker> {
+        let first = self.lines.as_ref()[line].first?;
+        // SAFETY: `first` is in a line of this hall, whose lock is held; the borrow ends with the statement.
+        unsafe { Line::inner(first) }.waker.take()
+    }
+
     /// As [`hand`](Self::hand), without a grant: the waiter may join again.
     #[must_use = "the waker is to be woken outside the lock"]
     pub(crate) fn turn_away(&mut self, line: usize) -> Option<Waker> {

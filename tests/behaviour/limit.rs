@@ -6,7 +6,11 @@ use futures::{StreamExt, stream};
 use std::num::NonZeroU32;
 use std::task::Waker;
 use wakeful::cancel::Deadline;
-use wakeful::limit::{AcquireError, Concurrency, Feedback, Fixed, Gcra, KeyedLimiter, Limiter, Quota, TryAcquireError};
+use wakeful::limit::{
+    AcquireAllError, AcquireError, Composite, Concurrency, Feedback, Fixed, Gcra, KeyedLimiter, Limiter, Quota,
+    TryAcquireError,
+};
+use wakeful::sync::Semaphore;
 
 /// One permit every two milliseconds, nothing charged in the past.
 fn quota(burst: u32) -> Quota {
@@ -130,6 +134,43 @@ pub(crate) async fn a_key_that_is_given_up_leaves_its_turn_to_the_next(cx: Cx<im
     cx.sleep(2).await;
     drop(gives_up);
     cx.assert_instant(waits.await, 5);
+}
+
+pub(crate) async fn several_limits_are_granted_together(cx: Cx<impl Spawner>) {
+    let (fast, slow) = (Limiter::new(&cx.time, quota(6)), Quota::new(NonZeroU32::MIN, ms(4)).unwrap().strict());
+    let (keyed, one) = (KeyedLimiter::<&str>::new(&cx.time, slow), Semaphore::new(1));
+    let all = Composite::new().limiter(&fast, 2).key(&keyed, &"ann", 1).semaphore(&one, 1);
+    for n in 0..3 {
+        let pass = all.acquire().await.unwrap();
+        cx.assert_at(4 * n);
+        assert!(one.try_acquire().is_err());
+        drop(pass);
+    }
+    let mut gives_up = Box::pin(all.acquire());
+    assert!(poll(gives_up.as_mut(), Waker::noop()).is_pending() || !cx.exact());
+    drop(gives_up);
+    assert!(one.try_acquire().is_ok());
+    if cx.exact() {
+        assert_eq!(fast.available(), 4, "none of it was spent");
+    }
+    let refused = all.acquire_before(cx.time.now()).await;
+    assert!(matches!(refused, Err(AcquireAllError::Limit(AcquireError::TooLate { .. }))), "{refused:?}");
+}
+
+pub(crate) async fn composites_that_name_their_limits_in_another_order_dont_wait_in_a_circle(cx: Cx<impl Spawner>) {
+    let [a, b] = [(); 2].map(|()| Limiter::new(&cx.time, quota(1)));
+    let [one, other] = [(); 2].map(|()| Semaphore::new(1));
+    let tasks: Vec<_> = (0..6)
+        .map(|n| {
+            let composite = match n % 2 {
+                0 => Composite::new().limiter(&a, 1).limiter(&b, 1).semaphore(&one, 1).semaphore(&other, 1),
+                _ => Composite::new().semaphore(&other, 1).semaphore(&one, 1).limiter(&b, 1).limiter(&a, 1),
+            };
+            cx.spawn("call", async move { composite.call(async || ()).await })
+        })
+        .collect();
+    assert_eq!(join_all(tasks).await, [Ok(()); 6]);
+    cx.assert_at(10);
 }
 
 pub(crate) async fn streams_and_calls_share_a_line(cx: Cx<impl Spawner>) {

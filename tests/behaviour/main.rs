@@ -177,6 +177,8 @@ on_every_runtime! {
         a_waiter_that_gives_up_gives_its_place_back
         keys_are_waited_for_by_themselves
         a_key_that_is_given_up_leaves_its_turn_to_the_next
+        several_limits_are_granted_together
+        composites_that_name_their_limits_in_another_order_dont_wait_in_a_circle
         streams_and_calls_share_a_line
         calls_in_flight_are_no_more_than_there_is_room_for
     }

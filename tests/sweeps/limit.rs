@@ -3,12 +3,15 @@
 use crate::ms;
 use std::num::NonZeroU32;
 use wakeful::cancel::Scope;
-use wakeful::limit::{Concurrency, Feedback, Fixed, KeyedLimiter, Limiter, Quota};
+use wakeful::limit::{Composite, Concurrency, Feedback, Fixed, KeyedLimiter, Limiter, Quota};
 use wakeful::sim::Sim;
+use wakeful::sync::Semaphore;
 
 crate::sweeps! {
     "limit::Acquire" => acquire,
     "limit::AcquireKey" => acquire_key,
+    "limit::AcquireAll" => acquire_all,
+    "limit::Composite::call" => composite_call,
     "limit::Reserve" => reserve,
     "limit::Limiter::call" => call,
     "limit::Limiter::call_in" => call_in,
@@ -31,6 +34,32 @@ async fn acquire_key(sim: Sim) {
     .await;
     time.sleep(ms(100)).await;
     assert_eq!(limiter.sweep(), 0, "nothing is left of it");
+}
+
+async fn acquire_all(sim: Sim) {
+    together(sim, async |composite, sim| sim.cancel_at_each(composite.acquire()).await.map(|pass| drop(pass.unwrap())))
+        .await;
+}
+
+async fn composite_call(sim: Sim) {
+    together(sim, async |composite, sim| sim.cancel_at_each(composite.call(async || ())).await.map(Result::unwrap))
+        .await;
+}
+
+/// The slower of two limits sets the pace, and nothing is left of who gives up.
+async fn together(sim: Sim, one: impl AsyncFnOnce(&Composite, &Sim) -> Option<()>) {
+    let ten = NonZeroU32::new(10).unwrap();
+    let fast = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(100).unwrap()).burst(ten));
+    let keyed = KeyedLimiter::<u8>::new(&sim.time(), Quota::per_second(ten));
+    let semaphore = Semaphore::new(2);
+    let composite = Composite::new().limiter(&fast, 1).key(&keyed, &7, 1).semaphore(&semaphore, 1);
+    keyed.try_acquire(&7, 1).unwrap();
+    let time = sim.time();
+    let other = |composite: Composite| async move { drop(composite.acquire().await.unwrap()) };
+    tenths(sim, &composite, other, one).await;
+    assert_eq!(semaphore.available(), 2);
+    time.sleep(ms(100)).await;
+    assert_eq!((keyed.sweep(), fast.available()), (0, 10));
 }
 
 async fn reserve(sim: Sim) {

@@ -147,7 +147,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        Tenant::new(&self.keys, self.keys.place(key), key.to_owned())
+        self.tenancy(key.to_owned())
     }
 
     /// A user of `key`, if it has a limiter of its own.

@@ -7,7 +7,7 @@ use super::store::{Answer, Ask};
 use super::tenant::Tenant;
 use crate::cancel::{Deadline, Scope};
 use crate::limit::decide::{self, Algorithm};
-use crate::limit::error::TryAcquireError;
+use crate::limit::error::{TooManyKeys, TryAcquireError};
 use crate::limit::gcra::Gcra;
 use crate::limit::quota::Quota;
 use crate::limit::state::Gate;
@@ -234,6 +234,11 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
     /// The user that a limiter was found with.
     pub(super) fn tenant(&self, place: Place, gate: Arc<Gate<A>>) -> Tenant<K, A, S> {
         Tenant::of(&self.keys, place, gate)
+    }
+
+    /// A user of `key`.
+    pub(in crate::limit) fn tenancy(&self, key: K) -> Result<Tenant<K, A, S>, TooManyKeys> {
+        Tenant::new(&self.keys, self.keys.place(&key), key)
     }
 
     /// Waits for the turn of whoever comes for `key`, and takes `permits`. None at all are granted at once.

@@ -12,9 +12,10 @@
 use super::store::{Answer, Ask, Store};
 use super::table::{Gone, Tag, spread};
 use crate::limit::decide::Algorithm;
-use crate::limit::state::Gate;
+use crate::limit::state::{Gate, Limit};
 use crate::sys::{Arc, Lock};
 use crate::time::Instant;
+use crate::wait::Held;
 use alloc::vec::Vec;
 use hashbrown::HashTable;
 
@@ -204,6 +205,30 @@ impl<K, A: Algorithm> Inside<K, A> {
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.store.len() + self.busy.len()
+    }
+}
+
+impl<A: Algorithm> Held<'_, Limit<A>> {
+    /// Goes on from what was granted elsewhere up to an instant.
+    fn resume(&mut self, state: A::State, latest: u64) {
+        self.take_over();
+        self.state.book.resume(state);
+        self.state.latest = self.state.latest.max(latest);
+        self.hand_over();
+    }
+
+    /// What was granted, and the latest instant that it was told, if that is not `now`; for one at which nobody waits.
+    ///
+    /// # Errors
+    /// The instant until which something is imposed.
+    fn rest(&mut self, now: u64) -> Result<(A::State, u64), u64> {
+        self.take_over();
+        let latest = self.state.latest.max(now);
+        self.state.book.pass(latest);
+        match self.state.book.imposed_until() {
+            Some(until) => Err(until),
+            None => Ok((self.state.book.state().clone(), latest)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use core::fmt;
 use core::hash::{BuildHasher, Hash};
 
 /// One user of a key, which has a limiter of its own for as long (K2).
-pub(super) struct Tenant<K, A: Algorithm, S> {
+pub(in crate::limit) struct Tenant<K, A: Algorithm, S> {
     keys: Arc<Keys<K, A, S>>,
     place: Place,
     limiter: Limiter<A>,
@@ -24,7 +24,7 @@ impl<K, A: Algorithm, S> Tenant<K, A, S> {
     }
 
     /// The limiter of the key.
-    pub(super) fn limiter(&self) -> &Limiter<A> {
+    pub(in crate::limit) fn limiter(&self) -> &Limiter<A> {
         &self.limiter
     }
 

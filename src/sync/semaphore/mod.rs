@@ -226,6 +226,11 @@ impl Semaphore {
         Arc::ptr_eq(&self.room, &other.room)
     }
 
+    /// Where it stands in an order of all semaphores: that in which they were made.
+    pub(crate) fn order(&self) -> (u32, usize) {
+        (self.room.shared.serial, Arc::as_ptr(&self.room).addr())
+    }
+
     /// Checks the line and says who is in it; for tests.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

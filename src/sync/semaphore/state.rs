@@ -14,9 +14,9 @@
 //!   that nobody has and those that are out or granted are `total + owed`.
 
 use super::super::line::{self, LINE, Outgoing};
-use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::probe::{self, Access};
+use crate::sys::{Arc, serial};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
 use core::task::Waker;
 
@@ -42,6 +42,8 @@ pub(super) type Room = Hall<Permits>;
 pub(super) struct Shared {
     word: AtomicUsize,
     total: AtomicUsize,
+    /// Where it stands among all semaphores.
+    pub(super) serial: u32,
     pub(super) id: probe::Id,
 }
 
@@ -140,8 +142,12 @@ impl Held<'_, Permits> {
 impl Hall<Permits> {
     #[track_caller]
     pub(super) fn semaphore(permits: usize) -> Arc<Self> {
-        let shared =
-            Shared { word: AtomicUsize::new(permits * ONE), total: AtomicUsize::new(permits), id: probe::Id::new() };
+        let shared = Shared {
+            word: AtomicUsize::new(permits * ONE),
+            total: AtomicUsize::new(permits),
+            serial: serial(),
+            id: probe::Id::new(),
+        };
         Arc::new(Hall::new(shared, State::default(), [Line::new()]))
     }
 
