@@ -6,8 +6,10 @@ use super::outcome::Sink;
 use super::report::Report;
 use super::run;
 use super::source::{IntoSource, Source};
+use super::spawned;
 use crate::cancel::Scope;
 use crate::limit::Limiter;
+use crate::spawn::Spawn;
 use crate::sync::watch;
 use crate::time::Instant;
 use core::future::Future;
@@ -260,5 +262,66 @@ impl<S: Source> Work<S> {
         K: Sink<S::Item, O, E>,
     {
         run::in_place(self.source, self.options, scope, body, sink)
+    }
+
+    /// Does the work in parallel, by workers that are tasks of `spawner`; gives the report, and `sink` with what it was told.
+    ///
+    /// For bodies that compute, or block for a while. Others are at home in a [run](Self::run) in one task, which is cheaper,
+    /// and may borrow. As many tasks are spawned as [`workers`](Self::workers) says; those settings that change the number
+    /// have no effect here, and each worker [observes](Self::min_time_observed) for itself.
+    ///
+    /// # Fairness
+    /// Source and sink are one worker's at a time; who waits for the source is called first come, first served.
+    ///
+    /// # Time
+    /// As of [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the workers, who end at their next poll; nobody is told, and the source is dropped. To end a
+    /// run and keep its report, cancel the scope: the report comes when the workers are gone, also where a run of the scope
+    /// would end sooner.
+    ///
+    /// # Panics
+    /// Passes on the first panic of the source or the sink, when all workers are gone. Those of bodies are outcomes, with
+    /// `std`.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Collect, Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     // On tokio: |task: Task| { tokio::spawn(task); }
+    ///     let (scope, spawner) = (Scope::new(sim.time()), sim.spawner());
+    ///     let body = |item: Lease<u64>| async move {
+    ///         wakeful::sleep(Duration::from_secs(1)).await;
+    ///         Ok::<_, ()>(*item * *item)
+    ///     };
+    ///     let squares = work(1..=6).workers(NonZeroUsize::new(3).unwrap());
+    ///     let (report, all) = squares.run_on(spawner, &scope, body, Collect::new()).await;
+    ///     assert_eq!((report.count.done, report.elapsed()), (6, Duration::from_secs(2)));
+    ///     assert_eq!(all.into_results(), [1, 4, 9, 16, 25, 36]);
+    /// });
+    /// ```
+    pub fn run_on<P, F, Fut, O, E, K>(
+        self,
+        spawner: P,
+        scope: &Scope,
+        body: F,
+        sink: K,
+    ) -> impl Future<Output = (Report<S::Rest>, K)>
+    where
+        P: Spawn,
+        S: Send + 'static,
+        S::Item: Send + 'static,
+        F: Fn(Lease<S::Item>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+        O: Send + 'static,
+        E: Send + 'static,
+        K: Sink<S::Item, O, E> + Send + 'static,
+    {
+        spawned::run_on(spawner, self.source, self.options, scope, body, sink)
     }
 }

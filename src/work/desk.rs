@@ -96,7 +96,9 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     fn stop_for(&mut self, index: u64) {
         // One that ended the run for its own sake may be followed by others, and comes before what they lead to.
         if !matches!(self.stop, Some(Stop::Failed { .. })) {
-            self.stop = Some(Stop::Failed { index });
+            let stop = Stop::Failed { index };
+            self.feed.halt(&stop, self.options.on_error == OnError::CancelRest);
+            self.stop = Some(stop);
         }
         if self.options.on_error == OnError::CancelRest {
             self.scope.cancel(Reason::sibling_failed());

@@ -19,11 +19,14 @@ pub(super) trait Feed {
     /// What was asked for is to be asked for anew, as the instant from which on nothing is started has changed.
     fn ask_anew(&mut self);
 
+    /// Nothing more is to be started by anybody who shares what items come from, and what runs is to be cancelled or not.
+    fn halt(&mut self, _: &Stop, _cancel: bool) {}
+
     /// How many items are left, where that is known.
     fn remaining(&self) -> Option<usize>;
 
     /// Why nothing is started when it is too late to.
-    fn out_of_time(&self) -> Stop;
+    fn out_of_time(&mut self) -> Stop;
 }
 
 /// A source, and the limiter before it.
@@ -99,7 +102,7 @@ impl<S: Source> Feed for Intake<S> {
         self.source.remaining()
     }
 
-    fn out_of_time(&self) -> Stop {
+    fn out_of_time(&mut self) -> Stop {
         match self.source.remaining() {
             Some(0) => Stop::Exhausted,
             _ => Stop::OutOfTime,

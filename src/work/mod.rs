@@ -51,6 +51,7 @@
 //! | have the numbers only, in constant memory | [`Count`] as the sink |
 //! | do something with each result | a closure that takes an [`Ended`] as the sink |
 //! | keep an item, whatever happens | [`Lease::take`] |
+//! | have workers that are tasks of their own, in parallel | [`Work::run_on`] |
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
 //! | do one thing again and again in the background | [`periodic`] |
@@ -104,6 +105,13 @@
 //! wall time prints other numbers for the same task: its ten sleeps end a little after 1.0 s, so it reports 9 done, one cut
 //! short or finished late, and, if it counts that one as not done, 11 not done. In virtual time the tenth ends at the
 //! deadline, and counts.
+//!
+//! # Workers that are tasks
+//!
+//! [`Work::run_on`] spawns a task for each worker, so that bodies run in parallel; what is borrowed by a run in place has to be
+//! theirs then. What is decided, when and by what, is the same, and so is the report. One worker at a time has the source, and
+//! one the sink: others leave there what they have to say. K1 holds if the executor drops tasks too: the item of a worker that
+//! is lost so is cancelled. The report comes when all workers are gone.
 //!
 //! # Retries
 //!
@@ -164,6 +172,7 @@ mod report;
 mod resource;
 mod run;
 mod source;
+mod spawned;
 
 pub use builder::{Work, work};
 pub use lease::Lease;

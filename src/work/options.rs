@@ -82,6 +82,13 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What one of several workers is told who share a source and what stands before it.
+    pub(super) fn single(self) -> Self {
+        Self { workers: NonZeroUsize::MIN, follows: None, to_meet: None, limiter: None, ..self }
+    }
+}
+
 impl Limit {
     /// The deadline of a run that begins at `now`.
     pub(super) fn deadline(self, now: Instant) -> Instant {

@@ -229,6 +229,12 @@ impl<T, O, E> Default for Collect<T, O, E> {
     }
 }
 
+impl<T, O, E> Sink<T, O, E> for Collect<T, O, E> {
+    fn accept(&mut self, ended: Ended<T, O, E>) {
+        self.all.push(ended);
+    }
+}
+
 impl<T, O, E> Sink<T, O, E> for &mut Collect<T, O, E> {
     fn accept(&mut self, ended: Ended<T, O, E>) {
         self.all.push(ended);

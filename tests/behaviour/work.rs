@@ -49,6 +49,28 @@ pub(crate) async fn every_item_is_in_one_place(cx: Cx<impl Spawner>) {
     cx.assert_at(55);
 }
 
+pub(crate) async fn workers_that_are_tasks_share_source_and_sink(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let time = cx.time.clone();
+    let body = move |item: Lease<u64>| {
+        let sleep = time.sleep(ms(5));
+        async move {
+            sleep.await;
+            match *item {
+                7 => Err("as it was asked to"),
+                8 => panic!("as it was asked to"),
+                n => Ok(n),
+            }
+        }
+    };
+    let set = work(0..20).workers(workers(4));
+    let (report, all) = set.run_on(cx.spawner.clone(), &scope, body, Collect::new()).await;
+    assert_eq!((report.count.done, report.count.failed, report.count.panicked), (18, 1, 1));
+    assert_eq!((report.not_started, report.stop), (Some(0), Stop::Exhausted));
+    assert_eq!(all.into_results(), (0..20).filter(|n| !(7..=8).contains(n)).collect::<Vec<_>>());
+    cx.assert_at(25);
+}
+
 pub(crate) async fn what_the_deadline_leaves_is_given_back(cx: Cx<impl Spawner>) {
     let scope = cx.scope();
     let body = |item: Lease<u32>| {

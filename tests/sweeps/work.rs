@@ -10,6 +10,7 @@ use wakeful::work::{Count, Lease, Manage, ResourcePool, Usage, periodic, work};
 
 crate::sweeps! {
     "work::Work::run" => run,
+    "work::Work::run_on" => run_on,
     "work::Periodic::run" => again_and_again,
     "work::ResourcePool::get" => get,
     "work::Pooled::lend" => lend,
@@ -167,4 +168,27 @@ async fn closed(sim: Sim) {
     }
     closer.await;
     pool.closed().await;
+}
+
+async fn run_on(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let inner = sim.clone();
+    let body = move |item: Lease<(u64, Arc<()>)>| {
+        let sim = inner.clone();
+        async move {
+            wakeful::sleep(ms(item.0)).await;
+            sim.yield_now().await;
+            if item.0 == 2 { Err(()) } else { Ok(()) }
+        }
+    };
+    let set = work(items).workers(NonZeroUsize::new(2).unwrap()).item_timeout(ms(4)).deadline_after(ms(8));
+    if let Some((report, count)) = sim.cancel_at_each(set.run_on(sim.spawner(), &scope, body, Count::new())).await {
+        assert_eq!((report.pulled() + report.not_started.unwrap() as u64, report.count), (5, count));
+        drop(report);
+    }
+    // Workers who were left behind end at their next poll.
+    sim.time().sleep(ms(1)).await;
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+    assert!(!scope.cancel_called());
 }

@@ -1,0 +1,275 @@
+//! Batch work whose workers are tasks of their own.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use wakeful::cancel::{Reason, Scope};
+use wakeful::limit::{Limiter, Quota};
+use wakeful::queue;
+use wakeful::sim::{self, Builder, Rng, Sim};
+use wakeful::spawn::Task;
+use wakeful::time::ManualClock;
+use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Sink, Stop, work};
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn n(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+/// Sleeps as many milliseconds as its item says; then an odd one fails, and 13 panics.
+async fn body(item: Lease<u64>) -> Result<u64, u64> {
+    wakeful::sleep(ms(*item)).await;
+    assert_ne!(*item, 13, "unlucky");
+    if *item % 2 == 1 { Err(*item) } else { Ok(*item) }
+}
+
+fn assert_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[test]
+fn the_report_is_that_of_a_run_in_place() {
+    sim::check(|sim| async move {
+        for (workers, timeout, deadline, min) in [
+            (4, ms(1000), ms(1000), ms(0)),
+            (4, ms(1000), ms(100), ms(0)),
+            (3, ms(15), ms(95), ms(20)),
+            (1, ms(1000), ms(95), ms(0)),
+            (7, ms(1000), Duration::ZERO, ms(0)),
+        ] {
+            let scope = Scope::new(sim.time());
+            let items = (0..30).map(|n| [10, 20, 14, 11][n % 4]).collect::<Vec<u64>>();
+            let set =
+                || work(items.clone()).workers(n(workers)).item_timeout(timeout).min_time(min).deadline_after(deadline);
+            let mut here = Collect::new();
+            let in_place = set().run(&scope, body, &mut here).await;
+            let (spawned, there) = assert_send(set().run_on(sim.spawner(), &scope, body, Collect::new())).await;
+            assert_eq!((spawned.count, spawned.not_started), (in_place.count, in_place.not_started), "{in_place}");
+            assert_eq!((spawned.elapsed(), &spawned.stop), (in_place.elapsed(), &in_place.stop));
+            assert_eq!(spawned.rest.as_slice(), in_place.rest.as_slice());
+            assert_eq!(spawned.per_worker.iter().sum::<u64>(), in_place.pulled());
+            assert_eq!(there.into_outcomes(), here.into_outcomes());
+        }
+    });
+}
+
+#[test]
+fn a_scope_that_is_cancelled_ends_the_run_with_its_report() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let (stop, time) = (scope.clone(), sim.time());
+        let canceller = sim.spawn("canceller", async move {
+            time.sleep(ms(15)).await;
+            stop.cancel("enough");
+        });
+        let run = work(vec![10; 20]).workers(n(3)).run_on(sim.spawner(), &scope, body, Count::new());
+        let (report, count) = scope.run(run).await.done().expect("the report comes first");
+        assert_eq!((report.count.done, report.count.cancelled, report.not_started), (3, 3, Some(14)));
+        assert_eq!((report.elapsed(), &report.stop), (ms(15), &Stop::Cancelled(Reason::from("enough"))));
+        assert_eq!(count, report.count);
+        canceller.await;
+        let (report, _) = work(vec![10; 3]).run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((report.pulled(), report.stop), (0, Stop::Cancelled(Reason::from("enough"))));
+    });
+}
+
+#[test]
+fn an_error_stops_all_workers_as_it_was_said() {
+    sim::check(|sim| async move {
+        for (on_error, done, cancelled, left, end) in
+            [(OnError::StopStarting, 3, 0, 2, 30), (OnError::CancelRest, 2, 1, 2, 15)]
+        {
+            let scope = Scope::new(sim.time());
+            let set = work([10, 10, 5, 20, 20, 20]).workers(n(2)).on_error(on_error);
+            let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
+            let count = report.count;
+            assert_eq!(
+                (count.done, count.failed, count.cancelled, report.not_started),
+                (done, 1, cancelled, Some(left))
+            );
+            assert_eq!((report.elapsed(), &report.stop), (ms(end), &Stop::Failed { index: 2 }), "{on_error:?}");
+            assert!(!scope.cancel_called());
+        }
+    });
+}
+
+#[test]
+fn a_permit_is_taken_for_each_item_and_none_in_vain() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let limiter = Limiter::new(&sim.time(), Quota::per_second(std::num::NonZeroU32::new(10).unwrap()));
+        let set = work(vec![10; 5]).workers(n(3)).rate(&limiter);
+        let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((report.count.done, report.elapsed()), (5, ms(410)));
+        assert_eq!(report.stop, Stop::Exhausted);
+    });
+}
+
+/// Tasks that were spawned and are nobody's yet.
+type Tasks = Arc<Mutex<Vec<Pin<Box<Task>>>>>;
+
+fn kept(tasks: &Tasks) -> impl Fn(Task) + Send + 'static + use<> {
+    let tasks = tasks.clone();
+    move |task| tasks.lock().unwrap().push(Box::pin(task))
+}
+
+#[test]
+fn an_executor_that_drops_its_tasks_loses_no_item() {
+    let scope = Scope::new(ManualClock::new().time());
+    let cx = &mut Context::from_waker(Waker::noop());
+    let hangs = |_: Lease<u64>| pending::<Result<(), ()>>();
+    // At once.
+    let mut run = pin!(work(0..5).workers(n(3)).run_on(|task: Task| drop(task), &scope, hangs, Count::new()));
+    let Poll::Ready((report, _)) = run.as_mut().poll(cx) else { panic!("nobody is there") };
+    assert_eq!((report.pulled(), report.not_started, &report.stop), (0, Some(5), &Stop::Lost));
+    assert_eq!(report.stop.to_string(), "all workers were lost");
+    // With an item each.
+    let tasks = Tasks::default();
+    let mut run = pin!(work(0..5).workers(n(3)).run_on(kept(&tasks), &scope, hangs, Collect::new()));
+    assert!(run.as_mut().poll(cx).is_pending());
+    tasks.lock().unwrap().iter_mut().for_each(|task| assert!(task.as_mut().poll(cx).is_pending()));
+    tasks.lock().unwrap().clear();
+    let Poll::Ready((report, all)) = run.as_mut().poll(cx) else { panic!("nobody is left") };
+    assert_eq!((report.count.cancelled, report.rest, report.stop), (3, 3..5, Stop::Lost));
+    assert_eq!(all.into_outcomes(), [const { ItemOutcome::<u64, (), ()>::Cancelled { item: None } }; 3]);
+}
+
+#[test]
+fn workers_of_a_run_that_was_dropped_end_at_their_next_poll() {
+    let scope = Scope::new(ManualClock::new().time());
+    let cx = &mut Context::from_waker(Waker::noop());
+    let (tasks, held) = (Tasks::default(), Arc::new(()));
+    {
+        let hangs = |_: Lease<Arc<()>>| pending::<Result<(), ()>>();
+        let items = vec![held.clone(), held.clone(), held.clone()];
+        let mut run = pin!(work(items).workers(n(2)).run_on(kept(&tasks), &scope, hangs, Count::new()));
+        assert!(run.as_mut().poll(cx).is_pending());
+        tasks.lock().unwrap().iter_mut().for_each(|task| assert!(task.as_mut().poll(cx).is_pending()));
+    }
+    tasks.lock().unwrap().iter_mut().for_each(|task| assert!(task.as_mut().poll(cx).is_ready()));
+    tasks.lock().unwrap().clear();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(!scope.cancel_called());
+}
+
+#[test]
+fn panics_of_source_and_sink_go_through_when_everybody_is_gone() {
+    let panics = |what: &'static str| {
+        let held = Arc::new(());
+        let inner = held.clone();
+        let run = move |sim: Sim| async move {
+            let scope = Scope::new(sim.time());
+            let source =
+                (0..9).map(move |n| if what == "source" && n == 5 { panic!("source") } else { (n, inner.clone()) });
+            let body = |item: Lease<(u64, Arc<()>)>| async move {
+                wakeful::sleep(ms(item.0)).await;
+                Ok::<_, ()>(())
+            };
+            let sink = move |ended: Ended<_, (), ()>| assert!(what != "sink" || ended.index != 3, "sink");
+            let _report = work(source).workers(n(2)).run_on(sim.spawner(), &scope, body, sink).await;
+        };
+        let thrown = catch_unwind(AssertUnwindSafe(|| Builder::new().run(run).map(|_| ())));
+        assert_eq!(Arc::strong_count(&held), 1, "nothing is left");
+        match thrown {
+            Ok(Err(failure)) => failure.to_string(),
+            Ok(Ok(())) => panic!("{what} goes through"),
+            Err(panic) => panic.downcast_ref::<&str>().map_or_else(String::new, |text| (*text).to_owned()),
+        }
+    };
+    for what in ["source", "sink"] {
+        assert!(panics(what).contains(what));
+    }
+}
+
+fn below(rng: &mut Rng, n: usize) -> u64 {
+    rng.below(n) as u64
+}
+
+/// A world in which much happens, as in `work.rs`, and tasks are spawned. Every item is accounted for.
+async fn much(sim: Sim) {
+    let mut rng = sim.rng();
+    let (items, workers) = (below(&mut rng, 40), 1 + below(&mut rng, 6) as usize);
+    let (tx, rx) = queue::bounded(n(1 + below(&mut rng, 4) as usize));
+    let (time, pause) = (sim.time(), below(&mut rng, 12));
+    let producer = sim.spawn("producer", async move {
+        for item in 0..items {
+            if item % 3 == 0 {
+                time.sleep(ms(pause)).await;
+            }
+            if tx.send(item).await.is_err() {
+                return item;
+            }
+        }
+        items
+    });
+    let scope = Scope::new(sim.time());
+    let (stop, time, when) = (scope.clone(), sim.time(), below(&mut rng, 300));
+    let canceller = sim.spawn("canceller", async move {
+        time.sleep(ms(when)).await;
+        if when % 3 == 0 {
+            stop.cancel("by chance");
+        }
+    });
+    let mut set = work(rx).workers(n(workers)).min_time(ms(20 * below(&mut rng, 2)));
+    if below(&mut rng, 2) == 0 {
+        set = set.item_timeout(ms(below(&mut rng, 30)));
+    }
+    if below(&mut rng, 2) == 0 {
+        set = set.deadline_after(ms(below(&mut rng, 200))).grace(ms(below(&mut rng, 20)));
+    }
+    if below(&mut rng, 3) == 0 {
+        set = set.on_error([OnError::StopStarting, OnError::CancelRest][below(&mut rng, 2) as usize]);
+    }
+    if below(&mut rng, 3) == 0 {
+        set = set.rate(&Limiter::new(&sim.time(), Quota::per_second(std::num::NonZeroU32::new(200).unwrap())));
+    }
+    let draws = Mutex::new(rng);
+    let body = move |lease: Lease<u64>| {
+        let draws = [0; 3].map(|_: u64| below(&mut draws.lock().unwrap(), 1000));
+        async move {
+            let item = *lease;
+            if draws[0] < 300 {
+                lease.take();
+            }
+            if draws[1] < 700 {
+                wakeful::sleep(ms(draws[1] / 20)).await;
+            }
+            match draws[2] {
+                0..100 => panic!("item {item}"),
+                100..300 => Err(item),
+                _ => Ok(item),
+            }
+        }
+    };
+    let (report, all) = set.run_on(sim.spawner(), &scope, body, Collect::new()).await;
+    let mut left = report.rest.shutdown().len() as u64;
+    let sent = producer.await;
+    left += report.rest.shutdown().len() as u64;
+    canceller.await;
+    assert_eq!(report.pulled() + left, sent, "{report}");
+    let (mut count, mut seen) = (Count::new(), BTreeSet::new());
+    for ended in all.into_vec() {
+        assert!(seen.insert(ended.index), "told once");
+        assert!(ended.worker.is_none_or(|worker| worker < workers));
+        if let ItemOutcome::Done(item) = ended.outcome {
+            assert_eq!(item, ended.index);
+        }
+        count.accept(ended);
+    }
+    assert_eq!((count, seen), (report.count, (0..report.pulled()).collect()));
+    assert_eq!(report.per_worker.iter().sum::<u64>() + report.count.skipped, report.pulled());
+}
+
+#[test]
+fn every_item_is_in_exactly_one_place() {
+    let summary = Builder::new().runs(2000).repeat_every(50).explore(much);
+    assert!(summary.unwrap().traces > 1500);
+}
