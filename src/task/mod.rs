@@ -36,7 +36,7 @@
 //! | run tasks and wait for them all; the first failure cancels the rest | [`group`](group()), [`TaskGroup::spawn`] |
 //! | go on though some fail; take the first that is done, or is well | [`Policy`] |
 //! | have the result of one child, cancel it, see how far it is | [`Handle`] |
-//! | wait until a child has started, and have what it started with | [`TaskGroup::start`] |
+//! | wait until a child has started, and have what it started with | [`TaskGroup::start`], [`LocalGroup::start`] |
 //! | keep something going as long as the others need it | [`TaskGroup::spawn_background`] |
 //! | spawn from a child | a clone of the [`TaskGroup`] |
 //! | end in time, with what is done by then | [`GroupBuilder::deadline_after`], and handles that are kept outside |
@@ -117,7 +117,9 @@ mod watch;
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
 pub(crate) use guarded::Guarded;
 pub use handle::Handle;
-pub use local::{LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, MaySend, StaysHere, local_group};
+pub use local::{
+    LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, LocalStart, MaySend, StaysHere, local_group,
+};
 pub use offload::{OffloadError, offload};
 pub use outcome::{
     Cause, ChildError, Failure, Failures, GroupCount, GroupError, GroupReport, Refusal, SpawnError, StartError, Status,

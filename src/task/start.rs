@@ -21,7 +21,7 @@ use pin_project_lite::pin_project;
 
 /// By which a child says what it has started with: an address, a connection, a way to reach it.
 ///
-/// Given to the closure of [`TaskGroup::start`](super::TaskGroup::start). It may be handed on, to another task even. To drop
+/// Given to the closure of [`TaskGroup::start`](super::TaskGroup::start) or [`LocalGroup::start`](super::LocalGroup::start). It may be handed on, to another task even. To drop
 /// it unused is to give up: the child is cancelled, and whoever waits for it has an error.
 #[must_use = "a child that never says that it has started is cancelled"]
 pub struct Starting<V, E>(Shared<V, E>);
@@ -159,26 +159,53 @@ where
 /// The end of a handshake that waits.
 pub(super) struct Waiting<V, E>(Shared<V, E>);
 
-/// Waits until a child has started; made by [`TaskGroup::start`](super::TaskGroup::start).
-///
-/// # Cancel safety
-/// Dropping it before it is ready cancels the child, which the group waits for. An error that the child had returned by then,
-/// or returns afterwards, goes to the group.
-///
-/// # Errors
-/// [`StartError`], if the child has not started. It is gone then, and has been counted.
-#[must_use = "dropping it cancels the child"]
-pub struct Start<V, T, E> {
+/// A child that is to start, to whoever waits for that.
+pub(super) trait Recruit<E> {
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended>;
+    fn forget_joiner(&self);
+    fn cancel(&self, reason: Reason) -> bool;
+
+    /// Nobody waits for its start any more.
+    fn started(&self);
+
+    /// Gives an error of the child, which nobody waits for, to its group.
+    fn failed_late(&self, error: E);
+}
+
+impl<T, E> Recruit<E> for Handle<T, E> {
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.record().outlet.poll_ended(cx)
+    }
+
+    fn forget_joiner(&self) {
+        self.record().outlet.forget_joiner();
+    }
+
+    fn cancel(&self, reason: Reason) -> bool {
+        Self::cancel(self, reason)
+    }
+
+    fn started(&self) {
+        self.record().core().started();
+    }
+
+    fn failed_late(&self, error: E) {
+        self.record().core().failed_late(self.record().label.clone(), error);
+    }
+}
+
+/// Waits until a child has started.
+pub(super) struct Wait<V, E, H: Recruit<E>> {
     waiting: Waiting<V, E>,
     /// None: it is over.
-    handle: Option<Handle<T, E>>,
+    handle: Option<H>,
     /// The child has been cancelled because it gave up.
     dismissed: bool,
     id: Id,
 }
 
-impl<V, T, E> Start<V, T, E> {
-    pub(super) fn new(waiting: Waiting<V, E>, handle: Handle<T, E>, id: Id) -> Self {
+impl<V, E, H: Recruit<E>> Wait<V, E, H> {
+    pub(super) fn new(waiting: Waiting<V, E>, handle: H, id: Id) -> Self {
         Self { waiting, handle: Some(handle), dismissed: false, id }
     }
 
@@ -193,38 +220,33 @@ impl<V, T, E> Start<V, T, E> {
         said
     }
 
-    fn over(&mut self) -> Option<Handle<T, E>> {
+    fn over(&mut self) -> Option<H> {
         let handle = self.handle.take()?;
-        handle.record().outlet.forget_joiner();
-        handle.record().core().started();
+        handle.forget_joiner();
+        handle.started();
         Some(handle)
     }
-}
 
-impl<V, T, E> Future for Start<V, T, E> {
-    type Output = Result<(Handle<T, E>, V), StartError<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let handle = this.handle.as_ref().expect("a start was polled after it was over");
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(H, V), StartError<E>>> {
+        let handle = self.handle.as_ref().expect("a start was polled after it was over");
         let waker = cx.waker().clone();
         probe::keeping(&waker);
-        let mut said = this.listen(Some(waker));
-        if matches!(said, State::GivenUp) && !this.dismissed {
-            this.dismissed = handle.cancel(Reason::explicit("it gave up saying that it had started"));
+        let mut said = self.listen(Some(waker));
+        if matches!(said, State::GivenUp) && !self.dismissed {
+            self.dismissed = handle.cancel(Reason::explicit("it gave up saying that it had started"));
         }
         let mut ended = None;
         if !matches!(said, State::Started(_) | State::Failed(_)) {
-            let Poll::Ready(end) = handle.record().outlet.poll_ended(cx) else {
-                probe::waiting("the start of a child", Some(this.id), u64::MAX);
+            let Poll::Ready(end) = handle.poll_ended(cx) else {
+                probe::waiting("the start of a child", Some(self.id), u64::MAX);
                 return Poll::Pending;
             };
             ended = Some(end);
             // Said between the two looks.
-            said = this.listen(None);
+            said = self.listen(None);
         }
-        let dismissed = this.dismissed;
-        let handle = this.over().expect("it is not over");
+        let dismissed = self.dismissed;
+        let handle = self.over().expect("it is not over");
         Poll::Ready(match (said, ended) {
             (State::Started(value), _) => Ok((handle, value)),
             (State::Failed(error), _) => Err(StartError::Failed(error)),
@@ -238,15 +260,14 @@ impl<V, T, E> Future for Start<V, T, E> {
     }
 }
 
-impl<V, T, E> Drop for Start<V, T, E> {
+impl<V, E, H: Recruit<E>> Drop for Wait<V, E, H> {
     /// Wakers may panic, and a drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
         let Some(handle) = &self.handle else { return };
         let said = self.waiting.0.with(|handshake| core::mem::replace(&mut handshake.state, State::Over));
         match said {
             State::Failed(error) => {
-                let (core, label) = (handle.record().core(), handle.record().label.clone());
-                contain(|| core.failed_late(label, error));
+                contain(|| handle.failed_late(error));
             }
             said => {
                 contain(|| {
@@ -261,10 +282,35 @@ impl<V, T, E> Drop for Start<V, T, E> {
     }
 }
 
+/// Waits until a child has started; made by [`TaskGroup::start`](super::TaskGroup::start).
+///
+/// # Cancel safety
+/// Dropping it before it is ready cancels the child, which the group waits for. An error that the child had returned by then,
+/// or returns afterwards, goes to the group.
+///
+/// # Errors
+/// [`StartError`], if the child has not started. It is gone then, and has been counted.
+#[must_use = "dropping it cancels the child"]
+pub struct Start<V, T, E>(Wait<V, E, Handle<T, E>>);
+
+impl<V, T, E> Start<V, T, E> {
+    pub(super) fn new(waiting: Waiting<V, E>, handle: Handle<T, E>, id: Id) -> Self {
+        Self(Wait::new(waiting, handle, id))
+    }
+}
+
+impl<V, T, E> Future for Start<V, T, E> {
+    type Output = Result<(Handle<T, E>, V), StartError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
 impl<V, T, E> Unpin for Start<V, T, E> {}
 
 impl<V, T, E> fmt::Debug for Start<V, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start").field("child", &self.handle).finish_non_exhaustive()
+        f.debug_struct("Start").field("child", &self.0.handle).finish_non_exhaustive()
     }
 }

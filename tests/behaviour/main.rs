@@ -18,7 +18,7 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
-use task::{background, failing, groups, leaving, local, shutdown, starting, waiting};
+use task::{background, failing, groups, leaving, local, local_starting, shutdown, starting, waiting};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -264,6 +264,15 @@ on_every_runtime! {
         a_wake_up_polls_that_child_alone
         local_groups_nest_in_tasks_of_groups
         f_a_local_child_hears_what_others_do_with_its_own_scope
+    }
+    local_starting {
+        a_local_start_gives_the_handle_and_a_value_that_may_be_borrowed
+        a_local_start_that_is_not_send_shares_a_cell
+        an_error_before_a_local_start_is_its_own_and_one_afterwards_the_groups
+        a_local_child_that_never_says_that_it_has_started_is_an_error
+        a_dropped_local_start_cancels_its_child_and_gives_the_group_its_error
+        a_local_group_waits_for_who_waits_for_a_start
+        a_local_start_outlives_the_group_that_was_dropped
     }
     shutdown {
         phases_are_shut_down_in_order_and_all_are_in_one_place

@@ -20,6 +20,7 @@ crate::sweeps! {
     "task::LocalRun" => local_run,
     "task::LocalReport" => local_report,
     "task::LocalHandle" => local_handle,
+    "task::LocalStart" => local_start,
     "task::Registry::shutdown" => shutdown,
     "task::Tracked" => tracked,
     "task::offload" => blocking,
@@ -322,6 +323,33 @@ async fn local_handle(sim: Sim) {
     let mut handle = run.await.unwrap();
     assert!(handle.is_finished());
     drop(handle.try_take());
+    family.check(None, 0).await;
+}
+
+async fn local_start(sim: Sim) {
+    let family = Family::new(&sim);
+    let run = local_group().report(&family.scope, async |g| {
+        let serve = |starting: Starting<u8, u64>| async {
+            let _held = family.held.clone();
+            sim.yield_now().await;
+            match sim.choose(3) {
+                0 => return Err(1),
+                1 => drop(starting),
+                _ => drop(starting.started(7)),
+            }
+            sim.time().sleep(ms(2)).await;
+            Ok(())
+        };
+        match sim.cancel_at_each(g.start("server", serve).unwrap()).await {
+            None | Some(Err(StartError::Failed(1) | StartError::Unstarted)) => {}
+            Some(Ok((handle, seven))) => assert_eq!((seven, handle.await), (7, Ok(()))),
+            Some(Err(error)) => panic!("{error}"),
+        }
+        Ok(())
+    });
+    let report = run.await;
+    assert!(report.failures.len() <= 1, "an error is in one place");
+    assert_eq!(report.count.total(), 1);
     family.check(None, 0).await;
 }
 

@@ -3,7 +3,7 @@
 use crate::cancel::Scope;
 use crate::sys::Told;
 use crate::sys::joint::{Joined, Label, Runner, Runs};
-use crate::task::life::{Life, Plain};
+use crate::task::life::{Life, Returned};
 use crate::task::outlet::{End, Ended, Outlet, Tell};
 use crate::task::tally::How;
 use alloc::boxed::Box;
@@ -78,18 +78,18 @@ pin_project! {
     /// What is polled of a child, beside the record.
     pub(super) struct Child<F, T, E> {
         #[pin]
-        life: Life<Plain<F>, T, E>,
+        life: Life<F, T, E>,
         noted: bool,
     }
 }
 
-impl<F: Future<Output = Result<T, E>>, T, E> Child<F, T, E> {
+impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     pub(super) fn new(body: F) -> Self {
-        Self { life: Life::new(Plain::new(body)), noted: false }
+        Self { life: Life::new(body), noted: false }
     }
 }
 
-impl<F: Future<Output = Result<T, E>>, T, E> Joined<Record<T>> for Child<F, T, E> {
+impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T, E> {
     type Ask = bool;
     type Said = Gone<E>;
 

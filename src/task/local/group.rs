@@ -4,13 +4,16 @@ use super::child::{Child, Record};
 use super::handle::LocalHandle;
 use super::kinds::{Kind, MaySend, StaysHere};
 use super::run::{LocalReport, LocalRun};
+use super::start::LocalStart;
 use crate::cancel::{Reason, Scope};
 use crate::sys::joint::{Joint, Label, Runner, join};
 use crate::sys::probe::Id;
 use crate::sys::row::Rows;
 use crate::sys::{Arc, Told};
+use crate::task::life::{Plain, Returned};
 use crate::task::names::Names;
 use crate::task::outcome::{GroupCount, Refusal, SpawnError};
+use crate::task::start::{Starting, handshake};
 use crate::task::tally::{Policy, Tally};
 use crate::time::Instant;
 use alloc::borrow::Cow;
@@ -193,6 +196,8 @@ pub(super) struct State<'env, E, K: Kind> {
     rows: Rows,
     /// Spawned, and not gone.
     pub(super) alive: usize,
+    /// Handshakes that somebody waits for.
+    pub(super) starting: usize,
     /// Spawned, and not yet taken in by whoever polls them.
     pub(super) incoming: Vec<Newcomer<'env, E, K>>,
     /// Everybody is gone, or the group was dropped.
@@ -204,7 +209,15 @@ pub(super) type Newcomer<'env, E, K> = (u32, <K as Kind>::Kid<'env, E>);
 
 impl<'env, E, K: Kind> State<'env, E, K> {
     pub(super) fn new(tally: Tally<E>) -> Self {
-        Self { tally, names: Names::default(), rows: Rows::new(), alive: 0, incoming: Vec::new(), over: false }
+        Self {
+            tally,
+            names: Names::default(),
+            rows: Rows::new(),
+            alive: 0,
+            starting: 0,
+            incoming: Vec::new(),
+            over: false,
+        }
     }
 
     /// Counts a child in, and gives the number of its name.
@@ -278,41 +291,46 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Lets a child in, of whose body, and what is kept beside it, `given` is the stuff.
     #[track_caller]
-    fn admit<T: 'env, F>(
+    fn admit<G, F, T, R>(
         &self,
         name: Cow<'static, str>,
-        future: F,
+        given: G,
+        starting: bool,
+        prepare: impl FnOnce(G) -> (F, R),
         erase: impl FnOnce(Runner<Joint<Record<T>, Child<F, T, E>>>) -> K::Kid<'env, E>,
-    ) -> Result<LocalHandle<T>, SpawnError<F>>
+    ) -> Result<(LocalHandle<T>, R), SpawnError<G>>
     where
-        F: Future<Output = Result<T, E>>,
+        F: Future<Output = Returned<T, E>>,
     {
         let shared = &*self.0;
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
         let label = Label { name, made: Location::caller() };
-        let mut parts = Some((future, shared.inner.child(), label));
+        let mut parts = Some((given, shared.inner.child(), label));
         let admitted = shared.state.with(|state| {
             if state.over || drains {
                 return Err(if state.over { Refusal::Over } else { Refusal::Draining });
             }
-            let (future, scope, label) = parts.take().expect("taken once");
+            let (given, scope, label) = parts.take().expect("taken once");
             let number = state.enter(&label);
-            let (runner, record) = join(state.rows.take(), Record::new(scope, label), Child::new(future));
+            state.starting += usize::from(starting);
+            let (body, beside) = prepare(given);
+            let (runner, record) = join(state.rows.take(), Record::new(scope, label), Child::new(body));
             state.incoming.push((number, erase(runner)));
-            Ok((record, state.incoming.len() == 1))
+            Ok((record, beside, state.incoming.len() == 1))
         });
         match admitted {
-            Ok((record, is_first)) => {
+            Ok((record, beside, is_first)) => {
                 if is_first {
                     shared.control.wake_by_ref();
                 }
-                Ok(LocalHandle::new(record, Id::new()))
+                Ok((LocalHandle::new(record, Id::new()), beside))
             }
             Err(refusal) => {
-                let (future, ..) = parts.expect("not taken");
-                Err(SpawnError::new(future, refusal))
+                let (given, ..) = parts.expect("not taken");
+                Err(SpawnError::new(given, refusal))
             }
         }
     }
@@ -357,7 +375,56 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         T: Send + 'env,
         E: Send + 'env,
     {
-        self.admit(name.into(), future, |child| child.into_sendable())
+        let prepare = |future| (Plain::new(future), ());
+        let admitted = self.admit(name.into(), future, false, prepare, |child| child.into_sendable());
+        admitted.map(|(handle, ())| handle)
+    }
+
+    /// Spawns a child that says when it has started; awaiting the result waits for that, and gives the child's handle and
+    /// what it has started with.
+    ///
+    /// The child calls `make`, and runs the future that it makes. What fails before the child has started is an error of the
+    /// start, and not of the group.
+    ///
+    /// # Errors
+    /// With `make`, if the group is over, or [winds down](Scope::cancel_with_grace).
+    ///
+    /// # Examples
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::task::{Starting, local_group};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, time, ports) = (Scope::new(sim.time()), sim.time(), [8080, 8081]);
+    ///     let run = local_group::<()>().run(&scope, async |g| {
+    ///         let serve = |starting: Starting<_, ()>| async {
+    ///             time.sleep(Duration::from_secs(1)).await;
+    ///             starting.started(&ports[1]).ok();
+    ///             std::future::pending().await
+    ///         };
+    ///         let (server, port) = g.start::<_, (), _, _>("server", serve).unwrap().await.unwrap();
+    ///         assert_eq!((*port, sim.now().as_nanos()), (8081, 1_000_000_000));
+    ///         Ok(server.cancel("enough"))
+    ///     });
+    ///     assert!(run.await.unwrap());
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn start<V, T, F, M>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        make: M,
+    ) -> Result<LocalStart<'env, V, T, E, MaySend>, SpawnError<M>>
+    where
+        M: FnOnce(Starting<V, E>) -> F + Send + 'env,
+        F: Future<Output = Result<T, E>> + Send + 'env,
+        T: Send + 'env,
+        V: Send + 'env,
+        E: Send + 'env,
+    {
+        let admitted = self.admit(name.into(), make, true, handshake, |child| child.into_sendable());
+        admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
     }
 }
 
@@ -376,7 +443,34 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         T: 'env,
         E: 'env,
     {
-        self.admit(name.into(), future, |child| child.into_staying())
+        let prepare = |future| (Plain::new(future), ());
+        let admitted = self.admit(name.into(), future, false, prepare, |child| child.into_staying());
+        admitted.map(|(handle, ())| handle)
+    }
+
+    /// Spawns a child that says when it has started; awaiting the result waits for that, and gives the child's handle and
+    /// what it has started with.
+    ///
+    /// The child calls `make`, and runs the future that it makes. What fails before the child has started is an error of the
+    /// start, and not of the group.
+    ///
+    /// # Errors
+    /// With `make`, if the group is over, or [winds down](Scope::cancel_with_grace).
+    #[track_caller]
+    pub fn start<V, T, F, M>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        make: M,
+    ) -> Result<LocalStart<'env, V, T, E, StaysHere>, SpawnError<M>>
+    where
+        M: FnOnce(Starting<V, E>) -> F + 'env,
+        F: Future<Output = Result<T, E>> + 'env,
+        T: 'env,
+        V: 'env,
+        E: 'env,
+    {
+        let admitted = self.admit(name.into(), make, true, handshake, |child| child.into_staying());
+        admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
     }
 }
 

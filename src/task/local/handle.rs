@@ -35,6 +35,10 @@ impl<T> LocalHandle<T> {
         Self { record, id }
     }
 
+    pub(super) fn record(&self) -> &Record<T> {
+        &self.record
+    }
+
     /// The child's name.
     pub fn name(&self) -> &str {
         &self.record.label.name

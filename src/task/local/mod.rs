@@ -4,11 +4,13 @@ mod child;
 mod group;
 mod handle;
 mod run;
+mod start;
 
 pub use group::{LocalGroup, LocalGroupBuilder, local_group};
 pub use handle::LocalHandle;
 pub use kinds::{MaySend, StaysHere};
 pub use run::{LocalReport, LocalRun};
+pub use start::LocalStart;
 
 /// Whether children may go to other threads.
 mod kinds {

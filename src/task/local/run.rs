@@ -235,12 +235,12 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         }
     }
 
-    /// Whether body and children are gone. No more may come then.
+    /// Whether body and children are gone, and nobody waits for one to start. No more may come then.
     fn is_over(&self) -> bool {
         self.crew.len() == 0
             && !matches!(self.stage, Stage::Body)
             && self.shared.state.with(|state| {
-                state.over = state.alive == 0;
+                state.over = state.alive == 0 && state.starting == 0;
                 state.over
             })
     }
@@ -335,7 +335,7 @@ impl<E, K: Kind> Shared<'_, E, K> {
         tell.now();
     }
 
-    fn act(&self, verdict: Verdict) {
+    pub(super) fn act(&self, verdict: Verdict) {
         match verdict {
             Verdict::GoOn => {}
             Verdict::CancelAll(reason) => {
