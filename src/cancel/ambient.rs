@@ -249,6 +249,7 @@ impl<F: Future> MoveOn<F> {
 }
 
 /// The scope of a body that is polled for the first time, with the present instant.
+#[inline(always)]
 fn open(when: &When) -> (Scope, Instant) {
     let (parent, now) = with_current(|scope| match scope {
         Some(scope) => (Ok(scope.branch()), scope.now()),

@@ -47,6 +47,13 @@ impl Scope {
         if end.is_some_and(|end| end > now) { Ok(()) } else { self.settle(now) }
     }
 
+    /// Whether there is nothing that could keep a body from beginning here, at `now`, if that is known.
+    #[inline]
+    pub(super) fn is_clear(&self, now: Option<Instant>) -> bool {
+        let end = self.view().plain();
+        end.is_some_and(|end| end.is_never() || now.is_some_and(|now| end > now))
+    }
+
     /// As [`check`](Self::check), with a reading of the clock.
     #[inline]
     pub(super) fn check_at(&self, now: Instant) -> Result<(), Cancelled> {

@@ -146,8 +146,17 @@ impl<F: Future> Engine<F> {
     }
 
     /// Whether the body may begin (rule b).
-    #[inline]
-    fn begin(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
+    #[inline(always)]
+    fn begin(mut self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
+        if scope.is_clear(now) {
+            *self.as_mut().project().stage = Stage::Begun;
+            return true;
+        }
+        self.begin_checked(scope, now, cx)
+    }
+
+    /// The same where flags, or the clock, have to be looked at.
+    fn begin_checked(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let may = match now {
             Some(now) => scope.check_at(now),

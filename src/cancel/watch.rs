@@ -58,7 +58,9 @@ impl Watch {
     /// Registers anew what is not there, or not for this waker.
     fn register(mut self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        let needs = needs(scope, owns, cx.waker());
+        let before = scope.view().plain();
+        let bare = before.and_then(|until| bare_needs(scope, owns, until));
+        let needs = bare.unwrap_or_else(|| needs(scope, owns, cx.waker()));
         *this.alone = needs.alone;
         let mut joined = false;
         match needs.branch {
@@ -97,8 +99,8 @@ impl Watch {
                 Some(_) => {}
             }
         }
-        // What changed before this joined was told to nobody here.
-        if joined && !(needs.alone && scope.view().plain() == Some(needs.until)) {
+        // What changed before this joined was told to nobody here. Where deadlines are all there is to know, they say so.
+        if joined && (before.is_none() || scope.view().plain() != before) {
             *this.alone = false;
             return Poll::Ready(());
         }
@@ -140,10 +142,10 @@ impl Watch {
     }
 }
 
-/// What is to be watched over where nobody can be relied on, and deadlines are all that there is to know; none, if there is
-/// more to it.
+/// What is to be watched over where nobody can be relied on, and a deadline is all that there is to know; none, if there is more
+/// to it.
 #[inline]
-fn plain_needs(scope: &Scope, owns: bool) -> Option<Needs<'_>> {
+fn bare_needs(scope: &Scope, owns: bool, until: Instant) -> Option<Needs<'_>> {
     if !slot::is_bare::<Scope>() {
         return None;
     }
@@ -157,7 +159,7 @@ fn plain_needs(scope: &Scope, owns: bool) -> Option<Needs<'_>> {
         },
         View::Inline(_) => return None,
     };
-    Some(Needs { branch, until: view.plain()?, alone: true })
+    Some(Needs { branch, until, alone: true })
 }
 
 /// Walks up to the first run that is polling on this stack with this waker: that one watches over itself and all above it.
@@ -168,9 +170,6 @@ fn plain_needs(scope: &Scope, owns: bool) -> Option<Needs<'_>> {
 /// further out has to be known here, for its budget, and its runs do not watch what a shield hides. `owns`: the waiting
 /// future has the scope inside it, for its body alone.
 fn needs<'a>(scope: &'a Scope, mut owns: bool, waker: &Waker) -> Needs<'a> {
-    if let Some(needs) = plain_needs(scope, owns) {
-        return needs;
-    }
     let mut needs = Needs { branch: None, until: Instant::NEVER, alone: false };
     // Whether the waiting future can't be moved out of the bodies on its way, having a reference into each.
     let mut fixed = scope.inline().is_some_and(|inline| !inline.is_loose());

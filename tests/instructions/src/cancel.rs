@@ -2,11 +2,11 @@
 
 use crate::TIMES;
 use crate::time::still;
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::hint::black_box;
 use std::pin::pin;
-use std::task::{Context, Waker};
-use wakeful::cancel::Scope;
+use std::task::{Context, Poll, Waker};
+use wakeful::cancel::{Scope, fail_after};
 
 /// As many as one cancelling tells.
 const WAITS: usize = 100;
@@ -80,6 +80,32 @@ pub fn timeout_pending() {
     for _ in 0..TIMES {
         assert!(pin!(root.fail_after(AHEAD, async |_| pending::<()>().await)).poll(&mut cx).is_pending());
     }
+}
+
+/// A free timeout inside a run, whose body is ready at its first poll.
+#[inline(never)]
+pub fn free_timeout_ready() {
+    let root = Scope::new(still());
+    let timeouts = poll_fn(|cx| {
+        for _ in 0..TIMES {
+            assert!(pin!(fail_after(AHEAD, ready(black_box(1)))).poll(cx).is_ready());
+        }
+        Poll::Ready(())
+    });
+    assert!(pin!(root.run(timeouts)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+/// A free timeout inside a run, whose body is never ready, is polled once and dropped.
+#[inline(never)]
+pub fn free_timeout_pending() {
+    let root = Scope::new(still());
+    let timeouts = poll_fn(|cx| {
+        for _ in 0..TIMES {
+            assert!(pin!(fail_after(AHEAD, pending::<()>())).poll(cx).is_pending());
+        }
+        Poll::Ready(())
+    });
+    assert!(pin!(root.run(timeouts)).poll(&mut Context::from_waker(Waker::noop())).is_ready());
 }
 
 /// Somebody waits for a scope that is then cancelled; a hundredth of what a hundred of them take, each in a child of its own,

@@ -35,6 +35,8 @@ const ROWS: &[Row] = &[
     ("cancel.run_again", cancel::run_again),
     ("cancel.timeout_ready", cancel::timeout_ready),
     ("cancel.timeout_pending", cancel::timeout_pending),
+    ("cancel.free_timeout_ready", cancel::free_timeout_ready),
+    ("cancel.free_timeout_pending", cancel::free_timeout_pending),
     ("cancel.told", cancel::told),
     ("queue.try_pair", queue::try_pair),
     ("queue.try_send_full", queue::try_send_full),
