@@ -13,13 +13,14 @@
 //! every primitive, which the rows here should not pay for.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`], [`limit`] and [`work`]. A group has one file for each contender, with the same workload names in every
-//! one.
+//! [`task`], [`queue`], [`limit`], [`resilience`] and [`work`]. A group has one file for each contender, with the same workload
+//! names in every one.
 
 mod cancel;
 mod harness;
 mod limit;
 mod queue;
+mod resilience;
 mod support;
 mod sync;
 mod task;
@@ -39,8 +40,10 @@ fn main() {
         "async-priority-channel",
         "async-rate-limiter",
         "asyncband",
+        "backon",
         "crossfire",
         "event-listener",
+        "failsafe",
         "flume",
         "futures-buffered",
         "futures-concurrency",
@@ -54,6 +57,7 @@ fn main() {
         "maitake-sync",
         "quanta",
         "ratelimit",
+        "recloser",
         "smol",
         "thingbuf",
         "throttled",
@@ -67,5 +71,6 @@ fn main() {
     queue::run(&mut bench);
     limit::run(&mut bench);
     work::run(&mut bench);
+    resilience::run(&mut bench);
     bench.print_summary();
 }
