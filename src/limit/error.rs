@@ -69,7 +69,7 @@ impl AcquireError {
     /// It may be [never](Instant::NEVER), for one that is closed.
     pub const fn earliest(&self) -> Option<Instant> {
         match self {
-            Self::TooLate { earliest, .. } => Some(*earliest),
+            Self::TooLate { earliest, .. } | Self::TooManyKeys(TooManyKeys { earliest, .. }) => Some(*earliest),
             _ => None,
         }
     }
@@ -110,7 +110,8 @@ pub enum TryAcquireError {
     },
     /// They are not allowed yet, or others wait for theirs.
     NotYet {
-        /// The first instant at which they could be granted, if nobody else comes first.
+        /// The first instant at which they could be granted, if nobody else comes first. Behind somebody who waits for other
+        /// limits too, the one before which they can't be.
         earliest: Instant,
     },
     /// The key is new, and there is no room for it: the limiter is a [bounded](super::KeyedLimiter::bounded)
@@ -141,7 +142,7 @@ impl TryAcquireError {
     /// ```
     pub const fn earliest(&self) -> Option<Instant> {
         match self {
-            Self::NotYet { earliest } => Some(*earliest),
+            Self::NotYet { earliest } | Self::TooManyKeys(TooManyKeys { earliest, .. }) => Some(*earliest),
             _ => None,
         }
     }

@@ -9,6 +9,8 @@ use ::governor::middleware::NoOpMiddleware;
 use ::governor::state::{InMemoryState, NotKeyed};
 use ::governor::{Quota, RateLimiter};
 
+pub mod keyed;
+
 use super::workloads::{self, Executor, Served};
 use super::{BURST, PER_SECOND, SLOW, STOCK};
 

@@ -9,6 +9,9 @@
 //!   `after_idling`); the two also read no clock as long as they have something in stock, as they have here.
 //! - `denied`, `denied_counter`: an attempt where there are none for an hour. async-rate-limiter can't be told so.
 //! - `two_threads`, `two_threads_counter`: an attempt where there are permits, while another thread makes such attempts too.
+//! - `keyed_1`, `keyed_1k`, `keyed_1m`: an attempt where there are permits, for one of so many keys, numbers of eight bytes that are
+//!   there already, in an order that looks random; by the counter, which is the fastest that governor can be set up with, and for
+//!   it with either of its stores and either hasher. `keyed_bytes`: what each of a million takes on the heap.
 //! - `rate_error`: how far off a rate is in virtual time, in parts per million, by a caller who asks again and again: for one
 //!   permit a second each 1.9 µs, and for 7·10⁸ and 10⁹ a second each nanosecond. Only those take part whose clock can be given.
 //! - `queue`: 1,000 tasks on one thread of tokio wait for 2,000 a second: the time until the last one is served, in per cent of
@@ -53,6 +56,7 @@ const AT_ONCE: Duration = Duration::from_millis(6);
 pub fn run(bench: &mut Bench) {
     attempts(bench);
     attempts_by_counter(bench);
+    keys(bench);
     rates(bench);
     queues(bench);
     bench.row_beside(
@@ -126,6 +130,35 @@ fn attempts_by_counter(bench: &mut Bench) {
     row("limit.allowed_counter", ours::allowed_counter, governor::allowed_counter);
     row("limit.denied_counter", ours::denied_counter, governor::denied_counter);
     row("limit.two_threads_counter", ours::two_threads_counter, governor::two_threads_counter);
+}
+
+fn keys(bench: &mut Bench) {
+    /// The same contenders for each number of keys.
+    macro_rules! rivals {
+        ($workload:ident) => {
+            &[
+                ("governor, dashmap", governor::keyed::$workload::<governor::keyed::Dash>),
+                ("governor, dashmap and foldhash", governor::keyed::$workload::<governor::keyed::DashFold>),
+                ("governor, hashmap", governor::keyed::$workload::<governor::keyed::Hash>),
+                ("governor, hashmap and foldhash", governor::keyed::$workload::<governor::keyed::HashFold>),
+                ("throttled", throttled::$workload),
+            ]
+        };
+    }
+    let mut row = |name, rounds, ours, rivals: &[Contender<'_>]| {
+        bench.row(&Row { name, unit: "ns", rounds, target: Target::Ratio(0.85), ours, rivals });
+    };
+    row("limit.keyed_1", 31, ours::keyed_1, rivals!(keyed_1));
+    row("limit.keyed_1k", 31, ours::keyed_1k, rivals!(keyed_1k));
+    row("limit.keyed_1m", 9, ours::keyed_1m, rivals!(keyed_1m));
+    bench.row(&Row {
+        name: "limit.keyed_bytes",
+        unit: " B",
+        rounds: 1,
+        target: Target::AtMost(56.0),
+        ours: ours::keyed_bytes,
+        rivals: rivals!(keyed_bytes),
+    });
 }
 
 fn rates(bench: &mut Bench) {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use wakeful::limit::{Limiter, Quota};
+use wakeful::limit::{KeyedLimiter, Limiter, Quota};
 use wakeful::time::{CounterClock, Instant, ManualClock, SystemClock, Time};
 
 use super::workloads::{self, Executor, Served};
@@ -61,6 +61,33 @@ pub fn two_threads_counter() -> f64 {
 fn two_threads_by(time: &Time) -> f64 {
     let limiter = plenty(time);
     workloads::two_threads(|| limiter.try_acquire(1).is_ok())
+}
+
+/// So much for each key that it is never used up.
+fn plenty_each() -> KeyedLimiter<u64> {
+    let quota = Quota::per_second(nz(1_000_000)).burst(NonZeroU32::MAX);
+    KeyedLimiter::new(&CounterClock::start(SystemClock::SLACK), quota)
+}
+
+fn keyed(keys: u64) -> f64 {
+    let limiter = plenty_each();
+    workloads::keyed(keys, |key| limiter.try_acquire(&key, 1).is_ok())
+}
+
+pub fn keyed_1() -> f64 {
+    keyed(1)
+}
+
+pub fn keyed_1k() -> f64 {
+    keyed(1_000)
+}
+
+pub fn keyed_1m() -> f64 {
+    keyed(1_000_000)
+}
+
+pub fn keyed_bytes() -> f64 {
+    workloads::keyed_bytes(plenty_each, |limiter, key| limiter.try_acquire(&key, 1_000_000).is_ok())
 }
 
 fn rate_error(rate: u32, step: u64, permits: u64) -> f64 {

@@ -1,5 +1,6 @@
 //! throttled: its store in memory, with one key, by the clock of the standard library in microseconds.
 
+use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::Poll;
@@ -10,7 +11,11 @@ use super::workloads;
 use crate::support::poll_once;
 
 fn is_allowed(limiter: &StoreLimiter<MemoryStore<u8>>, quota: Quota) -> bool {
-    let Poll::Ready(Ok(result)) = poll_once(pin!(limiter.check(0, quota))) else { panic!("it never waits") };
+    is_allowed_for(limiter, quota, 0)
+}
+
+fn is_allowed_for<K: Hash + Eq + Send + Sync>(limiter: &StoreLimiter<MemoryStore<K>>, quota: Quota, key: K) -> bool {
+    let Poll::Ready(Ok(result)) = poll_once(pin!(limiter.check(key, quota))) else { panic!("it never waits") };
     result.is_allowed()
 }
 
@@ -37,4 +42,26 @@ pub fn denied() -> f64 {
 pub fn two_threads() -> f64 {
     let (limiter, quota) = (limiter(), plenty());
     workloads::two_threads(|| is_allowed(&limiter, quota))
+}
+
+fn keyed(keys: u64) -> f64 {
+    let (limiter, quota) = (StoreLimiter::new(MemoryStore::new()), plenty());
+    workloads::keyed(keys, |key| is_allowed_for(&limiter, quota, key))
+}
+
+pub fn keyed_1() -> f64 {
+    keyed(1)
+}
+
+pub fn keyed_1k() -> f64 {
+    keyed(1_000)
+}
+
+pub fn keyed_1m() -> f64 {
+    keyed(1_000_000)
+}
+
+pub fn keyed_bytes() -> f64 {
+    let limiter = || StoreLimiter::new(MemoryStore::new());
+    workloads::keyed_bytes(limiter, |limiter, key| is_allowed_for(limiter, plenty(), key))
 }

@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use super::{OPERATIONS, PER_SECOND, WAITERS};
-use crate::harness::cpu_ns;
-use crate::support::two_threads_ns;
+use crate::harness::{cpu_ns, heap_bytes};
+use crate::support::{Random, two_threads_ns};
 
 /// What an attempt costs that is allowed.
 pub fn allowed(attempt: impl Fn() -> bool) -> f64 {
@@ -33,6 +33,31 @@ pub fn denied(attempt: impl Fn() -> bool) -> f64 {
 /// What an attempt costs that is allowed, while another thread attempts it too.
 pub fn two_threads(attempt: impl Fn() -> bool + Sync) -> f64 {
     two_threads_ns(OPERATIONS, || assert!(attempt(), "there are permits"))
+}
+
+/// What an attempt costs that is allowed, for one of so many keys that are there already.
+pub fn keyed(keys: u64, attempt: impl Fn(u64) -> bool) -> f64 {
+    for key in 0..keys {
+        assert!(attempt(key), "there are permits");
+    }
+    let mut random = Random::new();
+    let order: Vec<u64> = (0..OPERATIONS).map(|_| random.below(keys)).collect();
+    cpu_ns(OPERATIONS, || {
+        for key in order {
+            assert!(attempt(key), "there are permits");
+        }
+    })
+}
+
+/// Bytes on the heap that each of a million keys takes.
+pub fn keyed_bytes<L>(limiter: impl Fn() -> L, attempt: impl Fn(&L, u64) -> bool) -> f64 {
+    const KEYS: u64 = 1_000_000;
+    let before = heap_bytes();
+    let limiter = limiter();
+    for key in 0..KEYS {
+        assert!(attempt(&limiter, key), "there are permits");
+    }
+    (heap_bytes() - before) as f64 / KEYS as f64
 }
 
 /// How far off a rate is, in parts per million, when it is asked for a permit again and again, every `step` nanoseconds of virtual

@@ -130,6 +130,8 @@ fn a_bounded_one_refuses_a_new_key_until_another_is_idle() {
     }
     let error = TooManyKeys { most: 3, earliest: ms(100) };
     assert_eq!((error.most(), error.earliest()), (3, ms(100)));
+    let when = Some(ms(100));
+    assert_eq!((AcquireError::from(error).earliest(), TryAcquireError::from(error).earliest()), (when, when));
     for _ in 0..3 {
         assert_eq!(limiter.try_acquire(&4, 1), Err(error.into()));
         assert_eq!(KeyTask::new(limiter.acquire(&4, 1)).poll(), Ready(Err(error.into())));
