@@ -243,6 +243,8 @@ struct Model {
     cap: Option<(u32, u64)>,
     /// When the last cap ended.
     floor: u64,
+    /// How late the latest grant was, as far as that is made up for.
+    lag: u64,
     changes: u64,
     latest: u64,
     line: VecDeque<Wish>,
@@ -254,7 +256,17 @@ struct Model {
 impl Model {
     fn new(kind: Kind, numbers: Numbers, now: u64) -> Self {
         let (line, verdicts, woken) = Default::default();
-        Self { rule: Rule::new(kind, numbers), cap: None, floor: 0, changes: 0, latest: now, line, verdicts, woken }
+        Self {
+            rule: Rule::new(kind, numbers),
+            cap: None,
+            floor: 0,
+            lag: 0,
+            changes: 0,
+            latest: now,
+            line,
+            verdicts,
+            woken,
+        }
     }
 
     fn burst(&self) -> u32 {
@@ -271,8 +283,19 @@ impl Model {
         if let Some((left, _)) = &mut self.cap {
             *left -= permits;
         }
-        let from = since.max(self.floor).max(now.saturating_sub(self.rule.credit()));
+        let credit = self.rule.credit();
+        let from = since.max(self.floor).max(now.saturating_sub(credit));
+        let late = now - self.rule.due(permits, from).min(now);
+        self.lag = if late > credit / 16_384 { late } else { 0 };
         (self.rule.charge(permits, from), self.changes)
+    }
+
+    /// When one who comes now would have come if nothing had been late. How long all of the burst has been there is lost.
+    fn arrival(&mut self, now: u64) -> u64 {
+        let came = now - self.lag;
+        let full = self.rule.due(self.burst(), 0);
+        self.lag -= came.saturating_sub(full).min(self.lag);
+        now - self.lag
     }
 
     /// What was imposed ends by itself.
@@ -358,7 +381,9 @@ impl Model {
 
     fn try_acquire(&mut self, permits: u32, now: u64) -> Result<Receipt, TryAcquireError> {
         let now = self.tell(now);
-        self.look(permits).map(|()| self.grant(permits, now, now))
+        self.look(permits)?;
+        let since = self.arrival(now);
+        Ok(self.grant(permits, since, now))
     }
 
     /// The first poll of a future. None: it waits.
@@ -370,7 +395,8 @@ impl Model {
         let now = self.tell(now);
         let due = self.due_behind(permits);
         if wish.allows(now) && due <= now && self.line.is_empty() {
-            return Some(Ok(self.grant(permits, now, now)));
+            let since = self.arrival(now);
+            return Some(Ok(self.grant(permits, since, now)));
         }
         let queued = self.line.iter().map(|wish| u64::from(wish.permits)).sum();
         if queued + u64::from(permits) > self.rule.backlog() {
@@ -379,7 +405,8 @@ impl Model {
         if !wish.allows(due) {
             return Some(Err(AcquireError::TooLate { earliest: at(due), deadline: at(wish.deadline.unwrap()) }));
         }
-        self.line.push_back(Wish { since: now, ..wish });
+        let since = self.arrival(now);
+        self.line.push_back(Wish { since, ..wish });
         None
     }
 
@@ -407,6 +434,7 @@ impl Model {
 
     fn change(&mut self, numbers: Numbers, carry: Carry) {
         self.rule.change(numbers, carry, self.latest);
+        self.lag = 0;
         self.changes += 1;
         self.settle();
         let (burst, line) = (numbers.burst, std::mem::take(&mut self.line));

@@ -10,11 +10,17 @@ pub(super) struct Book<A: Algorithm> {
     cap: Option<Cap>,
     /// When the last cap ended: nobody was due before for what it held back.
     floor: u64,
+    /// By how many nanoseconds the latest grant was late, if it came within the credit: those who come next without a pause
+    /// would have come so much earlier.
+    lag: u64,
     /// How far marks have moved down by what was taken back.
     moved: u128,
     /// How often the algorithm has changed.
     changes: u64,
 }
+
+/// Lateness of less than the credit shifted by this is not made up for: a microsecond, of twenty milliseconds.
+const NEGLIGIBLE: u32 = 14;
 
 /// At most so many permits until an instant.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +44,13 @@ impl Receipt {
 
 impl<A: Algorithm> Book<A> {
     pub(super) fn new(algorithm: A) -> Self {
-        Self { state: algorithm.fresh(), algorithm, cap: None, floor: 0, moved: 0, changes: 0 }
+        Self { state: algorithm.fresh(), algorithm, cap: None, floor: 0, lag: 0, moved: 0, changes: 0 }
     }
 
-    /// Whether one word can say all of it: nothing is imposed, and the algorithm has never changed.
+    /// Whether one word can say all of it: nothing is imposed, no grant was late, and the algorithm has never changed.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
-        self.cap.is_none() && self.changes == 0
+        self.cap.is_none() && self.lag == 0 && self.changes == 0
     }
 
     /// What was granted.
@@ -130,14 +136,29 @@ impl<A: Algorithm> Book<A> {
         now.saturating_sub(self.algorithm.credit()) <= since.max(self.floor)
     }
 
-    /// Grants `permits`, which are allowed at `now`, to somebody who came at `since`.
+    /// When somebody who comes at `now` would have come if the grants before had not been late. What nobody made use of meanwhile
+    /// is not made up for.
+    #[inline]
+    pub(super) fn arrival(&mut self, now: u64) -> u64 {
+        if self.lag > 0 {
+            let unused = now.saturating_sub(self.lag).saturating_sub(self.algorithm.idle_at(&self.state));
+            self.lag = self.lag.saturating_sub(unused);
+        }
+        now.saturating_sub(self.lag)
+    }
+
+    /// Grants `permits`, which are allowed at `now`, to somebody whose [arrival](Self::arrival) was at `since`.
     #[inline]
     pub(super) fn grant(&mut self, permits: u32, since: u64, now: u64) -> Receipt {
         self.pass(now);
         if let Some(cap) = &mut self.cap {
             cap.left -= permits;
         }
-        let from = since.max(self.floor).max(now.saturating_sub(self.algorithm.credit()));
+        let credit = self.algorithm.credit();
+        let from = since.max(self.floor).max(now.saturating_sub(credit));
+        let late = if from < now { now.saturating_sub(self.algorithm.due(&self.state, permits, from)) } else { 0 };
+        // Whoever asks again and again is a little late each time: not so that the word could not be used any more.
+        self.lag = if late > credit >> NEGLIGIBLE { late } else { 0 };
         let mark = self.algorithm.charge(&mut self.state, permits, from);
         Receipt { mark, moved: self.moved, changes: self.changes }
     }
@@ -161,6 +182,7 @@ impl<A: Algorithm> Book<A> {
     pub(super) fn change(&mut self, algorithm: A, carry: Carry, now: u64) {
         self.state = algorithm.carry(&self.algorithm, &self.state, carry, now);
         self.algorithm = algorithm;
+        self.lag = 0;
         self.changes += 1;
     }
 }

@@ -82,8 +82,8 @@
 //! - **L5** A wait whose turn would not come before its deadline is refused when it is asked for, with the instant that it
 //!   would have needed, those ahead of it counted. A refusal leaves the limiter as it was.
 //! - **L6** A grant that comes late, because the timer or the executor was late, is charged at the instant at which it was
-//!   due, but no further back than the credit ([`Quota::credit`]): so the granted rate is the configured one, also
-//!   under load. Windows have no credit.
+//!   due, but no further back than the credit ([`Quota::credit`]); and whoever comes next, without a pause, as if that had made it
+//!   come late: so the granted rate is the configured one, also under load. Windows have no credit.
 //! - **L7** Time that goes backwards neither adds nor takes permits: a limiter keeps the latest instant that it was told.
 //! - **L8** Numbers that change, and what is imposed from outside, re-time whoever waits, and never allow more than what is
 //!   configured.

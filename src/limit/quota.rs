@@ -76,8 +76,9 @@ impl Quota {
     /// [`Quota::CREDIT`] unless set.
     ///
     /// Timers and executors are late by some microseconds or milliseconds. Without credit each lateness is a loss, and the
-    /// granted rate falls short of the quota, the more the higher the rate. With it, any window may hold `rate · credit`
-    /// permits more.
+    /// granted rate falls short of the quota, the more the higher the rate. With it a loop that takes one permit after another
+    /// makes up for it at once, and any window may hold `rate · credit` permits more. What was late before a pause is not made
+    /// up for after it.
     #[must_use]
     pub const fn credit(mut self, credit: Duration) -> Self {
         self.credit = credit;

@@ -129,7 +129,7 @@ impl<A: Algorithm> Tail<A> {
 /// What a waiter brings, and what came of it.
 pub(super) struct Wish {
     pub(super) permits: u32,
-    /// When it came.
+    /// When it came, or would have come.
     pub(super) since: u64,
     /// Before which a grant is of use.
     pub(super) deadline: Deadline,
@@ -311,7 +311,10 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
     #[inline]
     pub(super) fn take(&mut self, permits: u32, now: u64) -> Option<Receipt> {
         let ready = permits <= self.burst() && self.is_empty(LINE) && self.state.book.is_ready(permits, now);
-        ready.then(|| self.state.book.grant(permits, now, now))
+        ready.then(|| {
+            let since = self.state.book.arrival(now);
+            self.state.book.grant(permits, since, now)
+        })
     }
 
     /// Whether a newcomer could have `permits`, or when.
@@ -379,7 +382,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
 
     /// Counts a waiter that is about to join.
     pub(super) fn count(&mut self, wish: &mut Wish, now: u64) {
-        wish.since = now;
+        wish.since = self.state.book.arrival(now);
         self.state.queued += u64::from(wish.permits);
         self.state.dated += usize::from(wish.is_dated());
         if let Some(tail) = &mut self.state.tail {

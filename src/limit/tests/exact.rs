@@ -100,3 +100,52 @@ fn l4_when_half_of_a_thousand_leave_the_others_are_served_as_if_they_had_never_b
     }
     assert_eq!(clock.time().pending(), 0);
 }
+
+/// How many a loop has by `end`, which takes one permit after another, works for so long in between, and is woken at full
+/// milliseconds; in nanoseconds.
+fn late_loop(quota: Quota, work: u64, end: u64) -> u64 {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), quota);
+    let mut granted = 0;
+    while clock.time().now() < at(end) {
+        let mut task = Task::new(limiter.acquire(1));
+        while task.poll().is_pending() {
+            let due = clock.time().next().as_nanos();
+            clock.jump_to(at(due.next_multiple_of(1_000_000)));
+        }
+        granted += 1;
+        clock.jump_to(clock.time().now() + Duration::from_nanos(work));
+    }
+    granted
+}
+
+#[test]
+fn l6_a_loop_that_is_woken_late_has_the_very_rate() {
+    for (rate, work) in [(1_000, 0), (999, 900_000), (50_000, 200), (50_000, 19_000), (300_000, 0)] {
+        let quota = Quota::per_second(nz(rate));
+        // Between the last grant and the end is a millisecond at the most, in which it is late.
+        let granted = late_loop(quota, work, SECOND);
+        let least = u64::from(rate) - u64::from(rate) / 1_000;
+        assert!((least..=u64::from(rate) + 1).contains(&granted), "{rate} a second: {granted}");
+        assert!(late_loop(quota.strict(), work, SECOND) <= granted);
+    }
+    assert_eq!(late_loop(Quota::per_second(nz(50_000)).strict(), 200, SECOND), 1_001, "one each millisecond");
+}
+
+#[test]
+fn l6_what_was_late_is_not_made_up_for_after_a_pause() {
+    let clock = ManualClock::new();
+    let limiter = Limiter::new(&clock.time(), Quota::per_second(nz(1000)));
+    limiter.try_acquire(1).unwrap();
+    let mut late = Task::waiting(limiter.acquire(1));
+    clock.jump_to(ms(11));
+    assert_eq!(late.poll(), Ready(Ok(())), "ten milliseconds late");
+    // In eight of them nothing is asked for, which are lost, and once more from the lateness.
+    clock.jump_to(ms(20));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    clock.jump_to(ms(1000));
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(1001)), "one burst");
+}
