@@ -276,12 +276,13 @@ pub(crate) async fn e_a_local_group_in_a_cancelled_body_is_cut_with_it(cx: Cx<im
 }
 
 pub(crate) async fn h_a_shield_in_a_local_child_holds_the_group(cx: Cx<impl Spawner>) {
-    let (scope, done) = (cx.scope(), Counter::new());
+    let (scope, begun, done) = (cx.scope(), Event::new(), Counter::new());
     let report = local_group::<()>()
         .report(&scope, async |g| {
-            let (time, done) = (cx.time.clone(), done.clone());
+            let (time, shields, done) = (cx.time.clone(), begun.clone(), done.clone());
             let child = async move {
                 let shielded = async {
+                    shields.set();
                     time.sleep(ms(3)).await;
                     done.add();
                 };
@@ -289,6 +290,7 @@ pub(crate) async fn h_a_shield_in_a_local_child_holds_the_group(cx: Cx<impl Spaw
                 pending().await
             };
             drop(g.spawn::<(), _>("shielded", child).unwrap());
+            begun.wait().await;
             cx.sleep(1).await;
             g.cancel("enough");
             Ok(())
@@ -404,7 +406,9 @@ pub(crate) async fn a_wake_up_polls_that_child_alone(cx: Cx<impl Spawner>) {
                 g.spawn("child", child).unwrap()
             })
             .collect();
-        cx.sleep(1).await;
+        while polls.iter().any(|polls| polls.count() == 0) {
+            again().await;
+        }
         let before: Vec<_> = polls.iter().map(Counter::count).collect();
         events[17].set();
         assert_eq!((&mut handles[17]).await, Ok(17));
