@@ -127,5 +127,7 @@ pub use schedule::{
     UpToTotal,
 };
 
+#[cfg(test)]
+mod loom_tests;
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests;
