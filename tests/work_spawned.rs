@@ -82,6 +82,23 @@ fn a_scope_that_is_cancelled_ends_the_run_with_its_report() {
 }
 
 #[test]
+fn who_waits_in_line_for_the_source_is_called_when_it_is_put_back() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let (tx, rx) = queue::bounded(n(3));
+        let time = sim.time();
+        let producer = sim.spawn("producer", async move {
+            time.sleep(ms(5)).await;
+            (0..3).for_each(|_| tx.try_send(10).unwrap());
+        });
+        let (report, _) = work(rx).workers(n(3)).run_on(sim.spawner(), &scope, body, Count::new()).await;
+        producer.await;
+        assert_eq!((report.count.done, report.elapsed()), (3, ms(15)));
+        assert_eq!(report.per_worker, [1, 1, 1]);
+    });
+}
+
+#[test]
 fn an_error_stops_all_workers_as_it_was_said() {
     sim::check(|sim| async move {
         for (on_error, done, cancelled, left, end) in
