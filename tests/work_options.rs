@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use wakeful::cancel::Scope;
+use wakeful::cancel::{Reason, Scope};
 use wakeful::sim;
 use wakeful::sync::watch;
 use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Stop, work};
@@ -193,4 +193,39 @@ fn an_outcome_knows_whether_it_is_an_error() {
     let others = [Outcome::Done(()), Outcome::Cancelled { item: None }, Outcome::Skipped { item: 1 }];
     assert!(errors.iter().all(ItemOutcome::is_error) && !others.iter().any(ItemOutcome::is_error));
     let _: fn(Ended<u8, (), ()>) -> Outcome = |ended| ended.outcome;
+}
+
+#[test]
+fn j_in_a_scope_that_winds_down_nothing_is_pulled_and_what_runs_has_the_grace() {
+    sim::check(|sim| async move {
+        for (spawned, grace, done, cancelled, end) in
+            [(false, 100, 6, 0, 20), (false, 2, 3, 3, 17), (true, 100, 6, 0, 20), (true, 2, 3, 3, 17)]
+        {
+            let (scope, start) = (Scope::new(sim.time()), sim.now());
+            sim.spawn("ender", {
+                let (scope, sleep) = (scope.clone(), sim.time().sleep(ms(15)));
+                async move {
+                    sleep.await;
+                    assert!(scope.cancel_with_grace(Reason::shutdown(), ms(grace)));
+                }
+            });
+            let set = work(vec![10; 10]).workers(n(3));
+            let report = match spawned {
+                false => set.run(&scope, body, Count::new()).await,
+                true => set.run_on(sim.spawner(), &scope, body, Count::new()).await.0,
+            };
+            assert_eq!((report.count.done, report.count.cancelled, report.not_started), (done, cancelled, Some(4)));
+            assert_eq!((report.stop, sim.now() - start), (Stop::Draining(Reason::shutdown()), ms(end)));
+        }
+        // One that waits for its source is told; one that begins later pulls nothing.
+        let (scope, (_tx, rx)) = (Scope::new(sim.time()), wakeful::queue::bounded::<u64>(n(1)));
+        sim.spawn("ender", {
+            let scope = scope.clone();
+            async move { assert!(scope.cancel_with_grace("enough", ms(50))) }
+        });
+        let report = work(rx).run(&scope, body, Count::new()).await;
+        assert_eq!((report.elapsed(), &report.stop), (ms(0), &Stop::Draining("enough".into())));
+        let report = work([1, 2]).run(&scope, body, Count::new()).await;
+        assert_eq!((report.stop, report.not_started), (Stop::Draining("enough".into()), Some(2)));
+    });
 }

@@ -62,7 +62,8 @@
 //! - **K1** Every item that was pulled is in exactly one place: done, failed, panicked, timed out, cancelled or skipped. It
 //!   is counted there once and the sink is told once. What was not pulled is still in the source, which the report returns.
 //! - **K2** A result that is ready at the instant of a deadline or timeout counts. Nothing starts at a deadline or after it,
-//!   nor when less than the [least time](Work::min_time) is left, nor in a cancelled scope.
+//!   nor when less than the [least time](Work::min_time) is left, nor in a scope that is cancelled or
+//!   [winds down](crate::cancel::Scope::cancel_with_grace).
 //! - **K3** All that is checked before an item is started is checked before it is pulled: scope, time left, rate. An item
 //!   that was pulled all the same, because pulling took long, is skipped: no body is started, and the sink gets it.
 //! - **K4** An item comes back with every outcome but done, unless its body took it.

@@ -17,6 +17,9 @@ pub enum Stop {
     OutOfTime,
     /// The scope, or one around it, was cancelled.
     Cancelled(Reason),
+    /// A [grace](crate::cancel::Scope::cancel_with_grace) of the scope, or of one around it, had begun; what ran came to its
+    /// end.
+    Draining(Reason),
     /// All workers were tasks of an executor that dropped them.
     Lost,
     /// The item of this index failed, panicked or was timed out, and the run was to [stop](super::OnError) for that.
@@ -32,6 +35,7 @@ impl fmt::Display for Stop {
             Self::Exhausted => f.write_str("the source is exhausted"),
             Self::OutOfTime => f.write_str("out of time"),
             Self::Cancelled(reason) => write!(f, "cancelled: {reason}"),
+            Self::Draining(reason) => write!(f, "winding down: {reason}"),
             Self::Lost => f.write_str("all workers were lost"),
             Self::Failed { index } => write!(f, "item {index} failed"),
         }

@@ -19,7 +19,7 @@ use super::options::Options;
 use super::outcome::{Count, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::source::Source;
-use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled};
+use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled, UntilDraining};
 use crate::sync::watch;
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
@@ -51,7 +51,10 @@ impl Budget {
 
 /// What a run waits for besides its bodies.
 struct Waits<'p> {
+    /// Until the scope winds down; from then on, until it is cancelled.
+    draining: Pin<&'p mut UntilDraining>,
     cancelled: Pin<&'p mut UntilCancelled>,
+    is_draining: bool,
     /// When too little time is left to start anything.
     closing: Pin<&'p mut Sleep>,
     /// When the soonest of the items' own deadlines is reached.
@@ -150,7 +153,7 @@ where
     let scope = outer.child();
     let ready = Ready::new();
     let wants_durations = options.observed.is_some() || options.to_meet.is_some();
-    let cancelled = pin!(scope.cancelled());
+    let (draining, cancelled) = (pin!(scope.draining()), pin!(scope.cancelled()));
     let closing = pin!(scope.sleep_until(Instant::NEVER));
     let late = pin!(scope.sleep_until(Instant::NEVER));
     let desk = Desk {
@@ -172,7 +175,7 @@ where
     let most = follows.as_mut().map_or(options.workers, |says| *says.see());
     let is_fixed = follows.is_none() && options.to_meet.is_none();
     let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
-    let (waits, width) = (Waits { cancelled, closing, late }, follows.map(Width::new));
+    let (waits, width) = (Waits { draining, cancelled, is_draining: false, closing, late }, follows.map(Width::new));
     let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
@@ -238,7 +241,17 @@ where
     fn control(&mut self) {
         let cx = &mut Context::from_waker(&self.desk.control);
         // It only has to be registered anew: what it says is read from the flags and the clock.
-        let _ = self.waits.cancelled.as_mut().poll(cx);
+        if !self.waits.is_draining {
+            if let Poll::Ready(reason) = self.waits.draining.as_mut().poll(cx) {
+                self.waits.is_draining = true;
+                if !self.desk.scope.is_cancelled() {
+                    self.desk.stop.get_or_insert(Stop::Draining(reason));
+                }
+            }
+        }
+        if self.waits.is_draining {
+            let _ = self.waits.cancelled.as_mut().poll(cx);
+        }
         let _ = self.waits.closing.as_mut().poll(cx);
         let _ = self.waits.late.as_mut().poll(cx);
         if let Some(most) = self.width.as_mut().and_then(|width| width.poll_change(cx)) {
