@@ -20,8 +20,6 @@
 //!
 //! # What is promised
 //!
-//! Tests cite these by number.
-//!
 //! - **R1** A schedule is a pure function of its state, the time passed and a seed. Delays saturate, and never is the end.
 //! - **R2** An attempt begins exactly when the schedule says, or later if the server asks for that. A wait that would not be
 //!   over before the effective deadline is not begun: the error comes at once.
