@@ -58,9 +58,13 @@ impl<A: Algorithm> Book<A> {
         &self.state
     }
 
-    /// Until when something is imposed, if it is.
-    pub(super) fn imposed_until(&self) -> Option<u64> {
-        self.cap.map(|cap| cap.until)
+    /// Until when there is more to it than what was granted, if so at `now`: something is imposed, or late grants may be made
+    /// up for.
+    pub(super) fn matters_until(&self, now: u64) -> Option<u64> {
+        // As `arrival` has it.
+        let made_up = self.algorithm.idle_at(&self.state).saturating_add(self.lag.saturating_mul(2));
+        let lags = (self.lag > 0 && now < made_up).then_some(made_up);
+        self.cap.map(|cap| cap.until).max(lags)
     }
 
     /// Goes on from what was granted elsewhere.

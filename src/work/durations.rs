@@ -82,7 +82,7 @@ mod tests {
                 assert!(end >= n && end - n <= n / 4, "{n}: {end}");
                 assert!(end == u64::MAX || bucket(end + 1) == bucket(n) + 1, "{n}: {end}");
             }
-            nanos = nanos * 9 / 8 + 1;
+            nanos += nanos / 8 + 1;
         }
         assert_eq!(last(bucket(u64::MAX)), u64::MAX);
     }

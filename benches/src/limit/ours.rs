@@ -65,7 +65,7 @@ fn two_threads_by(time: &Time) -> f64 {
 
 /// So much for each key that it is never used up.
 fn plenty_each() -> KeyedLimiter<u64> {
-    let quota = Quota::per_second(nz(1_000_000)).burst(NonZeroU32::MAX);
+    let quota = Quota::per_second(nz(1)).burst(nz(100_000_000));
     KeyedLimiter::new(&CounterClock::start(SystemClock::SLACK), quota)
 }
 

@@ -4,7 +4,7 @@
 //!
 //! - **K1** A key is in the store or among the busy ones of the one shard that its hash says, or in neither: then it is idle, and
 //!   as good as one that never came.
-//! - **K2** A key is busy as long as it has users, numbers of its own, or something imposed. Then its limiter alone says what
+//! - **K2** A key is busy as long as it has users, numbers of its own, something imposed, or late grants that may be made up for. Then its limiter alone says what
 //!   it was granted. It goes back into the store under the lock of the shard, and only without users; so nobody else refers
 //!   to the limiter, but for its timer, which finds nobody waiting.
 //! - **K3** The lock of a limiter is taken under that of a shard, never the other way round.
@@ -225,7 +225,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         self.take_over();
         let latest = self.state.latest.max(now);
         self.state.book.pass(latest);
-        match self.state.book.imposed_until() {
+        match self.state.book.matters_until(latest) {
             Some(until) => Err(until),
             None => Ok((self.state.book.state().clone(), latest)),
         }

@@ -106,10 +106,14 @@ fn l4_when_half_of_a_thousand_leave_the_others_are_served_as_if_they_had_never_b
 fn late_loop(quota: Quota, work: u64, end: u64) -> u64 {
     let clock = ManualClock::new();
     let limiter = Limiter::new(&clock.time(), quota);
+    late_loop_by(&clock, work, end, || limiter.acquire(1))
+}
+
+fn late_loop_by<F: Future>(clock: &ManualClock, work: u64, end: u64, acquire: impl Fn() -> F) -> u64 {
     let mut granted = 0;
     while clock.time().now() < at(end) {
-        let mut task = Task::new(limiter.acquire(1));
-        while task.poll().is_pending() {
+        let mut future = Box::pin(acquire());
+        while future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             let due = clock.time().next().as_nanos();
             clock.jump_to(at(due.next_multiple_of(1_000_000)));
         }
@@ -130,6 +134,20 @@ fn l6_a_loop_that_is_woken_late_has_the_very_rate() {
         assert!(late_loop(quota.strict(), work, SECOND) <= granted);
     }
     assert_eq!(late_loop(Quota::per_second(nz(50_000)).strict(), 200, SECOND), 1_001, "one each millisecond");
+}
+
+#[test]
+fn l6_a_loop_for_one_of_many_keys_has_the_very_rate_too() {
+    for (rate, work) in [(1_000, 0), (50_000, 19_000), (50_000, 200)] {
+        let clock = ManualClock::new();
+        let limiter = KeyedLimiter::new(&clock.time(), Quota::per_second(nz(rate)));
+        let granted = late_loop_by(&clock, work, SECOND, || limiter.acquire("key", 1));
+        let least = u64::from(rate) - u64::from(rate) / 1_000;
+        assert!((least..=u64::from(rate) + 1).contains(&granted), "{rate} a second: {granted}");
+        clock.jump_to(at(2 * SECOND));
+        limiter.sweep();
+        assert_eq!(limiter.keys.busy(), 0, "nothing is left to be made up for");
+    }
 }
 
 #[test]

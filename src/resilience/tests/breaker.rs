@@ -273,38 +273,41 @@ fn a_listener_that_panics_leaves_the_probe_to_others() {
     assert!(breaker.admit().is_ok());
 }
 
-#[test]
-fn a_panic_is_a_failure_wherever_it_happens_and_a_drop_is_none() {
-    type Called = Result<Result<(), ()>, ()>;
-    let (breaker, _) = breaker(BreakerConfig::calls(nz(100)));
-    let panics = |call: &mut dyn FnMut() -> Called| {
-        let before = breaker.counts().failures;
-        assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
-        breaker.counts().failures - before
-    };
-    let thrown = || -> Result<(), ()> { resume_unwind(alloc::boxed::Box::new(1)) };
-    let polled = panics(&mut || match poll(pin!(breaker.call(async || thrown()))) {
-        Poll::Ready(result) => Ok(result.map_err(drop)),
-        Poll::Pending => Err(()),
-    });
-    let judged = panics(&mut || {
-        let _ = poll(pin!(breaker.call_with(|()| resume_unwind(alloc::boxed::Box::new(2)), async || ())));
-        Err(())
-    });
-    let guarded = panics(&mut || {
-        let _call = breaker.admit().unwrap();
-        Ok(thrown())
-    });
-    assert_eq!((polled, judged, guarded), (1, 1, 1));
-    // Dropped as part of somebody else's panic, between its polls.
-    let unrelated = panics(&mut || {
-        let mut call = pin!(breaker.call(async || pending::<Result<(), ()>>().await));
-        assert!(poll(call.as_mut()).is_pending());
-        Ok(thrown())
-    });
-    assert_eq!(unrelated, 0);
-    drop(breaker.admit());
-    assert_eq!(counts(&breaker), (3, 3, 0));
+// Without it, nobody can tell a panic from a drop.
+crate::sys::with_std! {
+    #[test]
+    fn a_panic_is_a_failure_wherever_it_happens_and_a_drop_is_none() {
+        type Called = Result<Result<(), ()>, ()>;
+        let (breaker, _) = breaker(BreakerConfig::calls(nz(100)));
+        let panics = |call: &mut dyn FnMut() -> Called| {
+            let before = breaker.counts().failures;
+            assert!(catch_unwind(AssertUnwindSafe(call)).is_err());
+            breaker.counts().failures - before
+        };
+        let thrown = || -> Result<(), ()> { resume_unwind(alloc::boxed::Box::new(1)) };
+        let polled = panics(&mut || match poll(pin!(breaker.call(async || thrown()))) {
+            Poll::Ready(result) => Ok(result.map_err(drop)),
+            Poll::Pending => Err(()),
+        });
+        let judged = panics(&mut || {
+            let _ = poll(pin!(breaker.call_with(|()| resume_unwind(alloc::boxed::Box::new(2)), async || ())));
+            Err(())
+        });
+        let guarded = panics(&mut || {
+            let _call = breaker.admit().unwrap();
+            Ok(thrown())
+        });
+        assert_eq!((polled, judged, guarded), (1, 1, 1));
+        // Dropped as part of somebody else's panic, between its polls.
+        let unrelated = panics(&mut || {
+            let mut call = pin!(breaker.call(async || pending::<Result<(), ()>>().await));
+            assert!(poll(call.as_mut()).is_pending());
+            Ok(thrown())
+        });
+        assert_eq!(unrelated, 0);
+        drop(breaker.admit());
+        assert_eq!(counts(&breaker), (3, 3, 0));
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ type Limiter<S> = RateLimiter<u64, S, QuantaClock, NoOpMiddleware<QuantaInstant>
 
 /// So much for each key that it is never used up.
 fn plenty<S: Store>() -> Limiter<S> {
-    let quota = Quota::per_second(NonZeroU32::new(1_000_000).expect("not zero")).allow_burst(NonZeroU32::MAX);
+    let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(NonZeroU32::new(100_000_000).expect("not zero"));
     RateLimiter::new(quota, S::default(), QuantaClock::default())
 }
 
