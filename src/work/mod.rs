@@ -139,7 +139,7 @@
 //!             let attempt = |n| {
 //!                 let item = *item;
 //!                 async move {
-//!                     limiter.acquire().await.map_err(|_| "never")?; // a token for each attempt
+//!                     limiter.acquire(1).await.map_err(|_| "never")?; // a token for each attempt
 //!                     if n <= item { Err("busy") } else { Ok(()) }
 //!                 }
 //!             };

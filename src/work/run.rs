@@ -19,7 +19,7 @@ use super::options::Options;
 use super::outcome::{Count, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::source::Source;
-use crate::cancel::{Bodies, Deadline, ReasonKind, Scope, UntilCancelled, UntilDraining};
+use crate::cancel::{Bodies, Deadline, Reason, ReasonKind, Scope, UntilCancelled, UntilDraining};
 use crate::sync::watch;
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
@@ -31,6 +31,7 @@ use core::num::NonZeroUsize;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
+use pin_project_lite::pin_project;
 
 /// How much is done in a poll of the run before others have a turn.
 struct Budget {
@@ -51,14 +52,39 @@ impl Budget {
 
 /// What a run waits for besides its bodies.
 struct Waits<'p> {
-    /// Until the scope winds down; from then on, until it is cancelled.
-    draining: Pin<&'p mut UntilDraining>,
-    cancelled: Pin<&'p mut UntilCancelled>,
-    is_draining: bool,
+    scope_ends: Pin<&'p mut ScopeEnds>,
     /// When too little time is left to start anything.
     closing: Pin<&'p mut Sleep>,
     /// When the soonest of the items' own deadlines is reached.
     late: Pin<&'p mut Sleep>,
+}
+
+pin_project! {
+    /// What is waited for of the scope: that it winds down, and from then on that it is cancelled.
+    #[project = ScopeEndsProjection]
+    enum ScopeEnds {
+        Draining { #[pin] until: UntilDraining },
+        Cancelled { #[pin] until: UntilCancelled },
+    }
+}
+
+impl ScopeEnds {
+    /// Registers the waker. Something, once: the scope winds down, for this reason.
+    fn poll_draining(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Option<Reason> {
+        let mut drains = None;
+        if let ScopeEndsProjection::Draining { until } = self.as_mut().project() {
+            match until.poll(cx) {
+                Poll::Ready(reason) => drains = Some(reason),
+                Poll::Pending => return None,
+            }
+            self.set(Self::Cancelled { until: scope.cancelled() });
+        }
+        if let ScopeEndsProjection::Cancelled { until } = self.project() {
+            // It only has to be registered: that it is cancelled is read from the flags.
+            let _ = until.poll(cx);
+        }
+        drains
+    }
 }
 
 struct Drive<'p, N: Feed, F, Fut, K> {
@@ -153,7 +179,7 @@ where
     let scope = outer.child();
     let ready = Ready::new();
     let wants_durations = options.observed.is_some() || options.to_meet.is_some();
-    let (draining, cancelled) = (pin!(scope.draining()), pin!(scope.cancelled()));
+    let scope_ends = pin!(ScopeEnds::Draining { until: scope.draining() });
     let closing = pin!(scope.sleep_until(Instant::NEVER));
     let late = pin!(scope.sleep_until(Instant::NEVER));
     let desk = Desk {
@@ -175,7 +201,7 @@ where
     let most = follows.as_mut().map_or(options.workers, |says| *says.see());
     let is_fixed = follows.is_none() && options.to_meet.is_none();
     let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
-    let (waits, width) = (Waits { draining, cancelled, is_draining: false, closing, late }, follows.map(Width::new));
+    let (waits, width) = (Waits { scope_ends, closing, late }, follows.map(Width::new));
     let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
@@ -241,16 +267,10 @@ where
     fn control(&mut self) {
         let cx = &mut Context::from_waker(&self.desk.control);
         // It only has to be registered anew: what it says is read from the flags and the clock.
-        if !self.waits.is_draining {
-            if let Poll::Ready(reason) = self.waits.draining.as_mut().poll(cx) {
-                self.waits.is_draining = true;
-                if !self.desk.scope.is_cancelled() {
-                    self.desk.stop.get_or_insert(Stop::Draining(reason));
-                }
+        if let Some(reason) = self.waits.scope_ends.as_mut().poll_draining(self.desk.scope, cx) {
+            if !self.desk.scope.is_cancelled() {
+                self.desk.stop.get_or_insert(Stop::Draining(reason));
             }
-        }
-        if self.waits.is_draining {
-            let _ = self.waits.cancelled.as_mut().poll(cx);
         }
         let _ = self.waits.closing.as_mut().poll(cx);
         let _ = self.waits.late.as_mut().poll(cx);
