@@ -53,7 +53,8 @@ use core::pin::Pin;
 ///     let service = Composite::new().limiter(&second, 1).limiter(&minute, 1).semaphore(&in_flight, 1);
 ///     let start = sim.now();
 ///     for _ in 0..3 {
-///         let pass = service.clone().key(&clients, "ann", 1).acquire().await.unwrap();
+///         let for_ann = service.clone().key(&clients, "ann", 1);
+///         let pass = for_ann.acquire().await.unwrap();
 ///         assert_eq!(in_flight.available(), 4);
 ///         drop(pass); // the call is over
 ///     }
