@@ -170,8 +170,9 @@ fn process_cpu_ns() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-/// Bytes of the heap in use, the allocator's own headers included.
+/// Bytes of the heap in use, the allocator's own headers included, and those that it has mapped for one allocation each.
 pub fn heap_bytes() -> usize {
     // SAFETY: `mallinfo2` takes no argument and only reads the allocator's counters.
-    unsafe { libc::mallinfo2() }.uordblks
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks + info.hblkhd
 }
