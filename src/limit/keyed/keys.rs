@@ -102,7 +102,7 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         }
     }
 
-    /// As many keys less.
+    /// As many keys less. Those that leave a shard are counted off under its lock, so that nobody finds them in neither.
     #[inline]
     fn discount(&self, count: usize) {
         if let (Some(cap), 1..) = (&self.cap, count) {
@@ -111,19 +111,14 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         }
     }
 
-    /// Lets go of keys that were dropped.
-    #[inline]
-    fn let_go(&self, gone: Gone<K>) {
-        self.discount(gone.count());
-    }
-
     /// A place for one key more (K4), for which there may have to be made room.
     fn admit(&self, now: Instant) -> Result<Admission<'_, K, A, S>, TooManyKeys> {
         let Some(cap) = &self.cap else { return Ok(Admission(self)) };
+        let more = |held: usize| (held < cap.most).then_some(held + 1);
+        // Relaxed: it hands nothing on.
+        let take = || cap.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
         loop {
-            let more = |held: usize| (held < cap.most).then_some(held + 1);
-            // Relaxed: it hands nothing on.
-            if cap.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+            if take() {
                 return Ok(Admission(self));
             }
             let mut earliest = u64::MAX;
@@ -133,6 +128,10 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
                 earliest = earliest.min(cap.lulls[shard].get());
                 swept
             });
+            // Somebody else may have dropped what was idle: whoever saw that by the lull, or the lock, sees the count.
+            if !idle && take() {
+                return Ok(Admission(self));
+            }
             if !idle {
                 return Err(TooManyKeys { most: cap.most, earliest: Instant::from_nanos(earliest) });
             }
@@ -145,13 +144,12 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         let place = Place { shard, tag: 0 };
         self.shard(place).with(|inside| {
             let next = inside.sweep(&self.algorithm, now.as_nanos(), &mut gone, &mut unused);
+            self.discount(gone.count());
             if let Some(cap) = &self.cap {
                 cap.lulls[shard].set(next);
             }
         });
-        let count = gone.count();
-        self.let_go(gone);
-        count
+        gone.count()
     }
 
     /// Drops all idle keys, gives their memory back, and says how many keys are left.
@@ -188,11 +186,12 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
     pub(super) fn leave(&self, place: Place, gate: &Arc<Gate<A>>) {
         let mut gone = Gone::new();
         self.shard(place).with(|inside| {
-            if let Some(idle_at) = inside.leave(&self.algorithm, place.tag, gate, &mut gone) {
+            let idle_at = inside.leave(&self.algorithm, place.tag, gate, &mut gone);
+            self.discount(gone.count());
+            if let Some(idle_at) = idle_at {
                 self.note_idle(place, idle_at);
             }
         });
-        self.let_go(gone);
     }
 }
 
@@ -234,6 +233,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
         let mut gone = Gone::new();
         let entered = self.shard(place).with(|inside| {
             let entered = inside.enter(ask, place.tag, key, &mut gone);
+            self.discount(gone.count());
             if let Ok(idle_at) = entered {
                 self.note_idle(place, idle_at);
             }
@@ -242,7 +242,6 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
         if entered.is_ok() {
             admission.used();
         }
-        self.let_go(gone);
         Ok(entered.err())
     }
 
