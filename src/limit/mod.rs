@@ -15,7 +15,7 @@
 //! | take what may go back | [`Limiter::reserve`], [`Limiter::try_reserve`]; afterwards, [`Limiter::refund`] |
 //! | change the numbers while it is in use | [`Limiter::set_quota`], [`Limiter::reconfigure`] |
 //! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
-//! | allow nothing for now | [`Limiter::closed`] |
+//! | refuse all until the numbers are changed | [`Limiter::closed`] |
 //! | limit each client, tenant or host by itself | [`KeyedLimiter`], with all of the above but reservations |
 //! | keep to several limits at once, all or nothing | [`Composite`], of limiters, keys and semaphores |
 //! | bound how many calls are in flight, by how a service answers | [`Concurrency`] |

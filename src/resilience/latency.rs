@@ -1,6 +1,7 @@
 //! How long calls take, and how long most of them do.
 
 use crate::sys::{Arc, Told};
+use crate::time::buckets::{BUCKETS, bucket, longest};
 use crate::time::nanos;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -30,10 +31,6 @@ pub struct Latencies {
 
 /// After so many the ones before are forgotten.
 const ROUND: u32 = 1_000;
-
-/// Durations below this are kept exactly.
-const EXACT: u64 = 16;
-const BUCKETS: usize = EXACT as usize + (64 - 4) * 8;
 
 struct State {
     now: Box<[u32]>,
@@ -92,25 +89,6 @@ impl Latencies {
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
-}
-
-/// Where a duration is counted: by its highest bit, and the three behind that.
-fn bucket(nanos: u64) -> usize {
-    if nanos < EXACT {
-        return nanos as usize;
-    }
-    let high = nanos.ilog2();
-    let fine = (nanos >> (high - 3)) & 7;
-    EXACT as usize + (high as usize - 4) * 8 + fine as usize
-}
-
-/// The longest duration of a bucket.
-fn longest(bucket: usize) -> u64 {
-    let Some(bucket) = (bucket as u64).checked_sub(EXACT) else { return bucket as u64 };
-    let (shift, fine) = (bucket / 8 + 1, bucket % 8);
-    // The last one ends with the last number there is.
-    let next = u128::from(fine + 9) << shift;
-    u64::try_from(next - 1).unwrap_or(u64::MAX)
 }
 
 impl Default for Latencies {

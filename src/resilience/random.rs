@@ -1,7 +1,8 @@
 //! Random numbers that are the same for the same seed.
 
-/// Numbers that look random: SplitMix64 (G. Steele, D. Lea and C. Flood, "Fast Splittable Pseudorandom Number Generators",
-/// OOPSLA 2014).
+use crate::sys::mix;
+
+/// Numbers that look random.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -11,10 +12,7 @@ impl Random {
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix::next(&mut self.0)
     }
 
     /// A number from `low` to `high`, each as likely as the others to within one in 2⁶⁴; `low` if `high` is below it.

@@ -1,9 +1,10 @@
 //! Faults: which come, when they stop, and how soon a run must then be over.
 
-use super::oracle::{fold, mix};
+use super::oracle::fold;
 use super::report::FailureKind;
 use super::verdict::Verdict;
 use super::world::Core;
+use crate::sys::mix::mix;
 use crate::sys::probe::{Access, Resource};
 use crate::time::Instant;
 use alloc::boxed::Box;

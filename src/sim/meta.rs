@@ -1,8 +1,9 @@
 //! What is known of a task besides its future.
 
 use super::dump::Moment;
-use super::oracle::{Rng, mix};
+use super::oracle::Rng;
 use super::path::Path;
+use crate::sys::mix::mix;
 use crate::sys::probe::Wait;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

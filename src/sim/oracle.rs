@@ -6,7 +6,7 @@ use super::search::AnySearch;
 use super::strategy::{Pct, Strategy, Walk};
 use super::twist::{Chance, Twists};
 use super::view::{ReadyView, WaitingView};
-use crate::sys::Arc;
+use crate::sys::{Arc, mix};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -77,8 +77,6 @@ impl<F: FnMut(Kind, usize) -> usize> Oracle for F {
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
 impl Rng {
     /// The generator of `seed`.
     pub const fn new(seed: u64) -> Self {
@@ -88,8 +86,7 @@ impl Rng {
     /// The next number.
     #[inline]
     pub const fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
-        mix(self.0)
+        mix::next(&mut self.0)
     }
 
     /// A number below `n`, each as likely as the others up to a share of n/2⁶⁴; 0 if `n` is 0.
@@ -101,18 +98,10 @@ impl Rng {
     }
 }
 
-/// Spreads every bit of `x` over the result; a bijection.
-#[inline]
-pub(super) const fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// The hash of `into` and `x` after it: both halves of a long product, folded.
 #[inline]
 pub(super) const fn fold(into: u64, x: u64) -> u64 {
-    let product = (into ^ x ^ GAMMA) as u128 * 0xd6e8_feb8_6659_fd93_u128;
+    let product = (into ^ x ^ mix::GAMMA) as u128 * 0xd6e8_feb8_6659_fd93_u128;
     (product as u64) ^ ((product >> 64) as u64).rotate_left(23) ^ into.rotate_left(29)
 }
 
@@ -123,7 +112,7 @@ pub struct Random(Rng);
 impl Random {
     /// The oracle of `seed`. Seeds that lie close together give unrelated runs.
     pub const fn new(seed: u64) -> Self {
-        Self(Rng::new(mix(seed ^ 0x7363_6865_6475_6c65)))
+        Self(Rng::new(mix::mix(seed ^ 0x7363_6865_6475_6c65)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! How schedules are looked for: the strategies, and the two oracles that need to know who is ready.
 
-use super::oracle::{Bytes, Kind, Oracle, Random, Rng, Source, mix};
+use super::oracle::{Bytes, Kind, Oracle, Random, Rng, Source};
 use super::view::ReadyView;
+use crate::sys::mix::mix;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 

@@ -20,6 +20,7 @@
 //! | `file` | the file that the environment names for recordings |
 //! | `hush` | panics that are expected, kept off the terminal |
 //! | `serial` | numbers in the order of making |
+//! | [`mix`] | numbers that look random, and hashes |
 //! | `stage` | what is simulated on a thread, for code without a handle |
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
 //! | [`Told`] | a value behind the lock, each use of which is told to those who look on |
@@ -41,6 +42,7 @@ pub(crate) mod hush;
 pub(crate) mod joint;
 pub(crate) mod lock;
 pub(crate) mod marks;
+pub(crate) mod mix;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod once;

@@ -22,6 +22,7 @@
 //! Registering, moving and cancelling are O(1). It fires in order of (deadline, registration), never early. The
 //! invariants T1–T6 stand in `wheel.rs`, the contract of the alarm at [`Clock`].
 
+pub(crate) mod buckets;
 mod clock;
 mod handle;
 mod instant;

@@ -11,6 +11,7 @@
 //! | the entry in a future | [`waiter`] |
 //! | wakers on their way out | [`batch`] |
 //! | which of many in one task may go on | [`ready`] |
+//! | a turn for others | [`pause`] |
 //!
 //! # Invariants
 //!
@@ -26,11 +27,13 @@
 
 mod batch;
 mod hall;
+mod pause;
 mod ready;
 mod waiter;
 
 pub(crate) use batch::Batch;
 pub(crate) use hall::{Hall, Held, Line, Place};
+pub(crate) use pause::yield_now;
 pub(crate) use ready::Ready;
 pub(crate) use waiter::{Departure, Home, Seat, Seen, Standing, Waiter};
 

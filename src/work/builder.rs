@@ -188,7 +188,7 @@ impl<S: Source> Work<S> {
     /// Starts no item when less time is left until the deadline than `percent` of 100 items have taken at most so far; as soon
     /// as `after` of them have come to their end, with a result or an error. [`min_time`](Self::min_time) holds as well.
     ///
-    /// What they took is kept in a histogram of constant size, so that the answer may be too long by a quarter. More than 100
+    /// What they took is kept in a histogram of constant size, so that the answer may be too long by an eighth. More than 100
     /// percent are 100.
     ///
     /// # Examples

@@ -4,6 +4,7 @@ use super::idle::Idle;
 use super::lease::{Home, Lease};
 use super::outcome::ItemOutcome;
 use crate::cancel::Scope;
+use crate::spawn::Panic;
 use crate::sys::arena::Arena;
 use crate::sys::thread::catch;
 use crate::time::Instant;
@@ -271,16 +272,7 @@ fn drop_item<T>(item: Option<T>) -> Result<(), Box<dyn Any + Send>> {
 
 /// What a panic said.
 fn message(panic: Box<dyn Any + Send>) -> String {
-    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "a panic without a text".to_owned(),
-    };
-    // What was thrown may panic in turn when it is dropped; that one is let go.
-    if let Err(again) = catch(|| drop(panic)) {
-        core::mem::forget(again);
-    }
-    text
+    Panic::new(panic).message().to_owned()
 }
 
 impl<T, Fut> Drop for Crew<T, Fut> {

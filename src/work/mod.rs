@@ -55,7 +55,7 @@
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
 //! | do one thing again and again in the background | [`periodic`] |
-//! | keep connections, and other objects that are dear to make, and lend them | [`ResourcePool`] |
+//! | keep connections, and other objects that are expensive to make, and lend them | [`ResourcePool`] |
 //!
 //! # What a run promises
 //!

@@ -1,4 +1,4 @@
-//! Objects that are dear to make, kept and lent out again.
+//! Objects that are expensive to make, kept and lent out again.
 //!
 //! # Invariants
 //!
@@ -45,7 +45,7 @@ struct Inner<M: Manage> {
     gone: Event,
 }
 
-/// A pool of objects that are dear to make, connections for instance. Clones are the same pool.
+/// A pool of objects that are expensive to make, connections for instance. Clones are the same pool.
 ///
 /// [`get`](Self::get) lends one that is idle, or makes one, or waits until there may be one; it comes back when the
 /// [`Pooled`] is dropped. How objects are made, checked and cleaned is the [manager's](Manage) business. To bound how many do

@@ -4,13 +4,14 @@ use super::config::{BreakerConfig, BreakerConfigError};
 use super::handle::CircuitBreaker;
 use super::machine::BreakerChange;
 use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::sys::mix::hash;
 use crate::sys::{Arc, Told};
 use crate::time::Time;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 
 /// A [`CircuitBreaker`] for each key, a host or an endpoint, made when it is first asked for: clones share them.
 ///
@@ -223,26 +224,4 @@ impl<K> fmt::Debug for CircuitBreakers<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CircuitBreakers").field("len", &self.len()).finish_non_exhaustive()
     }
-}
-
-/// FNV-1a (G. Fowler, L. C. Noll and K.-P. Vo): there is no other hash without `std`. Whoever chooses keys so that their hashes are
-/// alike makes them slow to find, and nothing else.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-fn hash<K: Hash>(key: &K) -> u64 {
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    key.hash(&mut hasher);
-    hasher.finish()
 }

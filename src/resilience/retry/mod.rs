@@ -13,9 +13,9 @@ use super::random::Random;
 use super::schedule::{Schedule, Step};
 use crate::cancel::Scope;
 use crate::time::Instant;
+use crate::wait::yield_now;
 use core::fmt;
-use core::future::{Future, poll_fn};
-use core::task::Poll;
+use core::future::Future;
 use core::time::Duration;
 
 /// Calls again what failed, after the delays of a [`Schedule`].
@@ -177,7 +177,7 @@ impl<S: Schedule, J, N> Retry<S, J, N> {
                 Err(why) => return Err(RetryError { error, attempts, why }),
             };
             if next.delay.is_zero() {
-                yield_once().await;
+                yield_now().await;
             } else {
                 scope.sleep_until(next.at).await;
             }
@@ -246,19 +246,6 @@ struct Next<'a> {
     delay: Duration,
     at: Instant,
     token: Option<Token<'a>>,
-}
-
-/// Lets others have a turn.
-async fn yield_once() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl<S: fmt::Debug, J, N> fmt::Debug for Retry<S, J, N> {

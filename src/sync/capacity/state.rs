@@ -10,11 +10,11 @@
 
 use super::super::line::{self, LINE, Outgoing};
 use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::{Arc, probe};
+use crate::sys::{Arc, mix, probe};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 use core::marker::PhantomData;
 use core::task::Waker;
 
@@ -169,9 +169,7 @@ impl<K: Eq + Hash> Hall<Tokens<K>> {
     /// Puts `borrower` into the table, unless an equal one is there (K3), or it is to have a token `at_once` and there is
     /// none.
     pub(super) fn register(&self, borrower: &Arc<Borrower<K>>, at_once: bool) -> Registered {
-        let mut hasher = Fnv(Fnv::BASIS);
-        borrower.key.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = mix::hash(&borrower.key);
         let mut compared = 0;
         loop {
             let registered = self.with(|held| {
@@ -204,26 +202,5 @@ impl<K: Eq + Hash> Hall<Tokens<K>> {
                 }
             }
         }
-    }
-}
-
-/// FNV-1a of 64 bits, by Glenn Fowler, Landon Curt Noll and Kiem-Phong Vo. Keys that collide on purpose cost comparisons
-/// of keys, outside the lock, and nothing else.
-struct Fnv(u64);
-
-impl Fnv {
-    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(Self::PRIME);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -6,6 +6,7 @@ use super::pooled::Pooled;
 use super::state::{Known, Turn};
 use crate::sync::{AcquireError, OwnedPermit, TryAcquireError};
 use crate::time::Time;
+use crate::wait::yield_now;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -192,19 +193,6 @@ impl<M: Manage> Drop for Unsettled<'_, M> {
             count.invalid += 1;
         });
     }
-}
-
-/// Lets others have a turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| match core::mem::replace(&mut yielded, true) {
-        true => Poll::Ready(()),
-        false => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 /// What comes of `future`, unless it takes longer than `timeout`.
