@@ -153,8 +153,9 @@ impl<A: Algorithm> Limiter<A> {
     /// Waits for its turn, if that comes before `deadline`, and takes `permits`.
     ///
     /// The turn is reckoned at the first poll, with those who wait already. It comes earlier if one of them goes away. It
-    /// comes later only if grants are late by more than the credit; should it then not come before the deadline, the wait
-    /// is given up when those ahead have been served. Nothing is granted at the deadline or after it.
+    /// comes later only if grants are late by more than the credit, or one of them waits at [other limits](super::Composite)
+    /// too; should it then not come before the deadline, the wait is given up when those ahead have been served. Nothing
+    /// is granted at the deadline or after it. For a wait that ends at its deadline come what may, there are scopes.
     ///
     /// # Errors
     /// [`AcquireError::TooLate`](super::AcquireError::TooLate) at once, with the instant that it would have needed, and

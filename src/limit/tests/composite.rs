@@ -268,6 +268,10 @@ fn permits_of_semaphores_come_first_and_go_back() {
     assert_eq!((one.available(), other.available()), (0, 0));
     drop(pass);
     assert_eq!((one.available(), other.available()), (1, 1));
+    let mut waits = All::waiting(all.acquire_before(ms(250)));
+    limiter.penalize_until(ms(5_000));
+    waits.refused();
+    assert_eq!((one.available(), other.available()), (1, 1), "also while who was refused is there");
 }
 
 #[test]
@@ -310,4 +314,31 @@ fn a_full_queue_refuses_for_all() {
     assert_eq!(earliest, ms(400));
     clock.advance_to(ms(200));
     drop(waits.granted());
+}
+
+#[test]
+fn behind_one_who_is_due_here_and_waits_elsewhere_nobody_is_told_to_come_at_once() {
+    let clock = ManualClock::new();
+    let (a, b) = two(&clock, 5, 1);
+    let both = both(&a, &b);
+    b.try_acquire(1).unwrap();
+    let _waits = All::waiting(both.acquire());
+    assert_eq!(a.try_acquire(1), not_yet(at(1)), "now would be in vain");
+}
+
+#[test]
+fn l5_who_waits_behind_one_who_waits_elsewhere_too_is_turned_away_when_that_one_was_served() {
+    let clock = ManualClock::new();
+    let (a, b) = two(&clock, 1, 1);
+    let both = both(&a, &b);
+    b.try_acquire(1).unwrap();
+    let mut first = All::waiting(both.acquire());
+    // By `a` alone it would be there after 100 ms.
+    let mut behind = Task::waiting(a.acquire_before(1, ms(300)));
+    clock.advance_to(ms(500));
+    assert_eq!((first.wakes(), behind.wakes()), (1, 0));
+    drop(first.granted());
+    assert_eq!(behind.wakes(), 1);
+    assert_eq!(behind.poll(), Ready(Err(AcquireError::TooLate { earliest: ms(600), deadline: ms(300) })));
+    assert_eq!(clock.time().pending(), 0);
 }
