@@ -1,11 +1,14 @@
 //! Bulkheads in the simulator: never too many, nobody turned away for nothing, in order.
 
+use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wakeful::cancel::{Outcome, Scope};
 use wakeful::resilience::{Bulkhead, BulkheadConfig, BulkheadError, CallError};
 use wakeful::sim::{self, Builder, Sim};
+use wakeful::time::ManualClock;
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -53,6 +56,29 @@ fn room_that_was_granted_and_not_noticed_leaves_a_place_to_wait_in() {
         drop(first);
         assert!(second.await.is_ok());
     });
+}
+
+/// Enters, without waiting, as soon as it is woken.
+struct Enters(Bulkhead, Mutex<Option<BulkheadError>>);
+
+impl std::task::Wake for Enters {
+    fn wake(self: Arc<Self>) {
+        let mut enter = Box::pin(self.0.enter());
+        if let Poll::Ready(result) = enter.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *self.1.lock().unwrap() = result.err();
+        }
+    }
+}
+
+#[test]
+fn who_leaves_has_left_before_the_next_one_is_called() {
+    let bulkhead = Bulkhead::new(&ManualClock::new().time(), BulkheadConfig::new(nz(1)).waiting(1));
+    let enters = Arc::new(Enters(bulkhead.clone(), Mutex::new(None)));
+    let seat = bulkhead.try_enter().unwrap();
+    let mut waits = Box::pin(bulkhead.enter());
+    assert!(waits.as_mut().poll(&mut Context::from_waker(&enters.clone().into())).is_pending());
+    drop(seat);
+    assert_eq!(*enters.1.lock().unwrap(), None, "there is a place to wait in");
 }
 
 #[test]

@@ -67,6 +67,27 @@ fn an_answer_in_time_starts_nothing_else_and_one_at_the_very_instant_wins() {
 }
 
 #[test]
+fn a_scope_that_was_cancelled_starts_no_further_attempt() {
+    sim::check(|sim| async move {
+        let (scope, begun) = (Scope::new(sim.time()), Cell::new(0));
+        let (hedge, budget) = (Hedge::after(ms(10)), RetryBudget::new(0, 0, nz(1)));
+        let hedge = hedge.budget(&budget);
+        let answer = hedge.run(&scope, |attempt| {
+            begun.set(attempt);
+            // By the clock, not in the scope, as a call that goes on does.
+            let sleep = sim.time().sleep(ms(20));
+            async move { (sleep.await, Ok::<_, ()>(attempt)).1 }
+        });
+        let cancels = async {
+            sim.time().sleep(ms(5)).await;
+            scope.cancel("enough");
+        };
+        assert_eq!(futures::join!(answer, cancels).0, Ok(1));
+        assert_eq!((begun.get(), budget.tokens(), sim.now()), (1, 1, at(20)));
+    });
+}
+
+#[test]
 fn a_quantile_follows_what_the_calls_take() {
     let latencies = Latencies::new();
     assert_eq!((latencies.quantile(50), latencies.quantile(100)), (None, None));

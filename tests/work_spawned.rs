@@ -5,8 +5,9 @@ use std::future::pending;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use wakeful::cancel::{Reason, Scope};
 use wakeful::limit::{Limiter, Quota};
@@ -157,6 +158,41 @@ fn an_executor_that_drops_its_tasks_loses_no_item() {
     let Poll::Ready((report, all)) = run.as_mut().poll(cx) else { panic!("nobody is left") };
     assert_eq!((report.count.cancelled, report.rest, report.stop), (3, 3..5, Stop::Lost));
     assert_eq!(all.into_outcomes(), [const { ItemOutcome::<u64, (), ()>::Cancelled { item: None } }; 3]);
+}
+
+/// Counts its wakes.
+struct Calls(AtomicU32);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_was_called_to_the_source_and_is_dropped_calls_the_next() {
+    let scope = Scope::new(ManualClock::new().time());
+    let noop = &mut Context::from_waker(Waker::noop());
+    let calls = [(); 3].map(|()| Arc::new(Calls(AtomicU32::new(0))));
+    let (tx, rx) = queue::bounded(n(3));
+    let hangs = |_: Lease<u64>| pending::<Result<(), ()>>();
+    let tasks = Tasks::default();
+    let mut run = pin!(work(rx).workers(n(3)).run_on(kept(&tasks), &scope, hangs, Count::new()));
+    assert!(run.as_mut().poll(noop).is_pending());
+    let mut tasks: Vec<_> = std::mem::take(&mut *tasks.lock().unwrap());
+    // The first has the source, the others stand in line for it.
+    for (task, calls) in tasks.iter_mut().zip(&calls) {
+        assert!(task.as_mut().poll(&mut Context::from_waker(&calls.clone().into())).is_pending());
+    }
+    let called = || [0, 1, 2].map(|worker: usize| calls[worker].0.swap(0, Ordering::Relaxed) > 0);
+    called();
+    tx.try_send(1).unwrap();
+    assert_eq!(called(), [true, false, false]);
+    assert!(tasks[0].as_mut().poll(&mut Context::from_waker(&calls[0].clone().into())).is_pending());
+    let [_, second, third] = called();
+    assert!(second && !third, "the first has put it back");
+    drop(tasks.remove(1));
+    assert_eq!(called(), [false, false, true]);
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn tokens_come_with_time_to_the_nanosecond_and_not_when_it_goes_backwards() {
     assert!(!budget.try_withdraw(at(1_000) + third - Duration::from_nanos(1)));
     assert!(!budget.try_withdraw(at(0)));
     assert!(budget.try_withdraw(at(1_000) + third));
+    assert!(!budget.try_withdraw(at(500)));
+    assert!(!budget.try_withdraw(at(1_000) + third), "what came until then has been counted");
     assert!(budget.try_withdraw(Instant::NEVER), "and nothing overflows");
 }
 
