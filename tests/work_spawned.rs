@@ -13,8 +13,9 @@ use wakeful::cancel::{Reason, Scope};
 use wakeful::limit::{Limiter, Quota};
 use wakeful::queue;
 use wakeful::sim::{self, Builder, Rng, Sim};
-use wakeful::spawn::Task;
-use wakeful::time::ManualClock;
+use wakeful::spawn::{Spawn, Task};
+use wakeful::sync::watch;
+use wakeful::time::{Instant, ManualClock};
 use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Sink, Stop, work};
 
 const fn ms(n: u64) -> Duration {
@@ -128,6 +129,124 @@ fn a_permit_is_taken_for_each_item_and_none_in_vain() {
         let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
         assert_eq!((report.count.done, report.elapsed()), (5, ms(410)));
         assert_eq!(report.stop, Stop::Exhausted);
+    });
+}
+
+type Boxed = Pin<Box<dyn Future<Output = Result<u64, u64>> + Send>>;
+
+/// When bodies were started, in milliseconds.
+#[derive(Clone, Default)]
+struct Starts(Arc<Mutex<Vec<u64>>>);
+
+impl Starts {
+    fn body(&self) -> impl Fn(Lease<u64>) -> Boxed + Send + Sync + 'static {
+        let starts = self.clone();
+        move |item| {
+            starts.0.lock().unwrap().push(wakeful::now().as_nanos() / 1_000_000);
+            Box::pin(body(item))
+        }
+    }
+
+    fn seen(&self) -> Vec<u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn more_workers_come_at_once_and_those_who_are_too_many_leave_with_their_item() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let (width, says) = watch::channel(n(1));
+        let time = sim.time();
+        let resizer = sim.spawn("resizer", async move {
+            for (at, workers) in [(15, 3), (33, 1), (55, 2)] {
+                time.sleep_until(Instant::from_nanos(at * 1_000_000)).await;
+                width.send(n(workers)).unwrap();
+            }
+        });
+        let starts = Starts::default();
+        let set = work(vec![10; 15]).workers_follow(says);
+        let (report, _) = set.run_on(sim.spawner(), &scope, starts.body(), Count::new()).await;
+        resizer.await;
+        assert_eq!(starts.seen(), [0, 10, 15, 15, 20, 25, 25, 30, 40, 50, 55, 60, 65, 70, 75], "{report}");
+        assert_eq!(report.count.done, 15);
+    });
+}
+
+#[test]
+fn workers_who_wait_leave_when_there_are_to_be_fewer() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let ((width, says), (tx, rx)) = (watch::channel(n(3)), queue::bounded(n(9)));
+        // How many were spawned, and how many have left.
+        let (time, seen) = (sim.time(), Arc::new(Mutex::new((0, 0))));
+        let spawner = {
+            let (spawner, seen) = (sim.spawner(), seen.clone());
+            move |task: Task| {
+                seen.lock().unwrap().0 += 1;
+                let seen = seen.clone();
+                spawner.spawn(Task::new(async move {
+                    task.await;
+                    seen.lock().unwrap().1 += 1;
+                }));
+            }
+        };
+        let sees = seen.clone();
+        let resizer = sim.spawn("resizer", async move {
+            time.sleep(ms(5)).await;
+            width.send(n(1)).unwrap();
+            time.sleep(ms(5)).await;
+            assert_eq!(*sees.lock().unwrap(), (3, 2));
+            (0..4).for_each(|_| tx.try_send(10).unwrap());
+            time.sleep(ms(12)).await;
+            // Nobody says anything any more: it stays as it is.
+            width.send(n(2)).unwrap();
+        });
+        let starts = Starts::default();
+        let run = work(rx).workers_follow(says).run_on(spawner, &scope, starts.body(), Count::new());
+        let (report, _) = run.await;
+        resizer.await;
+        assert_eq!((report.count.done, report.elapsed(), *seen.lock().unwrap()), (4, ms(40), (4, 4)), "{report}");
+        assert_eq!(starts.seen(), [10, 20, 22, 30]);
+    });
+}
+
+#[test]
+fn who_waits_with_the_source_leaves_when_another_one_is_busy_and_one_is_to_be() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let ((width, says), (tx, rx)) = (watch::channel(n(2)), queue::bounded(n(9)));
+        tx.try_send(40).unwrap();
+        let time = sim.time();
+        let resizer = sim.spawn("resizer", async move {
+            time.sleep(ms(5)).await;
+            width.send(n(1)).unwrap();
+            time.sleep(ms(5)).await;
+            tx.try_send(10).unwrap();
+        });
+        let starts = Starts::default();
+        let (report, _) =
+            work(rx).workers_follow(says).run_on(sim.spawner(), &scope, starts.body(), Count::new()).await;
+        resizer.await;
+        assert_eq!((report.count.done, report.elapsed(), starts.seen()), (2, ms(50), vec![0, 40]), "{report}");
+    });
+}
+
+#[test]
+fn as_many_tasks_are_spawned_as_it_takes_and_no_more() {
+    sim::check(|sim| async move {
+        for (items, most, deadline, workers) in [(100, 50, ms(300), 4), (100, 3, ms(300), 3), (100, 50, ms(5000), 1)] {
+            let scope = Scope::new(sim.time());
+            let set = work(vec![10; items]).deadline_after(deadline).workers_to_meet(n(most));
+            let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
+            assert_eq!(report.per_worker.len(), workers, "{report}");
+            assert_eq!(report.is_complete(), most > 3, "{report}");
+        }
+        // No deadline to be met: as many as were set.
+        let scope = Scope::new(sim.time());
+        let set = work([10; 6]).workers(n(2)).workers_to_meet(n(6));
+        let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((report.elapsed(), report.per_worker), (ms(30), vec![3, 3]));
     });
 }
 
@@ -271,6 +390,17 @@ async fn much(sim: Sim) {
             stop.cancel("by chance");
         }
     });
+    let (width, says) = watch::channel(n(workers));
+    let sizes = [0; 3].map(|_: u64| (below(&mut rng, 60), n(1 + below(&mut rng, 6) as usize)));
+    let time = sim.time();
+    let most = sizes.iter().fold(workers, |most, (_, size)| most.max(size.get()));
+    let resizer = sim.spawn("resizer", async move {
+        for (pause, size) in sizes {
+            time.sleep(ms(pause)).await;
+            // The run may be over.
+            let _ = width.send(size);
+        }
+    });
     let mut set = work(rx).workers(n(workers)).min_time(ms(20 * below(&mut rng, 2)));
     if below(&mut rng, 2) == 0 {
         set = set.item_timeout(ms(below(&mut rng, 30)));
@@ -284,6 +414,17 @@ async fn much(sim: Sim) {
     if below(&mut rng, 3) == 0 {
         set = set.rate(&Limiter::new(&sim.time(), Quota::per_second(std::num::NonZeroU32::new(200).unwrap())));
     }
+    let most = match below(&mut rng, 3) {
+        0 => {
+            set = set.workers_follow(says);
+            most
+        }
+        1 => {
+            set = set.workers_to_meet(n(6));
+            workers.max(6)
+        }
+        _ => workers,
+    };
     let draws = Mutex::new(rng);
     let body = move |lease: Lease<u64>| {
         let draws = [0; 3].map(|_: u64| below(&mut draws.lock().unwrap(), 1000));
@@ -307,11 +448,12 @@ async fn much(sim: Sim) {
     let sent = producer.await;
     left += report.rest.shutdown().len() as u64;
     canceller.await;
+    resizer.await;
     assert_eq!(report.pulled() + left, sent, "{report}");
     let (mut count, mut seen) = (Count::new(), BTreeSet::new());
     for ended in all.into_vec() {
         assert!(seen.insert(ended.index), "told once");
-        assert!(ended.worker.is_none_or(|worker| worker < workers));
+        assert!(ended.worker.is_none_or(|worker| worker < most));
         if let ItemOutcome::Done(item) = ended.outcome {
             assert_eq!(item, ended.index);
         }

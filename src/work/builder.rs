@@ -267,8 +267,10 @@ impl<S: Source> Work<S> {
     /// Does the work in parallel, by workers that are tasks of `spawner`; gives the report, and `sink` with what it was told.
     ///
     /// For bodies that compute, or block for a while. Others are at home in a [run](Self::run) in one task, which is cheaper,
-    /// and may borrow. As many tasks are spawned as [`workers`](Self::workers) says; those settings that change the number
-    /// have no effect here, and each worker [observes](Self::min_time_observed) for itself.
+    /// and may borrow. A task is spawned for each worker; with settings that change their number others are spawned when there
+    /// are to be more, and a worker leaves, when he has ended his item, while there are more than that. One whose task the
+    /// executor has dropped is not replaced, unless the number is set anew. Each worker
+    /// [observes](Self::min_time_observed) for himself.
     ///
     /// # Fairness
     /// Source and sink are one worker's at a time; who waits for the source is called first come, first served.

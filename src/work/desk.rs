@@ -7,6 +7,7 @@ use super::lease::Lease;
 use super::options::{OnError, Options};
 use super::outcome::{Count, Ended, ItemOutcome, Sink};
 use super::report::Stop;
+use super::width;
 use crate::cancel::{Reason, Scope};
 use crate::time::Instant;
 use crate::wait::Ready;
@@ -110,7 +111,9 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     fn observe(&mut self, started: Instant) {
         let Some(durations) = &mut self.durations else { return };
         self.now = self.scope.now();
-        durations.add(self.now - started);
+        let took = self.now - started;
+        durations.add(took);
+        self.feed.took(took, self.time_left());
         self.close();
     }
 
@@ -134,9 +137,12 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     /// As many workers as it takes to be done in time, if everything goes on as it did.
     pub(super) fn needed(&self, most: NonZeroUsize) -> Option<usize> {
         let (left, mean) = (self.feed.remaining()?, self.durations.as_ref()?.mean()?);
-        let until = (!self.last_start.is_never()).then(|| (self.last_start - self.now).as_nanos())?;
-        let needed = (left as u128).saturating_mul(mean).div_ceil(until.max(1));
-        Some(usize::try_from(needed).unwrap_or(usize::MAX).clamp(1, most.get()))
+        Some(width::needed(left, mean, self.time_left()?, most).get())
+    }
+
+    /// How long items may still be started, if there is a deadline.
+    fn time_left(&self) -> Option<Duration> {
+        (!self.last_start.is_never()).then(|| self.last_start - self.now)
     }
 
     /// Whether nothing has been found so far that forbids to pull.

@@ -22,6 +22,10 @@ pub(super) trait Feed {
     /// Nothing more is to be started by anybody who shares what items come from, and what runs is to be cancelled or not.
     fn halt(&mut self, _: &Stop, _cancel: bool) {}
 
+    /// An item that came from here took so long, with a result or an error, and others may be started for so long. Told only
+    /// where somebody wants to know.
+    fn took(&mut self, _: Duration, _time: Option<Duration>) {}
+
     /// How many items are left, where that is known.
     fn remaining(&self) -> Option<usize>;
 

@@ -112,7 +112,7 @@
 //! [`Work::run_on`] spawns a task for each worker, so that bodies run in parallel; what is borrowed by a run in place has to be
 //! theirs then. What is decided, when and by what, is the same, and so is the report. One worker at a time has the source, and
 //! one the sink: others leave there what they have to say. K1 holds if the executor drops tasks too: the item of a worker that
-//! is lost so is cancelled. The report comes when all workers are gone.
+//! is lost so is cancelled. The report comes when all workers are gone. The run itself hires workers when there are to be more.
 //!
 //! # Retries
 //!
@@ -161,12 +161,14 @@
 
 mod builder;
 mod crew;
+mod crowd;
 mod desk;
 mod durations;
 mod idle;
 mod intake;
 mod lease;
 mod options;
+mod outbox;
 mod outcome;
 mod periodic;
 mod report;
@@ -174,6 +176,7 @@ mod resource;
 mod run;
 mod source;
 mod spawned;
+mod width;
 
 pub use builder::{Work, work};
 pub use lease::Lease;

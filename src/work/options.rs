@@ -85,7 +85,7 @@ impl Options {
 impl Options {
     /// What one of several workers is told who share a source and what stands before it.
     pub(super) fn single(self) -> Self {
-        Self { workers: NonZeroUsize::MIN, follows: None, to_meet: None, limiter: None, ..self }
+        Self { workers: NonZeroUsize::MIN, follows: None, limiter: None, ..self }
     }
 }
 

@@ -19,15 +19,13 @@ use super::options::Options;
 use super::outcome::{Count, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::source::Source;
+use super::width::Width;
 use crate::cancel::{Bodies, Deadline, Reason, ReasonKind, Scope, UntilCancelled, UntilDraining};
-use crate::sync::watch;
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
 use crate::wait::Ready;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;
-use core::num::NonZeroUsize;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -103,34 +101,6 @@ struct Drive<'p, N: Feed, F, Fut, K> {
     deadline: Instant,
 }
 
-/// The next change of how many workers there are.
-type Change = Pin<Box<dyn Future<Output = watch::Receiver<NonZeroUsize>> + Send>>;
-
-/// How many workers there are to be, as somebody else says.
-struct Width(Change);
-
-impl Width {
-    fn new(mut says: watch::Receiver<NonZeroUsize>) -> Self {
-        Self(Box::pin(async move {
-            if says.changed().await.is_err() {
-                // Nobody will say anything else.
-                core::future::pending::<()>().await;
-            }
-            says
-        }))
-    }
-
-    /// What was said anew.
-    fn poll_change(&mut self, cx: &mut Context<'_>) -> Option<NonZeroUsize> {
-        let mut latest = None;
-        while let Poll::Ready(mut says) = self.0.as_mut().poll(cx) {
-            latest = Some(*says.see());
-            *self = Self::new(says);
-        }
-        latest
-    }
-}
-
 /// What came of one who drove a crew.
 pub(super) struct Driven<N> {
     pub(super) feed: N,
@@ -197,11 +167,10 @@ where
         last_start: Instant::NEVER,
         durations: wants_durations.then(Durations::new),
     };
-    let mut follows = options.follows.clone();
-    let most = follows.as_mut().map_or(options.workers, |says| *says.see());
-    let is_fixed = follows.is_none() && options.to_meet.is_none();
+    let (most, width) = Width::begin(options);
+    let is_fixed = width.is_none() && options.to_meet.is_none();
     let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
-    let (waits, width) = (Waits { scope_ends, closing, late }, follows.map(Width::new));
+    let waits = Waits { scope_ends, closing, late };
     let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;

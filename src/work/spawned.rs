@@ -11,14 +11,19 @@
 //! - **P3** Each item that was pulled is noted as its worker's until the sink has been told of it. If the task is gone before
 //!   that, the sink is told by what is dropped with the task.
 //! - **P4** A worker is counted out when its body, its feed and its task are gone.
+//! - **P5** Where the number of workers changes, nobody pulls while more of them stay than there are to be: who asks then
+//!   leaves, and those in line are called to ask. Who waits for an item asks when it has come.
 
+use super::crowd::{Crowd, Resized};
 use super::intake::{Feed, Intake};
 use super::lease::Lease;
 use super::options::Options;
-use super::outcome::{Count, Ended, ItemOutcome, Sink};
+use super::outbox::Outbox;
+use super::outcome::{Ended, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::run::{self, Driven};
 use super::source::Source;
+use super::width::Width;
 use crate::cancel::{KeepOpen, Reason, Scope};
 use crate::spawn::{Panic, Spawn, Task};
 use crate::sys::atomic::{AtomicBool, Ordering};
@@ -28,8 +33,8 @@ use crate::task::Guarded;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::future::Future;
+use core::num::NonZeroUsize;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -37,8 +42,12 @@ use core::time::Duration;
 /// What the workers of a run share.
 struct Shared<S, K, T, O, E> {
     turn: Told<Turn<S>>,
-    outbox: Told<Outbox<K, T, O, E>>,
+    outbox: Outbox<K, T, O, E>,
     crowd: Told<Crowd>,
+    /// Whether the number of workers may change.
+    is_elastic: bool,
+    /// As many as it takes, but no more than so many.
+    to_meet: Option<NonZeroUsize>,
     /// The one that all workers' scopes lie in.
     scope: Scope,
 }
@@ -49,41 +58,19 @@ struct Turn<S> {
     intake: Option<Box<Intake<S>>>,
     /// Who waits for it, by number.
     line: VecDeque<(usize, Waker)>,
+    /// How many items were left when it was put back, if anybody wants to know.
+    left: Option<usize>,
     /// The first reason why nothing more is started.
     stop: Option<Stop>,
-}
-
-/// Where outcomes go.
-struct Outbox<K, T, O, E> {
-    sink: Place<K>,
-    /// What was left there for who has the sink.
-    left: VecDeque<Ended<T, O, E>>,
-    count: Count,
-    per_worker: Vec<u64>,
-}
-
-enum Place<K> {
-    Here(K),
-    Taken,
-    /// It has panicked.
-    Broken,
-}
-
-/// Who is there.
-struct Crowd {
-    present: usize,
-    panic: Option<Panic>,
-    waiter: Option<Waker>,
 }
 
 impl<S, K, T, O, E> Shared<S, K, T, O, E> {
     /// Nothing more is started, by anybody: the first reason stays. Those in line are told.
     fn stop(&self, stop: &Stop) {
-        let line = self.turn.with(|turn| {
+        self.turn.with(|turn| {
             turn.stop.get_or_insert_with(|| stop.clone());
-            core::mem::take(&mut turn.line)
         });
-        line.into_iter().for_each(|(_, waker)| waker.wake());
+        self.call_all();
     }
 
     /// Source or sink have panicked: the run passes the first such panic on when everybody is gone.
@@ -100,67 +87,24 @@ impl<S, K, T, O, E> Shared<S, K, T, O, E> {
         }
     }
 
+    /// There are to be more workers from now on, or fewer.
+    fn resized(&self, resized: Resized) {
+        match resized {
+            Resized::TooFew(waiter) => waiter.into_iter().for_each(Waker::wake),
+            Resized::Enough => self.call_all(),
+        }
+    }
+
+    fn call_all(&self) {
+        let line = self.turn.with(|turn| core::mem::take(&mut turn.line));
+        line.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
     /// P2.
     fn call_next(&self) {
         let next = self.turn.with(|turn| if turn.intake.is_some() { turn.line.pop_front() } else { None });
         if let Some((_, waker)) = next {
             waker.wake();
-        }
-    }
-}
-
-impl<S, K: Sink<T, O, E>, T, O, E> Shared<S, K, T, O, E> {
-    /// Tells the sink, or who has it.
-    fn tell(&self, ended: Ended<T, O, E>) {
-        let mut next = Some(ended);
-        let mut sink = match self.outbox.with(|outbox| outbox.take(&mut next)) {
-            Some(sink) => Guard { shared: self, sink: Some(sink) },
-            None => return,
-        };
-        while let (Some(ended), Some(to)) = (next.take(), &mut sink.sink) {
-            to.accept(ended);
-            self.outbox.with(|outbox| match outbox.left.pop_front() {
-                Some(left) => next = Some(left),
-                None => outbox.sink = sink.sink.take().map_or(Place::Broken, Place::Here),
-            });
-        }
-    }
-}
-
-impl<K, T, O, E> Outbox<K, T, O, E> {
-    /// Counts what `ended`, and gives the sink out with it; leaves it there, if somebody has the sink.
-    fn take(&mut self, ended: &mut Option<Ended<T, O, E>>) -> Option<K> {
-        let one = ended.as_ref()?;
-        self.count.add(&one.outcome);
-        if let Some(worker) = one.worker {
-            if worker >= self.per_worker.len() {
-                self.per_worker.resize(worker + 1, 0);
-            }
-            self.per_worker[worker] += 1;
-        }
-        match core::mem::replace(&mut self.sink, Place::Taken) {
-            Place::Here(sink) => return Some(sink),
-            Place::Taken => self.left.extend(ended.take()),
-            Place::Broken => self.sink = Place::Broken,
-        }
-        None
-    }
-}
-
-/// Somebody has the sink. If that unwinds, nobody has it any more.
-struct Guard<'a, S, K, T, O, E> {
-    shared: &'a Shared<S, K, T, O, E>,
-    sink: Option<K>,
-}
-
-impl<S, K, T, O, E> Drop for Guard<'_, S, K, T, O, E> {
-    fn drop(&mut self) {
-        if self.sink.is_some() {
-            let left = self.shared.outbox.with(|outbox| {
-                outbox.sink = Place::Broken;
-                core::mem::take(&mut outbox.left)
-            });
-            drop(left);
         }
     }
 }
@@ -174,6 +118,8 @@ struct Line<S: Source, K: Sink<S::Item, O, E>, O, E> {
     /// P3. The item that the worker has, or had last.
     index: u64,
     told: Arc<AtomicBool>,
+    /// P5.
+    leaves: bool,
 }
 
 /// A worker's way to the sink.
@@ -188,7 +134,7 @@ impl<S, K: Sink<T, O, E>, T, O, E> Sink<T, O, E> for Teller<S, K, T, O, E> {
         // Relaxed: the feed of the same task reads it.
         self.told.store(true, Ordering::Relaxed);
         ended.worker = ended.worker.map(|_| self.number);
-        self.shared.tell(ended);
+        self.shared.outbox.tell(ended);
     }
 }
 
@@ -210,8 +156,21 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     }
 
     fn put_back(&mut self, intake: Box<Intake<S>>) {
-        self.shared.turn.with(|turn| turn.intake = Some(intake));
+        let left = self.shared.to_meet.and_then(|_| intake.remaining());
+        self.shared.turn.with(|turn| (turn.intake, turn.left) = (Some(intake), left));
         self.shared.call_next();
+    }
+
+    /// P5. Whether this one has left.
+    fn is_excused(&mut self) -> bool {
+        let number = self.number;
+        self.leaves = self.shared.crowd.with(|crowd| crowd.excuse(number));
+        if self.leaves {
+            if let Some(intake) = self.held.take() {
+                self.put_back(intake);
+            }
+        }
+        self.leaves
     }
 }
 
@@ -243,10 +202,19 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
     type Item = S::Item;
 
     fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, S::Item), Stop>> {
+        if self.shared.is_elastic && self.is_excused() {
+            return Poll::Ready(Err(Stop::Lost));
+        }
         let mut intake = match self.poll_turn(cx) {
             Poll::Ready(Ok(intake)) => intake,
             Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                // Those in line may have been called to leave before this one stood there.
+                if self.shared.is_elastic && self.shared.crowd.read(Crowd::is_too_many) {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
         };
         let pulled = intake.poll_feed(cx, closes);
         match &pulled {
@@ -272,6 +240,15 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
         }
     }
 
+    fn took(&mut self, took: Duration, time: Option<Duration>) {
+        let left = self.shared.turn.read(|turn| turn.left);
+        if let (Some(most), Some(left), Some(time)) = (self.shared.to_meet, left, time) {
+            let resized = self.shared.crowd.with(|crowd| crowd.took(took, left, time, most));
+            self.shared.resized(resized);
+        }
+    }
+
+    /// Nobody knows how many of them are this worker's.
     fn remaining(&self) -> Option<usize> {
         None
     }
@@ -306,7 +283,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
         self.shared.call_next();
         if !self.told.swap(true, Ordering::Relaxed) {
             let ended = Ended::new(self.index, Some(number), ItemOutcome::Cancelled { item: None });
-            if let Err(panic) = catch(|| self.shared.tell(ended)) {
+            if let Err(panic) = catch(|| self.shared.outbox.tell(ended)) {
                 self.shared.panicked(Panic::new(panic));
             }
         }
@@ -314,15 +291,14 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
 }
 
 /// A worker's presence, from before it is spawned.
-struct Present<S, K, T, O, E>(Arc<Shared<S, K, T, O, E>>);
+struct Present<S, K, T, O, E> {
+    shared: Arc<Shared<S, K, T, O, E>>,
+    number: usize,
+}
 
 impl<S, K, T, O, E> Drop for Present<S, K, T, O, E> {
     fn drop(&mut self) {
-        let waiter = self.0.crowd.with(|crowd| {
-            crowd.present -= 1;
-            if crowd.present == 0 { crowd.waiter.take() } else { None }
-        });
-        if let Some(waiter) = waiter {
+        if let Some(waiter) = self.shared.crowd.with(|crowd| crowd.gone(self.number)) {
             waiter.wake();
         }
     }
@@ -360,34 +336,42 @@ where
 {
     let started = outer.now();
     let deadline = options.limit.deadline(started);
-    let workers = options.workers.get();
+    let (most, mut width) = Width::begin(&options);
+    let to_meet = options.to_meet;
     let scope = outer.child();
     let intake = Some(Box::new(Intake::new(source, options.limiter.clone())));
-    let outbox = Outbox { sink: Place::Here(sink), left: VecDeque::new(), count: Count::new(), per_worker: Vec::new() };
     let shared = Arc::new(Shared {
-        turn: Told::new(Turn { intake, line: VecDeque::new(), stop: None }),
-        outbox: Told::new(outbox),
-        crowd: Told::new(Crowd { present: workers, panic: None, waiter: None }),
+        turn: Told::new(Turn { intake, line: VecDeque::new(), left: None, stop: None }),
+        outbox: Outbox::new(sink),
+        crowd: Told::new(Crowd::new(most)),
+        is_elastic: width.is_some() || to_meet.is_some(),
+        to_meet,
         scope: scope.clone(),
     });
     let mut owner = Owner(Some(scope.clone()));
     let told = (Arc::new(options.single()), Arc::new(body));
-    let open = Arc::new(outer.keep_open());
-    for number in 0..workers {
-        let present = Present(shared.clone());
-        let task = worker(number, told.clone(), deadline, open.clone(), present);
-        spawner.spawn(Task::new(task).named("worker"));
-    }
-    drop((told, open, spawner));
+    let hire = || {
+        // Nobody comes to where nothing is started any more.
+        while shared.turn.read(|turn| turn.stop.is_none()) {
+            let Some(number) = shared.crowd.with(Crowd::hire) else { return };
+            let present = Present { shared: shared.clone(), number };
+            spawner.spawn(Task::new(worker(told.clone(), deadline, outer.keep_open(), present)).named("worker"));
+        }
+    };
+    hire();
     // The report comes although the scope is cancelled: the workers see to it that it comes soon.
     let all_gone = core::future::poll_fn(|cx| {
-        let waker = cx.waker().clone();
-        let (is_over, _old) = shared.crowd.with(|crowd| match crowd.present {
-            0 => (true, None),
-            _ => (false, crowd.waiter.replace(waker)),
-        });
+        if let Some(most) = width.as_mut().and_then(|width| width.poll_change(cx)) {
+            let resized = shared.crowd.with(|crowd| crowd.resize(most));
+            shared.resized(resized);
+        }
+        let mut waker = Some(cx.waker().clone());
+        let (is_over, _old) = shared.crowd.with(|crowd| crowd.poll_gone(&mut waker));
         if is_over {
             return Poll::Ready(());
+        }
+        if shared.is_elastic {
+            hire();
         }
         probe::waiting("spawned work", None, u64::MAX);
         Poll::Pending
@@ -400,11 +384,8 @@ where
         panic.resume();
     }
     let (intake, stop) = shared.turn.with(|turn| (turn.intake.take(), turn.stop.take()));
-    let (sink, count, per_worker) = shared.outbox.with(|outbox| {
-        let sink = core::mem::replace(&mut outbox.sink, Place::Taken);
-        (sink, outbox.count, core::mem::take(&mut outbox.per_worker))
-    });
-    let (Some(intake), Place::Here(sink)) = (intake, sink) else {
+    let (sink, count, per_worker) = shared.outbox.empty();
+    let (Some(intake), Some(sink)) = (intake, sink) else {
         unreachable!("all who take them have put them back, but those who panic")
     };
     let (not_started, rest) = intake.into_rest();
@@ -414,10 +395,9 @@ where
 
 /// What a worker does.
 async fn worker<S, F, Fut, O, E, K>(
-    number: usize,
     (options, body): (Arc<Options>, Arc<F>),
     deadline: Instant,
-    open: Arc<KeepOpen>,
+    open: KeepOpen,
     present: Present<S, K, S::Item, O, E>,
 ) where
     S: Source,
@@ -427,16 +407,18 @@ async fn worker<S, F, Fut, O, E, K>(
 {
     // P4: these are dropped last.
     let (_open, present) = (open, present);
-    let shared = present.0.clone();
+    let (shared, number) = (present.shared.clone(), present.number);
     let told = Arc::new(AtomicBool::new(true));
     let teller = Teller { shared: shared.clone(), number, told: told.clone() };
     let scope = shared.scope.clone();
-    let line = Line { shared, number, held: None, index: 0, told };
+    let line = Line { shared, number, held: None, index: 0, told, leaves: false };
     let driven = pin!(Guarded::new(async move {
         let Driven { feed, stop, .. } = run::drive(line, &options, deadline, &scope, &*body, teller).await;
-        feed.shared.stop(&stop);
+        if !feed.leaves {
+            feed.shared.stop(&stop);
+        }
     }));
     if let Err(panic) = driven.await {
-        present.0.panicked(panic);
+        present.shared.panicked(panic);
     }
 }
