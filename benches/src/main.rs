@@ -13,17 +13,19 @@
 //! every primitive, which the rows here should not pay for.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`], [`limit`], [`resilience`] and [`work`]. A group has one file for each contender, with the same workload
+//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`] and [`pool`]. A group has one file for each contender, with the same workload
 //! names in every one.
 
 mod cancel;
 mod harness;
 mod limit;
+mod pool;
 mod queue;
 mod resilience;
 mod support;
 mod sync;
 mod task;
+mod tasks;
 mod time;
 mod work;
 
@@ -41,7 +43,9 @@ fn main() {
         "async-rate-limiter",
         "asyncband",
         "backon",
+        "bb8",
         "crossfire",
+        "deadpool",
         "event-listener",
         "failsafe",
         "flume",
@@ -72,5 +76,6 @@ fn main() {
     limit::run(&mut bench);
     work::run(&mut bench);
     resilience::run(&mut bench);
+    pool::run(&mut bench);
     bench.print_summary();
 }

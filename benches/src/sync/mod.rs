@@ -25,7 +25,6 @@ mod event_listener;
 mod futures_intrusive;
 mod maitake_sync;
 mod ours;
-mod tasks;
 mod tokio;
 mod workloads;
 

@@ -6,10 +6,10 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::tasks::{self, Task, again};
 use super::{HOG_GIVES_UP, OPERATIONS, TASKS, WAITERS};
 use crate::harness::cpu_ns;
 use crate::support::{Countdown, poll_once};
+use crate::tasks::{self, Task, again, take_turns};
 
 /// Acquires by a future that is ready at once, and gives back.
 pub fn pair<F: Future>(acquire: impl Fn() -> F) -> f64 {
@@ -17,16 +17,6 @@ pub fn pair<F: Future>(acquire: impl Fn() -> F) -> f64 {
         let Poll::Ready(permit) = poll_once(pin!(acquire())) else { panic!("there are permits") };
         drop(black_box(permit));
     })
-}
-
-async fn take_turns<F: Future>(acquire: impl Fn() -> F, left: &Cell<usize>, turns: &Cell<usize>) {
-    while left.get() > 0 {
-        let permit = acquire().await;
-        left.set(left.get().saturating_sub(1));
-        turns.set(turns.get() + 1);
-        again().await;
-        drop(permit);
-    }
 }
 
 /// The tasks acquire, yield and give back, until they have done so often enough together. How often each did.

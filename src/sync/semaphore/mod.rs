@@ -226,6 +226,12 @@ impl Semaphore {
         Arc::ptr_eq(&self.room, &other.room)
     }
 
+    /// Gives back permits that were [kept out](Permit::keep_out).
+    #[inline]
+    pub(crate) fn put_back(&self, permits: usize) {
+        self.room.release(permits);
+    }
+
     /// Where it stands in an order of all semaphores: that in which they were made.
     pub(crate) fn order(&self) -> (u32, usize) {
         (self.room.shared.serial, Arc::as_ptr(&self.room).addr())

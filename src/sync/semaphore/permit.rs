@@ -47,6 +47,12 @@ impl<'a> Permit<'a> {
         OwnedPermit { room, count }
     }
 
+    /// Leaves these permits out, for whoever says [`put_back`](super::Semaphore::put_back) in their stead.
+    #[inline]
+    pub(crate) fn keep_out(self) {
+        mem::forget(self);
+    }
+
     /// Takes `count` of these permits into a value of their own. None: these are fewer.
     pub fn split(&mut self, count: usize) -> Option<Self> {
         self.count = self.count.checked_sub(count)?;

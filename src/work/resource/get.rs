@@ -3,10 +3,11 @@
 use super::ResourcePool;
 use super::manage::{Manage, Usage};
 use super::pooled::Pooled;
-use super::state::{Known, Turn};
-use crate::sync::{AcquireError, OwnedPermit, TryAcquireError};
+use super::state::{Known, Record, Turn};
+use crate::sync::{AcquireError, Permit, TryAcquireError};
 use crate::time::Time;
 use crate::wait::yield_now;
+use alloc::boxed::Box;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
@@ -105,15 +106,15 @@ impl<M: Manage> ResourcePool<M> {
     }
 
     #[inline]
-    async fn permit(&self) -> Result<OwnedPermit, GetError<M::Error>> {
+    async fn permit(&self) -> Result<Permit<'_>, GetError<M::Error>> {
         match self.0.slots.try_acquire() {
-            Ok(permit) => Ok(permit.into_owned()),
+            Ok(permit) => Ok(permit),
             Err(TryAcquireError::Closed) => Err(GetError::Closed),
             Err(TryAcquireError::NoPermits) => self.wait().await,
         }
     }
 
-    async fn wait(&self) -> Result<OwnedPermit, GetError<M::Error>> {
+    async fn wait(&self) -> Result<Permit<'_>, GetError<M::Error>> {
         struct Waiting<'a, M: Manage>(&'a ResourcePool<M>);
         impl<M: Manage> Drop for Waiting<'_, M> {
             fn drop(&mut self) {
@@ -125,7 +126,7 @@ impl<M: Manage> ResourcePool<M> {
         inner.state.with(|state| state.waiting += 1);
         let _waiting = Waiting(self);
         match within(&inner.time, timeout, inner.slots.acquire()).await {
-            Some(Ok(permit)) => Ok(permit.into_owned()),
+            Some(Ok(permit)) => Ok(permit),
             Some(Err(AcquireError)) => Err(GetError::Closed),
             None => {
                 inner.state.with(|state| state.count.timed_out += 1);
@@ -157,14 +158,15 @@ impl<M: Manage> ResourcePool<M> {
         unmade.0 = None;
         inner.state.with(|state| state.count.created += 1);
         let created = inner.time.now();
-        Ok(Known { object, usage: Usage { created, idle_since: created, uses: 0 } })
+        Ok(Box::new(Record { object, usage: Usage { created, idle_since: created, uses: 0 } }))
     }
 
     /// Makes an idle object fit to be lent. It is dropped if it can't be.
     async fn refit(&self, known: Known<M::Object>) -> Option<Known<M::Object>> {
         let (inner, options) = (&*self.0, &self.0.options);
         let mut unsettled = Unsettled { known: Some(known), pool: self };
-        let Some(Known { object, usage }) = &mut unsettled.known else { unreachable!("it was put in just now") };
+        let Some(known) = &mut unsettled.known else { unreachable!("it was put in just now") };
+        let Record { object, usage } = &mut **known;
         let old = options.validate_after.is_zero() || inner.time.now() - usage.idle_since >= options.validate_after;
         let fit = async {
             if old {

@@ -3,7 +3,7 @@
 use super::ResourcePool;
 use super::manage::{Manage, Usage};
 use super::state::{Known, Put};
-use crate::sync::OwnedPermit;
+use crate::sync::Permit;
 use crate::sys::thread::catch;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -17,13 +17,24 @@ pub struct Pooled<M: Manage> {
     /// There until it is dropped.
     known: Option<Known<M::Object>>,
     /// Given back after the object.
-    _permit: OwnedPermit,
-    pool: ResourcePool<M>,
+    slot: Slot<M>,
+}
+
+/// R1. A permit that is out, and whose it is.
+struct Slot<M: Manage>(ResourcePool<M>);
+
+impl<M: Manage> Drop for Slot<M> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.slots.put_back(1);
+    }
 }
 
 impl<M: Manage> Pooled<M> {
-    pub(super) fn new(pool: ResourcePool<M>, known: Known<M::Object>, permit: OwnedPermit) -> Self {
-        Self { known: Some(known), _permit: permit, pool }
+    #[inline]
+    pub(super) fn new(pool: ResourcePool<M>, known: Known<M::Object>, permit: Permit<'_>) -> Self {
+        permit.keep_out();
+        Self { known: Some(known), slot: Slot(pool) }
     }
 
     /// Runs `body` with the object, which is discarded if the future is dropped before it is done, or panics: it may be in
@@ -73,18 +84,18 @@ impl<M: Manage> Pooled<M> {
     /// Drops the object instead of giving it back. Its place is free.
     pub fn discard(mut self) {
         let known = self.take();
-        self.pool.leaves(known, |count| count.broken += 1);
+        self.slot.0.leaves(known, |count| count.broken += 1);
     }
 
     /// Takes the object out of the pool for good, which has a place for another one.
     pub fn detach(mut self) -> M::Object {
         let known = self.take();
-        self.pool.0.state.with(|state| {
+        self.slot.0.0.state.with(|state| {
             state.count.detached += 1;
             state.leave(1);
         });
-        self.pool.fewer_idle();
-        self.pool.gone(1);
+        self.slot.0.fewer_idle();
+        self.slot.0.gone(1);
         known.object
     }
 
@@ -95,7 +106,7 @@ impl<M: Manage> Pooled<M> {
 
     /// The pool that it is of.
     pub fn pool(&self) -> &ResourcePool<M> {
-        &self.pool
+        &self.slot.0
     }
 
     /// The object; the permit stays until this is dropped.
@@ -140,7 +151,7 @@ impl<M: Manage> Drop for Pooled<M> {
     #[inline]
     fn drop(&mut self) {
         if let Some(known) = self.known.take() {
-            self.pool.give_back(known);
+            self.slot.0.give_back(known);
         }
     }
 }

@@ -3,11 +3,14 @@
 use super::builder::Options;
 use super::manage::Usage;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// An object and what is known of it.
-pub(super) struct Known<T> {
+/// An object and what is known of it: in a box, so that handing it around moves a pointer, whatever its size.
+pub(super) type Known<T> = Box<Record<T>>;
+
+pub(super) struct Record<T> {
     pub(super) object: T,
     pub(super) usage: Usage,
 }

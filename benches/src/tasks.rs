@@ -91,3 +91,14 @@ pub async fn again() {
     })
     .await;
 }
+
+/// Acquires, yields and gives back, as often as is `left` for all together; counts how often in `turns`.
+pub async fn take_turns<F: Future>(acquire: impl Fn() -> F, left: &Cell<usize>, turns: &Cell<usize>) {
+    while left.get() > 0 {
+        let permit = acquire().await;
+        left.set(left.get().saturating_sub(1));
+        turns.set(turns.get() + 1);
+        again().await;
+        drop(permit);
+    }
+}
