@@ -41,12 +41,20 @@ struct State<T, O, E> {
     /// When the run was over, and why.
     end: Option<(Instant, Stop)>,
     /// What keeps the scope of a pool that was dropped from moving on.
-    kept: Option<KeepOpen>,
+    kept: Over,
 }
+
+/// What kept the scope from moving on until it was over, if anything did.
+type Over = Option<KeepOpen>;
 
 impl<T, O, E> State<T, O, E> {
     fn is_over(&self) -> bool {
         self.end.is_some() && self.open == 0
+    }
+
+    /// What is to be let go, if it is over.
+    fn over(&mut self) -> Option<Over> {
+        self.is_over().then(|| self.kept.take())
     }
 }
 
@@ -140,7 +148,8 @@ impl<T, O, E> Shared<T, O, E> {
             }
         });
         self.abandon();
-        self.look_whether_over();
+        let over = self.state.with(State::over);
+        self.tell_over(over);
     }
 
     /// As [`run_over`](Self::run_over), if nothing is known of the run.
@@ -157,24 +166,23 @@ impl<T, O, E> Shared<T, O, E> {
     /// A job has ended; its ticket was told, or there is none.
     pub(super) fn ended(&self, unwanted: Option<ItemOutcome<T, O, E>>) {
         let mut unwanted = unwanted;
-        self.state.with(|state| {
+        let over = self.state.with(|state| {
             state.open -= 1;
             if let (Some(_), Some(ItemOutcome::Skipped { .. })) = (&state.end, &unwanted) {
                 state.not_started.extend(unwanted.take().and_then(ItemOutcome::into_item));
             }
+            state.over()
         });
         contain(|| drop(unwanted));
-        self.look_whether_over();
+        self.tell_over(over);
     }
 
-    fn look_whether_over(&self) {
-        let (is_over, _kept) = self.state.with(|state| match state.is_over() {
-            true => (true, state.kept.take()),
-            false => (false, None),
-        });
-        if is_over {
+    fn tell_over(&self, over: Option<Over>) {
+        if over.is_some() {
             self.over.set();
         }
+        // The scope moves on.
+        drop(over);
     }
 
     /// W5. The scope does not move on before the run is over.
