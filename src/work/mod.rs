@@ -55,6 +55,7 @@
 //! | hand items over one by one, and have the result of each | [`worker_pool()`] |
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
+//! | go on where an earlier run was ended, killed even | [`Checkpointing`], [`resume`] |
 //! | do one thing again and again in the background | [`periodic`] |
 //! | keep connections, and other objects that are expensive to make, and lend them | [`ResourcePool`] |
 //!
@@ -167,6 +168,7 @@
 //! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs`.
 
 mod builder;
+mod checkpoint;
 mod crew;
 mod crowd;
 mod desk;
@@ -187,6 +189,7 @@ mod spawned;
 mod width;
 
 pub use builder::{Work, work};
+pub use checkpoint::{Checkpoint, Checkpointed, Checkpointing, ParseCheckpointError, Resumed, resume};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
