@@ -1,0 +1,318 @@
+//! The example with HTTP requests, on every runtime over real sockets; and its client and server in virtual time, over pipes in
+//! memory, where every instant is known.
+
+#[path = "../examples/requests/main.rs"]
+#[expect(dead_code, reason = "`main` is called in the example's own binary alone")]
+mod requests;
+
+use hyper_util::rt::TokioIo;
+use requests::http::client::{Client, Limits};
+use requests::http::failure::Failure;
+use requests::http::net::Net;
+use requests::http::server::Server;
+use requests::{Account, ILL, Options, RUNTIMES, WELL};
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::io;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{DuplexStream, duplex};
+use wakeful::cancel::Scope;
+use wakeful::resilience::{BreakerConfig, GaveUp};
+use wakeful::sim::{self, Sim, Spawner};
+use wakeful::spawn::{Spawn, Task};
+use wakeful::task::{TaskGroup, group};
+use wakeful::work::{Count, GetError, GetStage};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A network in memory.
+#[derive(Clone)]
+struct Memory {
+    spawner: Spawner,
+    hosts: Arc<Mutex<BTreeMap<String, async_channel::Sender<DuplexStream>>>>,
+}
+
+impl Memory {
+    fn new(sim: &Sim) -> Self {
+        Self { spawner: sim.spawner(), hosts: Arc::default() }
+    }
+}
+
+impl Spawn for Memory {
+    fn spawn(&self, task: Task) {
+        self.spawner.spawn(task);
+    }
+}
+
+impl Net for Memory {
+    type Listener = async_channel::Receiver<DuplexStream>;
+    type Stream = TokioIo<DuplexStream>;
+
+    async fn listen(&self) -> io::Result<(Self::Listener, String)> {
+        let (sender, receiver) = async_channel::unbounded();
+        let mut hosts = self.hosts.lock().unwrap();
+        let name = format!("host-{}", hosts.len());
+        hosts.insert(name.clone(), sender);
+        Ok((receiver, name))
+    }
+
+    async fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
+        match listener.recv().await {
+            Ok(stream) => Ok(TokioIo::new(stream)),
+            Err(_) => pending().await,
+        }
+    }
+
+    /// One that does not listen does not answer.
+    async fn connect(&self, address: &str) -> io::Result<Self::Stream> {
+        let listener = self.hosts.lock().unwrap().get(address).cloned();
+        let Some(listener) = listener else { return pending().await };
+        let (here, there) = duplex(4096);
+        listener.send(there).await.map_err(io::Error::other)?;
+        Ok(TokioIo::new(here))
+    }
+}
+
+/// What a test has in its hands.
+struct World {
+    sim: Sim,
+    scope: Scope,
+    server: Arc<Server>,
+    client: Client<Memory>,
+}
+
+impl World {
+    /// Gets a page of the first host; when that was, why it failed, and after how many attempts.
+    async fn get(&self, path: &str) -> (u64, Result<(), (Failure, u32, GaveUp)>) {
+        let got = self.client.get(&self.scope, &self.server.hosts[0], path).await;
+        let now = self.sim.now().as_nanos() / 1_000_000;
+        (now, got.map(drop).map_err(|error| (error.error, error.attempts, error.why)))
+    }
+
+    fn asked(&self, path: &str) -> u32 {
+        self.server.asked().pages.get(&(0, path.to_owned())).copied().unwrap_or(0)
+    }
+}
+
+/// Runs `body` with a client that keeps to `limits`, and a server with one host.
+fn simulated(limits: Limits, body: impl AsyncFnOnce(&World) + 'static) {
+    sim::run(move |sim| async move {
+        let (net, scope, wall) = (Memory::new(&sim), Scope::new(sim.time()), Arc::new(sim.wall()));
+        let all = group(net.clone()).run(&scope, async |g: TaskGroup<io::Error>| {
+            let server = Server::start(&net, &g, wall.clone(), NonZeroUsize::MIN).await?;
+            let client = Client::new(&net, &g, wall, limits);
+            body(&World { sim: sim.clone(), scope: g.scope().clone(), server, client }).await;
+            Ok(())
+        });
+        all.await.unwrap();
+    });
+}
+
+fn no_retries() -> Limits {
+    Limits { retries: 0, ..Limits::default() }
+}
+
+#[test]
+fn a_connection_is_kept_and_asked_again() {
+    simulated(Limits::default(), async |world| {
+        for _ in 0..3 {
+            assert!(matches!(world.get("/ok").await, (0, Ok(()))));
+        }
+        let totals = world.client.totals();
+        assert_eq!((totals.attempts, totals.opened, totals.reused, totals.broken), (3, 1, 2, 0));
+    });
+}
+
+#[test]
+fn who_is_refused_comes_back_when_the_host_says_and_so_does_everybody_else() {
+    simulated(Limits::default(), async |world| {
+        let other = async {
+            world.sim.time().sleep(ms(10)).await;
+            world.get("/ok").await
+        };
+        let (busy, other) = futures::join!(world.get("/busy/3"), other);
+        assert!(matches!((&busy, &other), ((3_000, Ok(())), (3_000, Ok(())))), "{busy:?} {other:?}");
+        let totals = world.client.totals();
+        assert_eq!((totals.attempts, totals.retries, totals.hints), (3, 1, 1));
+        assert_eq!((world.asked("/busy/3"), world.asked("/ok")), (2, 1));
+    });
+}
+
+#[test]
+fn a_date_is_kept_to_like_a_number_of_seconds() {
+    simulated(Limits::default(), async |world| {
+        world.sim.time().sleep(ms(250)).await;
+        // Dates are of whole seconds, and the second began a quarter of one ago.
+        assert!(matches!(world.get("/dated/3").await, (3_000, Ok(()))));
+        assert_eq!(world.client.totals().hints, 1);
+    });
+}
+
+#[test]
+fn each_piece_of_a_body_renews_the_time_for_progress_and_one_that_stops_is_given_up() {
+    let limits = Limits { progress: ms(150), ..no_retries() };
+    simulated(limits, async |world| {
+        assert!(matches!(world.get("/trickle/15/100").await, (1_500, Ok(()))));
+        let (at, stalled) = world.get("/stalls").await;
+        let Err((Failure::Stalled(limit), 1, GaveUp::Exhausted)) = stalled else { panic!("{stalled:?}") };
+        assert_eq!((at, limit), (1_650, ms(150)));
+        // The head is a piece too.
+        let (at, slow) = world.get("/slow/151").await;
+        assert!(matches!((at, &slow), (1_800, Err((Failure::Stalled(_), ..)))), "{slow:?}");
+        assert!(matches!(world.get("/slow/149").await, (1_949, Ok(()))));
+        let totals = world.client.totals();
+        assert_eq!(
+            (totals.opened, totals.reused, totals.broken),
+            (3, 1, 2),
+            "who was not heard out is not asked again"
+        );
+    });
+}
+
+#[test]
+fn a_body_that_trickles_in_for_ever_ends_with_the_time_for_the_whole_answer() {
+    simulated(Limits::default(), async |world| {
+        let (at, slow) = world.get("/trickle/1000/100").await;
+        assert!(matches!((at, &slow), (2_000, Err((Failure::Slow(_), 1, GaveUp::NotRetried)))), "{slow:?}");
+        assert_eq!(world.client.totals().broken, 1);
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_in_the_middle_is_not_used_again_and_the_page_is_asked_for_once_more() {
+    simulated(Limits::default(), async |world| {
+        let (at, got) = world.get("/breaks/1").await;
+        assert!(got.is_ok() && (25..=50).contains(&at), "{got:?} at {at} ms: half of the delay is up to chance");
+        let totals = world.client.totals();
+        assert_eq!((totals.opened, totals.reused, totals.broken, totals.retries), (2, 0, 1, 1));
+    });
+}
+
+#[test]
+fn waiting_for_a_connection_and_making_one_have_limits_of_their_own() {
+    let limits = Limits { connections: NonZeroUsize::MIN, pool: ms(100), ..no_retries() };
+    simulated(limits, async |world| {
+        let (slow, waits) = futures::join!(world.get("/slow/300"), world.get("/ok"));
+        assert!(matches!(slow, (300, Ok(()))), "{slow:?}");
+        let (100, Err((Failure::NoConnection(GetError::TimedOut(GetStage::Wait, _)), ..))) = waits else {
+            panic!("{waits:?}")
+        };
+        assert_eq!(world.asked("/ok"), 0);
+        let nowhere = world.client.get(&world.scope, "nowhere", "/").await.unwrap_err();
+        assert!(matches!(nowhere.error, Failure::NoConnection(GetError::TimedOut(GetStage::Create, _))), "{nowhere:?}");
+        assert_eq!(world.sim.now().as_nanos(), 1_300_000_000);
+    });
+}
+
+#[test]
+fn a_host_that_fails_is_left_alone_and_one_that_is_asked_for_too_much_is_not() {
+    let three = NonZeroU32::new(3).unwrap();
+    let breaker = BreakerConfig::consecutive(three).open_for(ms(300)).probes(NonZeroU32::MIN);
+    simulated(Limits { breaker, ..no_retries() }, async |world| {
+        for _ in 0..5 {
+            let (_, missing) = world.get("/gone").await;
+            assert!(matches!(missing, Err((Failure::Status(..), 1, GaveUp::NotRetried))), "{missing:?}");
+        }
+        for n in 0..5 {
+            let (0, Err((failure, ..))) = world.get("/down/3").await else { panic!("it takes no time") };
+            assert_eq!(matches!(failure, Failure::Open(_)), n >= 3, "{failure}");
+        }
+        assert_eq!(world.asked("/down/3"), 3);
+        world.sim.time().sleep(ms(300)).await;
+        assert!(matches!(world.get("/down/3").await, (300, Ok(()))), "the probe is well");
+        assert!(world.get("/ok").await.1.is_ok());
+    });
+}
+
+#[test]
+fn a_page_that_is_there_after_the_deadline_is_given_up_at_once() {
+    simulated(Limits::default(), async |world| {
+        let within = world.scope.move_on_after(ms(2_999), async |s| {
+            let error = world.client.get(s, &world.server.hosts[0], "/busy/3").await.unwrap_err();
+            assert!(matches!(error.why, GaveUp::TooLate { .. }), "{error:?}");
+        });
+        assert!(within.await.done().is_some());
+        assert_eq!(world.sim.now().as_nanos(), 0);
+    });
+}
+
+fn sum(account: &Account) -> u64 {
+    let Count { done, failed, panicked, timed_out, cancelled, skipped, .. } = account.count;
+    done + failed + panicked + timed_out + cancelled + skipped + account.not_started as u64
+}
+
+#[test]
+fn whatever_the_deadline_cuts_short_every_request_is_accounted_for() {
+    sim::Builder::new().runs(50).check(|sim| async move {
+        let options = Options {
+            rounds: 2,
+            workers: NonZeroUsize::new(1 + sim.choose(12)).unwrap(),
+            deadline: ms(100 * sim.choose(40) as u64),
+            ..Options::default()
+        };
+        let scope = Scope::new(sim.time());
+        let account = requests::all(&Memory::new(&sim), &scope, Arc::new(sim.wall()), &options).await.unwrap();
+        assert_eq!(sum(&account), 2 * (WELL.len() + ILL.len()) as u64, "{account:?}");
+        assert!(account.elapsed <= options.deadline);
+        assert_eq!(account.why.values().flatten().count() as u64, account.count.failed);
+        let totals = account.totals;
+        assert!(totals.attempts >= totals.retries + account.count.done, "{totals:?}");
+    });
+}
+
+#[test]
+fn given_time_what_can_be_got_is_got_and_the_hints_are_kept_to() {
+    sim::Builder::new().runs(20).check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let options = Options::default();
+        let account = requests::all(&Memory::new(&sim), &scope, Arc::new(sim.wall()), &options).await.unwrap();
+        settled(&account, &options);
+        assert_eq!(account.totals.hints, 8);
+        assert_eq!(account.why["404 Not Found"].len(), 4);
+    });
+}
+
+/// All pages came but those that never do.
+fn settled(account: &Account, options: &Options) {
+    let done = options.rounds * (WELL.len() - 1);
+    let failed = options.rounds * (ILL.len() + 1);
+    assert_eq!((account.count.done, account.count.failed), (done as u64, failed as u64), "{account:?}");
+    assert_eq!(sum(account), (done + failed) as u64);
+}
+
+/// Over sockets, with real time between.
+fn on(runtime: &str) {
+    let runtime = RUNTIMES.iter().find(|known| known.name == runtime).expect("it is one of them");
+    let options = Options { rounds: 2, ..Options::default() };
+    let account = (runtime.run)(&options).unwrap();
+    settled(&account, &options);
+    let totals = account.totals;
+    // Those that are refused at first come back when they were told: no more than a second later.
+    assert_eq!(totals.hints, 4, "{account:?}");
+    assert!(account.elapsed >= ms(1_000), "{account:?}");
+    assert!(totals.retries >= 10 && totals.reused > 0 && totals.opened < totals.attempts, "{account:?}");
+}
+
+#[test]
+fn it_runs_on_the_threads_of_tokio() {
+    on("tokio-multi-thread");
+}
+
+#[test]
+fn it_runs_on_tokio_in_one_thread() {
+    on("tokio-current-thread");
+}
+
+#[test]
+fn it_runs_on_smol() {
+    on("smol");
+}
+
+#[test]
+fn it_runs_on_async_std() {
+    on("async-std");
+}
