@@ -1,5 +1,7 @@
 //! Batch work: exact instants, every item accounted for.
 
+use futures::StreamExt;
+use futures::future::{Either, select};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::{pending, poll_fn, ready};
@@ -663,6 +665,31 @@ fn a_source_that_is_always_ready_lets_others_have_a_turn() {
     assert_eq!(block_on(sibling).count.done, 10_000);
     let most = turns.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     assert!(turns.len() > 70 && most <= 128, "{} turns, {most} items in one", turns.len());
+}
+
+#[test]
+fn a_source_that_wakes_itself_until_others_had_a_turn_is_given_one() {
+    sim::check(|sim| async move {
+        // So do streams of tokio's that have used up their budget.
+        let (turn, scope) = (Rc::new(Cell::new(false)), Scope::new(sim.time()));
+        let had = turn.clone();
+        let stream = futures::stream::poll_fn(move |cx| {
+            if had.replace(false) {
+                return Poll::Ready(Some(()));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        });
+        let run = work(stream.take(3)).run(&scope, |_: Lease<()>| ready(Ok::<_, ()>(())), Count::new());
+        let others = async {
+            loop {
+                turn.set(true);
+                sim.yield_now().await;
+            }
+        };
+        let Either::Left((report, _)) = select(pin!(run), pin!(others)).await;
+        assert_eq!(report.count.done, 3);
+    });
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl<K> Outlet<K> {
 }
 
 /// The first instant at which less than `min_time`, or nothing, is left until `deadline`.
-fn closing(deadline: Instant, min_time: Duration) -> Instant {
+pub(super) fn closing(deadline: Instant, min_time: Duration) -> Instant {
     match deadline.is_never() {
         true => deadline,
         false if deadline - Instant::EPOCH < min_time => Instant::EPOCH,

@@ -52,8 +52,10 @@
 //! | do something with each result | a closure that takes an [`Ended`] as the sink |
 //! | keep an item, whatever happens | [`Lease::take`] |
 //! | have workers that are tasks of their own, in parallel | [`Work::run_on`] |
+//! | hand items over one by one, and have the result of each | [`worker_pool()`] |
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
+//! | go on where an earlier run was ended, killed even | [`Checkpointing`], [`resume`] |
 //! | do one thing again and again in the background | [`periodic`] |
 //! | keep connections, and other objects that are expensive to make, and lend them | [`ResourcePool`] |
 //!
@@ -114,6 +116,12 @@
 //! one the sink: others leave there what they have to say. K1 holds if the executor drops tasks too: the item of a worker that
 //! is lost so is cancelled. The report comes when all workers are gone. The run itself hires workers when there are to be more.
 //!
+//! # Worker pools
+//!
+//! A [`WorkerPool`] stands in front of such a run: items are submitted to it one by one, and each has a [`Ticket`] that gives its
+//! outcome. K1 to K7 hold for what workers pull from its queue; every item that was taken is counted in one place, and its
+//! ticket always told, also when the pool is dropped.
+//!
 //! # Retries
 //!
 //! An attempt is a call in the body: what is done to each attempt, such as a timeout, a permit of a limiter or a retry, is
@@ -160,6 +168,7 @@
 //! another, so it is set anew when it has rung, not for each item. The invariants stand in `run.rs`.
 
 mod builder;
+mod checkpoint;
 mod crew;
 mod crowd;
 mod desk;
@@ -171,6 +180,7 @@ mod options;
 mod outbox;
 mod outcome;
 mod periodic;
+mod pool;
 mod report;
 mod resource;
 mod run;
@@ -179,12 +189,14 @@ mod spawned;
 mod width;
 
 pub use builder::{Work, work};
+pub use checkpoint::{Checkpoint, Checkpointed, Checkpointing, ParseCheckpointError, Resumed, resume};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };
+pub use pool::{Refused, SubmitError, Ticket, WorkerPool, WorkerPoolBuilder, WorkerPoolReport, worker_pool};
 pub use report::{Report, Stop};
 pub use resource::{
     GetError, GetStage, Manage, Pooled, ResourceCount, ResourcePool, ResourcePoolBuilder, ResourceStatus, Usage,

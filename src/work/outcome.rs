@@ -35,7 +35,7 @@ pub enum ItemOutcome<T, O, E> {
         /// The item.
         item: Option<T>,
     },
-    /// It was pulled, but too late: no body was started for it.
+    /// No body was started for it: it was pulled too late or, from the queue of a [`WorkerPool`](super::WorkerPool), not at all.
     Skipped {
         /// The item.
         item: T,
@@ -138,7 +138,7 @@ pub struct Count {
     pub timed_out: u64,
     /// Bodies cut short when time was up or the scope was cancelled.
     pub cancelled: u64,
-    /// Items pulled, for which no body was started.
+    /// Items for which no body was started.
     pub skipped: u64,
 }
 

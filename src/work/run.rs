@@ -38,13 +38,15 @@ struct Budget {
     /// Items; counted apart, so that neither bodies that wake themselves nor a source that is always ready starve the
     /// other.
     starts: u32,
+    /// Looks at what is not a body: source, limiter, scope, timers. A source that wakes itself waits for others to have a turn.
+    looks: u32,
 }
 
 impl Budget {
-    const FULL: Self = Self { polls: 128, starts: 128 };
+    const FULL: Self = Self { polls: 128, starts: 128, looks: 4 };
 
     fn is_spent(&self) -> bool {
-        self.polls == 0 || self.starts == 0
+        self.polls == 0 || self.starts == 0 || self.looks == 0
     }
 }
 
@@ -190,6 +192,7 @@ where
         let mut budget = Budget::FULL;
         loop {
             if self.ready.take_control() != 0 {
+                budget.looks -= 1;
                 self.control();
             }
             let (scope, mut bodies) = (self.desk.scope, Bodies::new());

@@ -350,7 +350,9 @@ where
     });
     let mut owner = Owner(Some(scope.clone()));
     let told = (Arc::new(options.single()), Arc::new(body));
-    let hire = || {
+    let here = shared.clone();
+    let hire = move || {
+        let shared = &here;
         // Nobody comes to where nothing is started any more.
         while shared.turn.read(|turn| turn.stop.is_none()) {
             let Some(number) = shared.crowd.with(Crowd::hire) else { return };
@@ -360,7 +362,9 @@ where
     };
     hire();
     // The report comes although the scope is cancelled: the workers see to it that it comes soon.
-    let all_gone = core::future::poll_fn(|cx| {
+    let there = shared.clone();
+    let all_gone = core::future::poll_fn(move |cx| {
+        let shared = &there;
         if let Some(most) = width.as_mut().and_then(|width| width.poll_change(cx)) {
             let resized = shared.crowd.with(|crowd| crowd.resize(most));
             shared.resized(resized);

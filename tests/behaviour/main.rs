@@ -317,6 +317,7 @@ on_every_runtime! {
         workers_drain_a_queue_that_a_task_fills
         what_is_done_again_and_again_stops_between_two_iterations
         a_pool_lends_its_objects_in_order_and_loses_none
+        a_worker_pool_tells_every_ticket_and_drains
         cancelling_the_scope_ends_the_run_with_a_report
     }
 }

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use wakeful::queue;
 use wakeful::sync::Event;
 use wakeful::work::{
-    Collect, Count, Ended, GetError, ItemOutcome, Lease, Manage, PeriodicStop, ResourcePool, Stop, periodic, work,
+    Collect, Count, Ended, GetError, ItemOutcome, Lease, Manage, PeriodicStop, Refused, ResourcePool, Stop, periodic,
+    work, worker_pool,
 };
 
 fn workers(n: usize) -> NonZeroUsize {
@@ -222,4 +223,36 @@ pub(crate) async fn a_pool_lends_its_objects_in_order_and_loses_none(cx: Cx<impl
     drop(last);
     closer.await;
     assert_eq!((pool.status().size, gone.count()), (0, made.count() - 1));
+}
+
+pub(crate) async fn a_worker_pool_tells_every_ticket_and_drains(cx: Cx<impl Spawner>) {
+    let (scope, time) = (cx.scope(), cx.time.clone());
+    let body = move |item: Lease<u64>| {
+        let sleep = time.sleep(ms(*item));
+        async move {
+            sleep.await;
+            if *item == 5 { Err("as it was asked to") } else { Ok(*item) }
+        }
+    };
+    let pool = worker_pool(body).workers(workers(2)).capacity(workers(2)).spawn_on(cx.spawner.clone(), &scope);
+    let mut tickets = Vec::new();
+    for item in [5, 10, 15] {
+        tickets.push(pool.submit(item).await.unwrap());
+    }
+    let mut outcomes = Vec::new();
+    for ticket in tickets {
+        outcomes.push(cx.spawn("waiter", ticket).await);
+    }
+    assert_eq!(outcomes[0], ItemOutcome::Failed { error: "as it was asked to", item: Some(5) });
+    assert_eq!(outcomes[1..], [ItemOutcome::Done(10), ItemOutcome::Done(15)]);
+    let (hangs, given_up) = (pool.submit(60_000).await.unwrap(), pool.submit(60_000).await.unwrap());
+    given_up.cancel();
+    assert_eq!(given_up.await.into_item(), Some(60_000));
+    pool.resize(workers(3));
+    assert_eq!(pool.submit(1).await.unwrap().await, ItemOutcome::Done(1));
+    let report = pool.drain(ms(20)).await;
+    assert_eq!(hangs.await, ItemOutcome::Cancelled { item: Some(60_000) });
+    assert_eq!((report.count.done, report.count.failed, report.taken()), (3, 1, 6), "{report}");
+    assert_eq!((report.stop, pool.try_submit(1).unwrap_err().why), (Stop::Exhausted, Refused::Closed));
+    cx.assert_at(41);
 }

@@ -4,9 +4,10 @@ use crate::ms;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 use wakeful::cancel::Scope;
-use wakeful::sim::Sim;
-use wakeful::work::{Count, Lease, Manage, ResourcePool, Usage, periodic, work};
+use wakeful::sim::{JoinHandle, Sim};
+use wakeful::work::{Count, ItemOutcome, Lease, Manage, ResourcePool, Usage, WorkerPool, periodic, work, worker_pool};
 
 crate::sweeps! {
     "work::Work::run" => run,
@@ -16,6 +17,10 @@ crate::sweeps! {
     "work::Pooled::lend" => lend,
     "work::ResourcePool::keep" => keep,
     "work::ResourcePool::closed" => closed,
+    "work::WorkerPool::submit" => submit,
+    "work::WorkerPool::submit_before" => submit_before,
+    "work::WorkerPool::drain" => drain,
+    "work::Ticket" => ticket,
 }
 
 async fn run(sim: Sim) {
@@ -191,4 +196,74 @@ async fn run_on(sim: Sim) {
     sim.time().sleep(ms(1)).await;
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
     assert!(!scope.cancel_called());
+}
+
+/// Items that take so many milliseconds, and each of which is counted as long as it is alive.
+type Item = (u64, Arc<()>);
+type Workers = WorkerPool<Item, (), ()>;
+
+/// A worker, a queue of one, and two who submit to it.
+fn workers(sim: &Sim) -> (Workers, Vec<JoinHandle<()>>, Arc<()>) {
+    let body = |item: Lease<Item>| async move {
+        wakeful::sleep(ms(item.0)).await;
+        Ok(())
+    };
+    let pool = worker_pool(body).capacity(NonZeroUsize::MIN).spawn_on(sim.spawner(), &Scope::new(sim.time()));
+    let held = Arc::new(());
+    let submits = |_| {
+        let (pool, held) = (pool.clone(), held.clone());
+        sim.spawn("submits", async move {
+            for millis in [2, 1] {
+                let Ok(ticket) = pool.submit((millis, held.clone())).await else { return };
+                assert!(ticket.is_resolved() || pool.running() + pool.queued() > 0);
+                drop(ticket.await);
+            }
+        })
+    };
+    let others = (0..2).map(submits).collect();
+    (pool, others, held)
+}
+
+/// What holds whatever was dropped: all that was taken has ended, and nothing is left.
+async fn ends(sim: &Sim, pool: Workers, others: Vec<JoinHandle<()>>, held: Arc<()>, taken: Option<u64>) {
+    for other in others {
+        other.await;
+    }
+    let report = pool.drain(Duration::MAX).await;
+    assert_eq!(report.taken(), taken.unwrap_or(report.taken()), "{report}");
+    drop((report, pool));
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+}
+
+async fn submit(sim: Sim) {
+    let (pool, others, held) = workers(&sim);
+    sim.time().sleep(ms(1)).await;
+    let ticket = sim.cancel_at_each(pool.submit((1, held.clone()))).await;
+    let taken = 4 + u64::from(ticket.is_some());
+    ends(&sim, pool, others, held, Some(taken)).await;
+}
+
+async fn submit_before(sim: Sim) {
+    let (pool, others, held) = workers(&sim);
+    sim.time().sleep(ms(1)).await;
+    let ticket = sim.cancel_at_each(pool.submit_before((1, held.clone()), sim.now() + ms(2))).await;
+    let taken = 4 + u64::from(ticket.is_some_and(|submitted| submitted.is_ok()));
+    ends(&sim, pool, others, held, Some(taken)).await;
+}
+
+async fn drain(sim: Sim) {
+    let (pool, others, held) = workers(&sim);
+    sim.time().sleep(ms(1)).await;
+    let report = sim.cancel_at_each(pool.drain(ms(2))).await;
+    assert!(report.is_none_or(|report| report.not_started.is_empty() && pool.running() + pool.queued() == 0));
+    ends(&sim, pool, others, held, None).await;
+}
+
+async fn ticket(sim: Sim) {
+    let (pool, others, held) = workers(&sim);
+    let ticket = pool.submit((3, held.clone())).await.unwrap();
+    if let Some(outcome) = sim.cancel_at_each(ticket).await {
+        assert_eq!(outcome, ItemOutcome::Done(()));
+    }
+    ends(&sim, pool, others, held, Some(5)).await;
 }

@@ -7,6 +7,8 @@
 //!
 //! - `ready`: the body is ready at once.
 //! - `pending`: it is pending once, and wakes itself.
+//! - `spawned_ready`, `spawned_pending`: the same on tokio with two worker threads, by workers that are tasks. Wall time.
+//! - `spawned_alone_ready`, `spawned_alone_pending`: the same on tokio with the current thread alone. CPU time.
 //! - `memory`: the most bytes in use at any time, over those before, with 100,000 items that are pending once: the run itself,
 //!   and what it has on the heap.
 
@@ -22,8 +24,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::harness::{Bench, Contender, Row, Target, cpu_ns, heap_bytes};
+use crate::harness::{Bench, Contender, Row, Target, cpu_ns, heap_bytes, wall_ns};
 use crate::support::block_on;
+use ::tokio::runtime::Builder;
 
 /// Items of one round.
 const ITEMS: u64 = 1_000_000;
@@ -97,6 +100,43 @@ fn cost(sum: impl Future<Output = u64>) -> f64 {
     cpu_ns(ITEMS as usize, || check(block_on(sum), ITEMS))
 }
 
+/// What a contender is whose workers are tasks: it works as others do, on a runtime of one thread and of two more.
+macro_rules! spawned {
+    ($sum:path) => {
+        pub mod spawned {
+            pub fn ready() -> f64 {
+                $crate::work::wall_on_two_threads($sum($crate::work::ITEMS, $crate::work::ready))
+            }
+
+            pub fn pending() -> f64 {
+                $crate::work::wall_on_two_threads($sum($crate::work::ITEMS, $crate::work::pending))
+            }
+
+            pub fn alone_ready() -> f64 {
+                $crate::work::cost_alone($sum($crate::work::ITEMS, $crate::work::ready))
+            }
+
+            pub fn alone_pending() -> f64 {
+                $crate::work::cost_alone($sum($crate::work::ITEMS, $crate::work::pending))
+            }
+        }
+    };
+}
+use spawned;
+
+/// Wall nanoseconds of an item on a runtime with two worker threads.
+fn wall_on_two_threads(sum: impl Future<Output = u64> + Send + 'static) -> f64 {
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    // A task of its own, so that it runs on one of the two.
+    wall_ns(ITEMS as usize, || check(runtime.block_on(runtime.spawn(sum)).expect("no panic"), ITEMS))
+}
+
+/// CPU nanoseconds of an item on a runtime of this thread.
+fn cost_alone(sum: impl Future<Output = u64>) -> f64 {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    cpu_ns(ITEMS as usize, || check(runtime.block_on(sum), ITEMS))
+}
+
 /// Adds a number that a body gave.
 fn add(sum: &Cell<u64>, number: u64) {
     sum.set(sum.get() + number);
@@ -132,7 +172,7 @@ pub fn run(bench: &mut Bench) {
             ("for_each_concurrent", futures::for_each::ready),
             ("futures-concurrency", futures_concurrency::ready),
             ("async-channel", async_channel::ready),
-            ("JoinSet+Semaphore", tokio::ready),
+            ("JoinSet+Semaphore", tokio::spawned::alone_ready),
         ],
     );
     row(
@@ -146,7 +186,7 @@ pub fn run(bench: &mut Bench) {
             ("for_each_concurrent", futures::for_each::pending),
             ("futures-concurrency", futures_concurrency::pending),
             ("async-channel", async_channel::pending),
-            ("JoinSet+Semaphore", tokio::pending),
+            ("JoinSet+Semaphore", tokio::spawned::alone_pending),
         ],
     );
     row(
@@ -162,4 +202,30 @@ pub fn run(bench: &mut Bench) {
             ("async-channel", async_channel::memory),
         ],
     );
+    for (name, target, ours, channel, set) in [
+        (
+            "work.spawned_ready",
+            0.5,
+            ours::spawned::ready as fn() -> f64,
+            async_channel::spawned::ready as fn() -> f64,
+            tokio::spawned::ready as fn() -> f64,
+        ),
+        ("work.spawned_pending", 0.5, ours::spawned::pending, async_channel::spawned::pending, tokio::spawned::pending),
+        (
+            "work.spawned_alone_ready",
+            0.5,
+            ours::spawned::alone_ready,
+            async_channel::spawned::alone_ready,
+            tokio::spawned::alone_ready,
+        ),
+        (
+            "work.spawned_alone_pending",
+            1.1,
+            ours::spawned::alone_pending,
+            async_channel::spawned::alone_pending,
+            tokio::spawned::alone_pending,
+        ),
+    ] {
+        row(name, "ns", Target::Ratio(target), ours, &[("async-channel", channel), ("JoinSet+Semaphore", set)]);
+    }
 }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{ITEMS, Step, WIDTH, check};
-use crate::harness::cpu_ns;
+use super::{Step, WIDTH, spawned};
 
 async fn sum(items: u64, make: fn(u64) -> Step) -> u64 {
     let (mut sum, mut set) = (0, JoinSet::new());
@@ -29,15 +27,4 @@ async fn sum(items: u64, make: fn(u64) -> Step) -> u64 {
     sum
 }
 
-fn cost(make: fn(u64) -> Step) -> f64 {
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
-    cpu_ns(ITEMS as usize, || check(runtime.block_on(sum(ITEMS, make)), ITEMS))
-}
-
-pub fn ready() -> f64 {
-    cost(super::ready)
-}
-
-pub fn pending() -> f64 {
-    cost(super::pending)
-}
+spawned!(super::sum);

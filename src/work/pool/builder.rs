@@ -1,0 +1,141 @@
+//! Settings of a pool.
+
+use super::body::{Tell, Working};
+use super::job::Job;
+use super::state::{Queue, Shared};
+use super::{Handle, WorkerPool};
+use crate::cancel::Scope;
+use crate::limit::Limiter;
+use crate::spawn::{Spawn, Task};
+use crate::sync::{Semaphore, watch};
+use crate::sys::Arc;
+use crate::time::Instant;
+use crate::work::lease::Lease;
+use crate::work::options::{Limit, Options};
+use crate::work::spawned;
+use core::fmt;
+use core::future::Future;
+use core::num::NonZeroUsize;
+use core::time::Duration;
+
+/// Workers that call `body` with each item that is submitted to them; to be set up and [spawned](WorkerPoolBuilder::spawn_on).
+///
+/// The body is given a [`Lease`] of the item, as in a [run](super::super::work()).
+pub fn worker_pool<T, F, Fut>(body: F) -> WorkerPoolBuilder<F>
+where
+    F: Fn(Lease<T>) -> Fut,
+{
+    WorkerPoolBuilder { body, options: Options::new(), capacity: WorkerPoolBuilder::<F>::DEFAULT_CAPACITY }
+}
+
+/// A pool that is being set up; made by [`worker_pool`].
+#[must_use = "there is no pool before it is spawned"]
+pub struct WorkerPoolBuilder<F> {
+    body: F,
+    options: Options,
+    capacity: NonZeroUsize,
+}
+
+impl<F> WorkerPoolBuilder<F> {
+    /// How many items may be in the queue, unless it is said otherwise.
+    pub const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(64).expect("it is not zero");
+
+    /// How many workers there are, each of which works on one item at a time; one, unless set. It may be
+    /// [changed](WorkerPool::resize) later.
+    pub fn workers(mut self, workers: NonZeroUsize) -> Self {
+        self.options.workers = workers;
+        self
+    }
+
+    /// How many items may be in the queue; [`DEFAULT_CAPACITY`](Self::DEFAULT_CAPACITY), unless set. Those that are worked on
+    /// are not in it. More than a [`Semaphore`] has [permits](Semaphore::MAX_PERMITS) are as many as it has.
+    pub fn capacity(mut self, items: NonZeroUsize) -> Self {
+        self.capacity = items;
+        self
+    }
+
+    /// Cuts a body short when it has run for `duration`; never, unless set.
+    pub fn item_timeout(mut self, duration: Duration) -> Self {
+        self.options.item_timeout = duration;
+        self
+    }
+
+    /// Takes a permit of `limiter` before each item that is started. A worker that waits for an item has one already.
+    pub fn rate(mut self, limiter: &Limiter) -> Self {
+        self.options.limiter = Some(limiter.clone());
+        self
+    }
+
+    /// Takes and starts no item when less than `duration` is left until its deadline, be it the pool's or its
+    /// [own](WorkerPool::submit_before); none, unless set.
+    pub fn min_time(mut self, duration: Duration) -> Self {
+        self.options.min_time = duration;
+        self
+    }
+
+    /// Ends the pool at `at`: what is worked on then is cancelled, what is in the queue skipped. The scope's effective
+    /// deadline holds in any case; whichever comes first counts.
+    pub fn deadline_at(mut self, at: Instant) -> Self {
+        self.options.limit = Limit::At(at);
+        self
+    }
+
+    /// Ends the pool when `duration` has passed since it was spawned. See [`deadline_at`](Self::deadline_at).
+    pub fn deadline_after(mut self, duration: Duration) -> Self {
+        self.options.limit = Limit::After(duration);
+        self
+    }
+
+    /// Spawns the pool: one task that looks after the workers, and one for each of them. Bodies run in a scope inside `scope`.
+    ///
+    /// If `spawner` drops the task, there are no workers: the pool is closed.
+    pub fn spawn_on<P, T, Fut, O, E>(self, spawner: P, scope: &Scope) -> WorkerPool<T, O, E>
+    where
+        P: Spawn + Send + Sync + 'static,
+        F: Fn(Lease<T>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+        T: Send + 'static,
+        O: Send + 'static,
+        E: Send + 'static,
+    {
+        let Self { body, options, capacity } = self;
+        let own = scope.child_at(options.limit.deadline(scope.now()));
+        let (width, says) = watch::channel(options.workers);
+        let capacity = capacity.get().min(Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared::new(capacity, own, options.min_time));
+        let options = Options { follows: Some(says), limit: Limit::None, ..options };
+        let keeper = Keeper(shared.clone());
+        let spawner = Arc::new(spawner);
+        let spawns = spawner.clone();
+        let task = async move {
+            let shared = &keeper.0;
+            let body = Arc::new(body);
+            let works = move |job: Lease<Job<T, O, E>>| Working::new(body.clone(), job);
+            let hires = move |task: Task| spawns.spawn(task);
+            let (report, Tell) =
+                spawned::run_on(hires, Queue(shared.clone()), options, &shared.scope, works, Tell).await;
+            shared.run_over(report.stop);
+        };
+        spawner.spawn(Task::new(task).named("worker pool"));
+        WorkerPool(Arc::new(Handle { shared, width, capacity }))
+    }
+}
+
+impl<F> fmt::Debug for WorkerPoolBuilder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { options, capacity, .. } = self;
+        f.debug_struct("WorkerPoolBuilder")
+            .field("options", options)
+            .field("capacity", capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whoever looks after the workers. When that is gone, so is the pool.
+struct Keeper<T, O, E>(Arc<Shared<T, O, E>>);
+
+impl<T, O, E> Drop for Keeper<T, O, E> {
+    fn drop(&mut self) {
+        self.0.lost();
+    }
+}
