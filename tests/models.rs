@@ -3,7 +3,7 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Breakers, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, World};
+use models::{Breakers, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Workers, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -51,6 +51,16 @@ fn corpus<W: World>(name: &str) {
 #[test]
 fn timers_and_scopes_agree_with_their_models_for_random_steps() {
     random_steps::<TimersScopes>(1_000, 8_000);
+}
+
+#[test]
+fn worker_pools_agree_with_their_model_for_random_steps() {
+    random_steps::<Workers>(500, 600);
+}
+
+#[test]
+fn worker_pools_agree_with_their_model_for_the_corpus() {
+    corpus::<Workers>("workers");
 }
 
 #[test]

@@ -567,6 +567,47 @@ fn an_item_that_its_body_takes_does_not_come_back() {
     });
 }
 
+/// An item that submits further ones.
+#[derive(Debug)]
+struct Page {
+    depth: u32,
+    pool: WorkerPool<Page, u32, ()>,
+}
+
+#[test]
+fn items_may_submit_others_and_the_last_of_them_drops_the_pool() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let seen = Arc::new(Mutex::new(0));
+        let sees = seen.clone();
+        let body = move |page: Lease<Page>| {
+            let sees = sees.clone();
+            async move {
+                wakeful::sleep(ms(1)).await;
+                for _ in 0..if page.depth < 3 { 2 } else { 0 } {
+                    let (depth, pool) = (page.depth + 1, page.pool.clone());
+                    drop(page.pool.try_submit(Page { depth, pool }).expect("there is room"));
+                }
+                *sees.lock().unwrap() += 1;
+                Ok(page.depth)
+            }
+        };
+        let spawner = sim.spawner();
+        let outcome = scope
+            .run(async {
+                let pool = worker_pool(body).workers(n(8)).spawn_on(spawner, &scope);
+                let first = pool.try_submit(Page { depth: 0, pool: pool.clone() }).unwrap();
+                drop(pool);
+                first.await.done()
+            })
+            .await;
+        assert_eq!(outcome.done(), Some(Some(0)));
+        sim.idle().await;
+        sim.time().sleep(ms(10)).await;
+        assert_eq!((*seen.lock().unwrap(), sim.time().pending()), (1 + 2 + 4 + 8, 0));
+    });
+}
+
 fn below(rng: &mut Rng, n: usize) -> u64 {
     rng.below(n) as u64
 }

@@ -16,6 +16,7 @@ mod semaphore;
 mod signals;
 mod timers;
 mod waiting;
+mod workers;
 
 pub(crate) use breaker::Breakers;
 pub(crate) use capacity::Tokens;
@@ -25,6 +26,7 @@ pub(crate) use queues::Queues;
 pub(crate) use retries::Retries;
 pub(crate) use semaphore::Permits;
 pub(crate) use signals::Signals;
+pub(crate) use workers::Workers;
 
 use arbitrary::{Arbitrary, Unstructured};
 use std::fmt::Debug;

@@ -45,7 +45,8 @@ use state::Shared;
 /// everything is done, but no longer than it is told to. No item is needed that says so.
 ///
 /// Dropping the last clone is like cancelling a scope: what is in the queue is skipped at once, bodies are dropped at the next
-/// poll of their workers, every ticket is told, and the scope around does not move on before the workers are gone.
+/// poll of their workers, every ticket is told, and the scope around does not move on before the workers are gone. Clones in
+/// items count: such a pool is dropped with the last of them, by a worker, when nobody else has one.
 ///
 /// # Fairness
 /// Items are started in the order in which they were submitted; whoever waits for room is served in order.
@@ -121,7 +122,7 @@ impl<T, O, E> WorkerPool<T, O, E> {
 
     /// As [`submit`](Self::submit), of an item that is no use after `at`: it is not started then or later, nor when less
     /// than the [least time](WorkerPoolBuilder::min_time) is left until then. One that has waited too long in the queue is
-    /// skipped. What has begun goes on, as long as the [timeout](WorkerPoolBuilder::item_timeout) allows.
+    /// skipped when a worker comes to it. What has begun goes on, as long as the [timeout](WorkerPoolBuilder::item_timeout) allows.
     ///
     /// # Cancel safety
     /// As of [`submit`](Self::submit).
@@ -269,8 +270,8 @@ impl<T, O, E> WorkerPool<T, O, E> {
     /// `grace` has passed, what is worked on is cancelled and what is in the queue skipped.
     ///
     /// With no grace nothing more is started, and what is not done by its next poll is cancelled; with [`Duration::MAX`] nothing is
-    /// cut short. Draining twice is waiting twice: the earlier end holds. A body that awaits it waits for itself until the
-    /// grace has passed.
+    /// cut short. Bodies see the end of the grace as their effective deadline. Draining twice is waiting twice: the earlier end
+    /// holds. A body that awaits it waits for itself until the grace has passed.
     ///
     /// # Time
     /// The grace begins at the first poll.
