@@ -16,6 +16,9 @@ pub(super) trait Feed {
     /// The next item, or why there is none any more. Nothing is waited for that comes at `closes` or later.
     fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, Self::Item), Stop>>;
 
+    /// Goes on with what is fetched ahead.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>);
+
     /// What was asked for is to be asked for anew, as the instant from which on nothing is started has changed.
     fn ask_anew(&mut self);
 
@@ -93,6 +96,13 @@ impl<S: Source> Feed for Intake<S> {
             }
             Poll::Ready(None) => self.exhausted(),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    #[inline]
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        if !self.exhausted {
+            self.source.poll_ahead(cx);
         }
     }
 

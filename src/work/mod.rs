@@ -38,6 +38,9 @@
 //! | you want to | use |
 //! |---|---|
 //! | work on what can be iterated over, a stream, a queue | [`work()`] |
+//! | pull from something that comes page by page | [`pages()`] |
+//! | have several items at once | [`chunks()`] |
+//! | begin with the most urgent | the receiver of a [priority queue](crate::queue::priority) as the source |
 //! | pull from something else | [`Source`] |
 //! | end in time | [`Work::deadline_at`], [`Work::deadline_after`], or the scope's own deadline |
 //! | not begin what can't be finished | [`Work::min_time`], [`Work::min_time_observed`] |
@@ -169,6 +172,7 @@
 
 mod builder;
 mod checkpoint;
+mod chunks;
 mod crew;
 mod crowd;
 mod desk;
@@ -179,6 +183,7 @@ mod lease;
 mod options;
 mod outbox;
 mod outcome;
+mod pages;
 mod periodic;
 mod pool;
 mod report;
@@ -190,9 +195,11 @@ mod width;
 
 pub use builder::{Work, work};
 pub use checkpoint::{Checkpoint, Checkpointed, Checkpointing, ParseCheckpointError, Resumed, resume};
+pub use chunks::{Chunks, ChunksRest, chunks};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
+pub use pages::{Page, Pages, PagesRest, Unpulled, pages};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };

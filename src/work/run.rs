@@ -250,6 +250,9 @@ where
             self.crew.resize(most.get());
         }
         self.desk.blocked = false;
+        if self.desk.stop.is_none() {
+            self.desk.feed.poll_ahead(cx);
+        }
     }
 
     /// Sets the timers to what the round came to.

@@ -61,6 +61,11 @@ pub trait Source {
     /// How many items are left, if that is known. Asked for before a permit is taken, and for the report.
     fn remaining(&self) -> Option<usize>;
 
+    /// Called when the waker of the last pull was woken, though nobody wants an item just then: for sources that fetch ahead. The
+    /// context is that of a pull.
+    #[inline]
+    fn poll_ahead(&mut self, _: &mut Context<'_>) {}
+
     /// The rest, at the end of the run.
     fn into_rest(self) -> Self::Rest;
 }
@@ -199,6 +204,6 @@ impl<T, K: Kind<T>> fmt::Debug for FromQueue<T, K> {
     }
 }
 
-fn exact((lower, upper): (usize, Option<usize>)) -> Option<usize> {
+pub(super) fn exact((lower, upper): (usize, Option<usize>)) -> Option<usize> {
     upper.filter(|upper| *upper == lower)
 }

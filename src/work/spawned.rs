@@ -234,6 +234,16 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
         pulled
     }
 
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        if let Some(intake) = &mut self.held {
+            return intake.poll_ahead(cx);
+        }
+        if let Poll::Ready(Ok(mut intake)) = self.shared.turn.with(Turn::take) {
+            intake.poll_ahead(cx);
+            self.put_back(intake);
+        }
+    }
+
     fn ask_anew(&mut self) {
         if let Some(intake) = &mut self.held {
             intake.ask_anew();

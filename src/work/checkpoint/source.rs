@@ -70,6 +70,10 @@ impl<S: Source> Source for Resumed<S> {
         Poll::Pending
     }
 
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        self.source.poll_ahead(cx);
+    }
+
     fn remaining(&self) -> Option<usize> {
         let all = self.source.remaining()?;
         let end = self.next.saturating_add(u64::try_from(all).unwrap_or(u64::MAX));
