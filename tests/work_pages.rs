@@ -90,7 +90,10 @@ fn an_error_ends_the_source_and_is_in_the_rest_with_its_cursor() {
         assert_eq!((report.count.done, report.stop), (4, Stop::Exhausted));
         assert_eq!((report.rest.items.count(), report.rest.next, report.rest.error), (0, Some(2), Some("down")));
         // At a deadline what was fetched and not pulled is in the rest.
-        let slow = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(ms(10)).await) };
+        let slow = |_: Lease<u32>| async {
+            wakeful::sleep(ms(10)).await;
+            Ok::<_, ()>(())
+        };
         let report = work(pages(0, fetch)).deadline_after(ms(10)).run(&scope, slow, Count::new()).await;
         assert_eq!((report.count.done, report.stop, report.not_started), (1, Stop::OutOfTime, None));
         assert_eq!((report.rest.items.collect::<Vec<_>>(), report.rest.next), (vec![1, 0, 1], Some(2)));
