@@ -5,90 +5,36 @@
 #[expect(dead_code, reason = "`main` is called in the example's own binary alone")]
 mod requests;
 
-use hyper_util::rt::TokioIo;
 use requests::http::client::{Client, Limits};
 use requests::http::failure::Failure;
-use requests::http::net::Net;
+use requests::http::memory::Memory;
 use requests::http::server::Server;
-use requests::{Account, ILL, Options, RUNTIMES, WELL};
-use std::collections::BTreeMap;
-use std::future::pending;
-use std::io;
+use requests::http::{Program, Runtime, with_server};
+use requests::{Account, ILL, Options, WELL};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{DuplexStream, duplex};
 use wakeful::cancel::Scope;
 use wakeful::resilience::{BreakerConfig, GaveUp};
-use wakeful::sim::{self, Sim, Spawner};
-use wakeful::spawn::{Spawn, Task};
-use wakeful::task::{TaskGroup, group};
-use wakeful::work::{Count, GetError, GetStage};
+use wakeful::sim::{self, Sim};
+use wakeful::work::{GetError, GetStage};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A network in memory.
-#[derive(Clone)]
-struct Memory {
-    spawner: Spawner,
-    hosts: Arc<Mutex<BTreeMap<String, async_channel::Sender<DuplexStream>>>>,
-}
-
-impl Memory {
-    fn new(sim: &Sim) -> Self {
-        Self { spawner: sim.spawner(), hosts: Arc::default() }
-    }
-}
-
-impl Spawn for Memory {
-    fn spawn(&self, task: Task) {
-        self.spawner.spawn(task);
-    }
-}
-
-impl Net for Memory {
-    type Listener = async_channel::Receiver<DuplexStream>;
-    type Stream = TokioIo<DuplexStream>;
-
-    async fn listen(&self) -> io::Result<(Self::Listener, String)> {
-        let (sender, receiver) = async_channel::unbounded();
-        let mut hosts = self.hosts.lock().unwrap();
-        let name = format!("host-{}", hosts.len());
-        hosts.insert(name.clone(), sender);
-        Ok((receiver, name))
-    }
-
-    async fn accept(listener: &Self::Listener) -> io::Result<Self::Stream> {
-        match listener.recv().await {
-            Ok(stream) => Ok(TokioIo::new(stream)),
-            Err(_) => pending().await,
-        }
-    }
-
-    /// One that does not listen does not answer.
-    async fn connect(&self, address: &str) -> io::Result<Self::Stream> {
-        let listener = self.hosts.lock().unwrap().get(address).cloned();
-        let Some(listener) = listener else { return pending().await };
-        let (here, there) = duplex(4096);
-        listener.send(there).await.map_err(io::Error::other)?;
-        Ok(TokioIo::new(here))
-    }
-}
-
 /// What a test has in its hands.
-struct World {
+struct World<'a> {
     sim: Sim,
-    scope: Scope,
-    server: Arc<Server>,
-    client: Client<Memory>,
+    scope: &'a Scope,
+    server: &'a Server,
+    client: &'a Client<Memory>,
 }
 
-impl World {
+impl World<'_> {
     /// Gets a page of the first host; when that was, why it failed, and after how many attempts.
     async fn get(&self, path: &str) -> (u64, Result<(), (Failure, u32, GaveUp)>) {
-        let got = self.client.get(&self.scope, &self.server.hosts[0], path).await;
+        let got = self.client.get(self.scope, &self.server.hosts[0], path).await;
         let now = self.sim.now().as_nanos() / 1_000_000;
         (now, got.map(drop).map_err(|error| (error.error, error.attempts, error.why)))
     }
@@ -99,16 +45,13 @@ impl World {
 }
 
 /// Runs `body` with a client that keeps to `limits`, and a server with one host.
-fn simulated(limits: Limits, body: impl AsyncFnOnce(&World) + 'static) {
+fn simulated(limits: Limits, body: impl AsyncFnOnce(&World<'_>) + 'static) {
     sim::run(move |sim| async move {
         let (net, scope, wall) = (Memory::new(&sim), Scope::new(sim.time()), Arc::new(sim.wall()));
-        let all = group(net.clone()).run(&scope, async |g: TaskGroup<io::Error>| {
-            let server = Server::start(&net, &g, wall.clone(), NonZeroUsize::MIN).await?;
-            let client = Client::new(&net, &g, wall, limits);
-            body(&World { sim: sim.clone(), scope: g.scope().clone(), server, client }).await;
-            Ok(())
-        });
-        all.await.unwrap();
+        let body = async |server: &Server, client: &Client<Memory>| {
+            body(&World { sim: sim.clone(), scope: &scope, server, client }).await;
+        };
+        with_server(&net, &scope, wall, NonZeroUsize::MIN, limits, body).await.unwrap();
     });
 }
 
@@ -202,7 +145,7 @@ fn waiting_for_a_connection_and_making_one_have_limits_of_their_own() {
             panic!("{waits:?}")
         };
         assert_eq!(world.asked("/ok"), 0);
-        let nowhere = world.client.get(&world.scope, "nowhere", "/").await.unwrap_err();
+        let nowhere = world.client.get(world.scope, "nowhere", "/").await.unwrap_err();
         assert!(matches!(nowhere.error, Failure::NoConnection(GetError::TimedOut(GetStage::Create, _))), "{nowhere:?}");
         assert_eq!(world.sim.now().as_nanos(), 1_300_000_000);
     });
@@ -241,8 +184,8 @@ fn a_page_that_is_there_after_the_deadline_is_given_up_at_once() {
 }
 
 fn sum(account: &Account) -> u64 {
-    let Count { done, failed, panicked, timed_out, cancelled, skipped, .. } = account.count;
-    done + failed + panicked + timed_out + cancelled + skipped + account.not_started as u64
+    let Account { done, failed, timed_out, skipped, not_started, .. } = account;
+    done + failed + timed_out + skipped + *not_started as u64
 }
 
 #[test]
@@ -255,12 +198,12 @@ fn whatever_the_deadline_cuts_short_every_request_is_accounted_for() {
             ..Options::default()
         };
         let scope = Scope::new(sim.time());
-        let account = requests::all(&Memory::new(&sim), &scope, Arc::new(sim.wall()), &options).await.unwrap();
+        let account = options.run(Memory::new(&sim), &scope, Arc::new(sim.wall())).await.unwrap();
         assert_eq!(sum(&account), 2 * (WELL.len() + ILL.len()) as u64, "{account:?}");
         assert!(account.elapsed <= options.deadline);
-        assert_eq!(account.why.values().flatten().count() as u64, account.count.failed);
+        assert_eq!(account.why.values().flatten().count() as u64, account.failed);
         let totals = account.totals;
-        assert!(totals.attempts >= totals.retries + account.count.done, "{totals:?}");
+        assert!(totals.attempts >= totals.retries + account.done, "{totals:?}");
     });
 }
 
@@ -269,7 +212,7 @@ fn given_time_what_can_be_got_is_got_and_the_hints_are_kept_to() {
     sim::Builder::new().runs(20).check(|sim| async move {
         let scope = Scope::new(sim.time());
         let options = Options::default();
-        let account = requests::all(&Memory::new(&sim), &scope, Arc::new(sim.wall()), &options).await.unwrap();
+        let account = options.run(Memory::new(&sim), &scope, Arc::new(sim.wall())).await.unwrap();
         settled(&account, &options);
         assert_eq!(account.totals.hints, 8);
         assert_eq!(account.why["404 Not Found"].len(), 4);
@@ -280,15 +223,26 @@ fn given_time_what_can_be_got_is_got_and_the_hints_are_kept_to() {
 fn settled(account: &Account, options: &Options) {
     let done = options.rounds * (WELL.len() - 1);
     let failed = options.rounds * (ILL.len() + 1);
-    assert_eq!((account.count.done, account.count.failed), (done as u64, failed as u64), "{account:?}");
+    assert_eq!((account.done, account.failed), (done as u64, failed as u64), "{account:?}");
     assert_eq!(sum(account), (done + failed) as u64);
 }
 
+#[test]
+fn the_table_has_a_line_for_each_runtime_and_says_why_what_failed_did() {
+    let options = Options { rounds: 1, ..Options::default() };
+    let account = Runtime::Simulated.run(&options).unwrap();
+    let mut out = Vec::new();
+    requests::print(&[("simulated", account)], &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let line = out.lines().find(|line| line.starts_with("simulated ")).expect("there is a line for it");
+    assert_eq!(line.split_whitespace().skip(1).take(5).collect::<Vec<_>>(), ["7", "4", "0", "0", "0"], "{out}");
+    assert!(out.contains("\nsimulated: 404 Not Found: /gone/0\n"), "{out}");
+}
+
 /// Over sockets, with real time between.
-fn on(runtime: &str) {
-    let runtime = RUNTIMES.iter().find(|known| known.name == runtime).expect("it is one of them");
+fn on(runtime: Runtime) {
     let options = Options { rounds: 2, ..Options::default() };
-    let account = (runtime.run)(&options).unwrap();
+    let account = runtime.run(&options).unwrap();
     settled(&account, &options);
     let totals = account.totals;
     // Those that are refused at first come back when they were told: no more than a second later.
@@ -299,20 +253,20 @@ fn on(runtime: &str) {
 
 #[test]
 fn it_runs_on_the_threads_of_tokio() {
-    on("tokio-multi-thread");
+    on(Runtime::TokioMultiThread);
 }
 
 #[test]
 fn it_runs_on_tokio_in_one_thread() {
-    on("tokio-current-thread");
+    on(Runtime::TokioCurrentThread);
 }
 
 #[test]
 fn it_runs_on_smol() {
-    on("smol");
+    on(Runtime::Smol);
 }
 
 #[test]
 fn it_runs_on_async_std() {
-    on("async-std");
+    on(Runtime::AsyncStd);
 }

@@ -3,6 +3,8 @@
 //! Whoever reads a page spawns a task for each link that it finds: nobody knows beforehand how many there will be, or when
 //! the last is done. The group does. If time runs out, what has been found by then is printed, and no task is left.
 //!
+//! The example `scraper` follows links over HTTP, depth by depth, and keeps to limits for each host.
+//!
 //! ```text
 //! cargo run --example crawler -- FOLDER [--start PAGE] [--at-once PAGES] [--deadline MILLISECONDS]
 //! ```

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 use wakeful::limit::AcquireError;
-use wakeful::resilience::{CircuitOpen, Mark, Verdict};
+use wakeful::resilience::{CircuitOpen, GaveUp, Mark, RetryError, Verdict};
 use wakeful::time::Instant;
 use wakeful::work::{GetError, GetStage};
 
@@ -57,6 +57,11 @@ impl Failure {
             // One that was too slow would be so again, as a rule.
             Self::Slow(_) | Self::Status(..) | Self::NoTurn(_) | Self::Cancelled => Verdict::GiveUp,
         }
+    }
+
+    /// Whether a request failed for want of time: it was cut short, or there was none for its turn or for one more attempt.
+    pub(crate) fn is_late(error: &RetryError<Self>) -> bool {
+        matches!((&error.error, &error.why), (Self::NoTurn(_) | Self::Cancelled, _) | (_, GaveUp::TooLate { .. }))
     }
 
     /// Whether the host is to blame, for its breaker.

@@ -10,6 +10,7 @@
 //! | `/busy/S/…` | 429 when asked first, to come back in so many seconds; then 200 |
 //! | `/dated/S/…` | the same, to come back at a date |
 //! | `/down/N/…` | 503 the first `N` times, without saying until when; then 200 |
+//! | `/site/N` | 200, a page of a site without end: see [`Server::links`] |
 //! | any other | 404 |
 
 use super::net::Net;
@@ -30,6 +31,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, UNIX_EPOCH};
 use wakeful::task::TaskGroup;
 use wakeful::time::{Time, Wall};
+
+/// How long a page of a site takes.
+const PAGE: Duration = Duration::from_millis(20);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -139,8 +143,22 @@ impl Server {
             }
             "down" if u64::from(asked) <= number(1) => self.refuse(StatusCode::SERVICE_UNAVAILABLE, None),
             "breaks" | "busy" | "dated" | "down" => self.text("well again\n"),
+            "site" => {
+                self.time.sleep(PAGE).await;
+                let link = |link| format!("<a href=\"{link}\">more</a>\n");
+                self.text(self.links(host, number(1)).map(link).collect::<String>())
+            }
             _ => self.refuse(StatusCode::NOT_FOUND, None),
         }
+    }
+
+    /// What page `n` of a host's site links to: its start, two pages that follow, one of the next host, and, if it is one of every
+    /// four, a page that is not there.
+    pub(crate) fn links(&self, host: usize, n: u64) -> impl Iterator<Item = String> {
+        let next = &self.hosts[(host + 1) % self.hosts.len()];
+        let here = [0, 2 * n + 1, 2 * n + 2].map(|n| format!("/site/{n}"));
+        let gone = (n % 4 == 3).then(|| format!("/gone/{n}"));
+        here.into_iter().chain([format!("http://{next}/site/{n}")]).chain(gone)
     }
 
     fn text(&self, text: impl Into<Bytes>) -> Response<Body> {

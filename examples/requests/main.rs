@@ -1,4 +1,5 @@
-//! A batch of HTTP requests against a deadline, to a server on which everything goes wrong that can, on every runtime.
+//! A batch of HTTP requests against a deadline, to a server on which everything goes wrong that can, on every runtime,
+//! and in virtual time.
 //!
 //! Each request is an item of [`work`]: at the end all are accounted for. How one is made, with its timeouts, retries and limits,
 //! is in `http/client.rs`, and what the server does, in `http/server.rs`.
@@ -11,8 +12,10 @@
 pub(crate) mod http;
 
 use http::client::{Client, Limits, Totals};
-use http::net::{AsyncStd, Net, Smol, Tokio};
+use http::failure::Failure;
+use http::net::Net;
 use http::server::Server;
+use http::{Program, Runtime, with_server};
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -20,9 +23,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use wakeful::cancel::Scope;
-use wakeful::task::{TaskGroup, group};
-use wakeful::time::{SystemWall, Time, Wall};
-use wakeful::work::{Count, Ended, ItemOutcome, Lease, work};
+use wakeful::resilience::RetryError;
+use wakeful::time::Wall;
+use wakeful::work::{Ended, ItemOutcome, Lease, work};
 
 /// What each round asks the first host for, which has its troubles: but for the last page, it all is well in the end.
 pub(crate) const WELL: [&str; 8] =
@@ -57,7 +60,11 @@ impl Default for Options {
 /// What became of all requests.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    pub(crate) count: Count,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    /// Cut short when time was up, or given up because it would have been.
+    pub(crate) timed_out: u64,
+    pub(crate) skipped: u64,
     pub(crate) not_started: usize,
     pub(crate) totals: Totals,
     /// Which pages failed, by why they did at last.
@@ -65,27 +72,13 @@ pub(crate) struct Account {
     pub(crate) elapsed: Duration,
 }
 
-/// A runtime, and how to run the whole on it.
-pub(crate) struct Runtime {
-    pub(crate) name: &'static str,
-    pub(crate) run: fn(&Options) -> io::Result<Account>,
-}
+impl Program for &Options {
+    type Output = Account;
 
-pub(crate) static RUNTIMES: [Runtime; 4] = [
-    Runtime { name: "tokio-multi-thread", run: |o| tokio(tokio::runtime::Builder::new_multi_thread(), o) },
-    Runtime { name: "tokio-current-thread", run: |o| tokio(tokio::runtime::Builder::new_current_thread(), o) },
-    Runtime { name: "smol", run: |o| smol::block_on(real(Smol, o)) },
-    Runtime { name: "async-std", run: |o| async_std::task::block_on(real(AsyncStd, o)) },
-];
-
-/// Of tokio only sockets are asked for: its timer is not switched on.
-fn tokio(mut builder: tokio::runtime::Builder, options: &Options) -> io::Result<Account> {
-    builder.enable_io().build()?.block_on(real(Tokio, options))
-}
-
-/// By the clocks of the system.
-async fn real<N: Net>(net: N, options: &Options) -> io::Result<Account> {
-    all(&net, &Scope::new(Time::system()), Arc::new(SystemWall), options).await
+    async fn run<N: Net>(self, net: N, scope: &Scope, wall: Arc<dyn Wall>) -> io::Result<Account> {
+        let body = async |server: &Server, client: &Client<N>| requests(client, scope, &server.hosts, self).await;
+        with_server(&net, scope, wall, HOSTS, self.limits.clone(), body).await
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -101,24 +94,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let chosen = RUNTIMES.iter().filter(|runtime| only.as_ref().is_none_or(|only| only == runtime.name));
-    let mut rows = Vec::new();
-    for runtime in chosen {
-        rows.push((runtime.name, (runtime.run)(&options)?));
+    let chosen = Runtime::ALL.into_iter().filter(|runtime| only.as_ref().is_none_or(|only| only == runtime.name()));
+    let rows = chosen.map(|runtime| Ok((runtime.name(), runtime.run(&options)?))).collect::<io::Result<Vec<_>>>()?;
+    if rows.is_empty() {
+        return Err("there is no such runtime".into());
     }
     print(&rows, &mut io::stdout())?;
     Ok(())
-}
-
-/// A server and a client, and all requests.
-pub(crate) async fn all<N: Net>(net: &N, scope: &Scope, wall: Arc<dyn Wall>, options: &Options) -> io::Result<Account> {
-    // The server's tasks and the connections are background children: they end when the body has.
-    let all = group(net.clone()).named("http").run(scope, async |g: TaskGroup<io::Error>| {
-        let server = Server::start(net, &g, wall.clone(), HOSTS).await?;
-        let client = Client::new(net, &g, wall, options.limits.clone());
-        Ok(requests(&client, scope, &server.hosts, options).await)
-    });
-    all.await.map_err(|error| io::Error::other(error.to_string()))
 }
 
 /// Makes all requests, some at a time.
@@ -129,18 +111,24 @@ async fn requests<'h, N: Net>(client: &Client<N>, scope: &Scope, hosts: &'h [Str
             well.chain(ill).map(move |(host, page)| (host, format!("{page}/{round}")))
         })
         .collect();
+    // The client is told too when time is up: what could not begin before that is given up at once.
+    let scope = &scope.child_after(options.deadline);
     let body = |request: Lease<(&'h str, String)>| async move {
         let (host, path) = &*request;
-        client.get(scope, host, path).await.map_err(|error| error.error.to_string())
+        client.get(scope, host, path).await
     };
     let mut account = Account::default();
-    let sink = |ended: Ended<(&'h str, String), Bytes, String>| {
-        if let ItemOutcome::Failed { error, item: Some((_, path)) } = ended.outcome {
-            account.why.entry(error).or_default().push(path);
+    let sink = |ended: Ended<(&'h str, String), Bytes, RetryError<Failure>>| match ended.outcome {
+        ItemOutcome::Done(_) => account.done += 1,
+        ItemOutcome::Failed { error, item } if !Failure::is_late(&error) => {
+            account.failed += 1;
+            account.why.entry(error.error.to_string()).or_default().extend(item.map(|(_, path)| path));
         }
+        ItemOutcome::Skipped { .. } => account.skipped += 1,
+        ItemOutcome::Panicked { message, .. } => panic!("{message}"),
+        _ => account.timed_out += 1,
     };
-    let report = work(requests).workers(options.workers).deadline_after(options.deadline).run(scope, body, sink).await;
-    account.count = report.count;
+    let report = work(requests).workers(options.workers).run(scope, body, sink).await;
     account.not_started = report.not_started.expect("a list knows its length");
     account.totals = client.totals();
     account.elapsed = report.elapsed();
@@ -148,7 +136,7 @@ async fn requests<'h, N: Net>(client: &Client<N>, scope: &Scope, hosts: &'h [Str
 }
 
 /// A line for each runtime, and why requests failed.
-fn print(rows: &[(&str, Account)], out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn print(rows: &[(&str, Account)], out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "{:<22}{:>6}{:>8}{:>11}{:>9}{:>13}{:>10}{:>9}{:>7}{:>8}{:>8}{:>8}{:>9}",
@@ -166,13 +154,12 @@ fn print(rows: &[(&str, Account)], out: &mut impl Write) -> io::Result<()> {
         "broken",
         "seconds"
     )?;
-    for (name, Account { count, not_started, totals, elapsed, .. }) in rows {
-        let Count { done, failed, cancelled, skipped, .. } = count;
+    for (name, Account { done, failed, timed_out, skipped, not_started, totals, elapsed, .. }) in rows {
         let Totals { attempts, retries, hints, opened, reused, broken } = totals;
         let seconds = elapsed.as_secs_f64();
         writeln!(
             out,
-            "{name:<22}{done:>6}{failed:>8}{cancelled:>11}{skipped:>9}{not_started:>13}{attempts:>10}{retries:>9}{hints:>7}{opened:>8}{reused:>8}{broken:>8}{seconds:>9.2}",
+            "{name:<22}{done:>6}{failed:>8}{timed_out:>11}{skipped:>9}{not_started:>13}{attempts:>10}{retries:>9}{hints:>7}{opened:>8}{reused:>8}{broken:>8}{seconds:>9.2}",
         )?;
     }
     for (name, Account { why, .. }) in rows {
