@@ -14,6 +14,9 @@
 //! - **P5** Where the number of workers changes, nobody pulls while more of them stay than there are to be: who asks then
 //!   leaves, and those in line are called to ask. Who waits for an item asks when it has come.
 
+#[cfg(test)]
+mod loom_tests;
+
 use super::crowd::{Crowd, Resized};
 use super::intake::{Feed, Intake};
 use super::lease::Lease;

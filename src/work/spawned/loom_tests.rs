@@ -1,0 +1,175 @@
+//! What workers and who resizes them may do to each other, in every order.
+
+use super::*;
+use crate::sys::model::{Task, model, spawn};
+use crate::time::{Clock, Time};
+use crate::work::outcome::Count;
+use core::future::poll_fn;
+
+/// A clock that stands still: nothing here waits for time.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Instant {
+        Instant::EPOCH
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
+/// A source from which nothing ever comes.
+struct Never;
+
+impl Source for Never {
+    type Item = u8;
+    type Rest = ();
+
+    fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u8>> {
+        Poll::Pending
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        None
+    }
+
+    fn into_rest(self) {}
+}
+
+type Run = Arc<Shared<Never, Count, u8, u8, u8>>;
+
+/// A run that has two workers.
+fn run() -> (Run, [Line<Never, Count, u8, u8>; 2]) {
+    let shared = Arc::new(Shared {
+        turn: Told::new(Turn {
+            intake: Some(Box::new(Intake::new(Never, None))),
+            line: VecDeque::new(),
+            left: None,
+            stop: None,
+        }),
+        outbox: Outbox::new(Count::new()),
+        crowd: Told::new(Crowd::new(two())),
+        is_elastic: true,
+        to_meet: None,
+        scope: Scope::new(Time::new(Still)),
+    });
+    let lines = [(); 2].map(|()| {
+        let number = shared.crowd.with(Crowd::hire).expect("there are to be two");
+        let told = Arc::new(AtomicBool::new(true));
+        Line { shared: shared.clone(), number, held: None, index: 0, told, leaves: false }
+    });
+    (shared, lines)
+}
+
+fn two() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(1)
+}
+
+fn resize(run: &Run, most: NonZeroUsize) -> impl FnOnce() + Send + 'static {
+    let run = run.clone();
+    move || {
+        let resized = run.crowd.with(|crowd| crowd.resize(most));
+        run.resized(resized);
+    }
+}
+
+/// A worker who asks for items until he leaves, or nothing is started any more.
+fn asks(mut line: Line<Never, Count, u8, u8>) -> Task<(bool, Stop)> {
+    Task::new(async move {
+        let stop = poll_fn(|cx| line.poll_feed(cx, Instant::NEVER).map(|fed| fed.expect_err("nothing comes"))).await;
+        (line.leaves, stop)
+    })
+}
+
+#[test]
+fn loom_who_goes_into_line_while_there_are_to_be_fewer_leaves() {
+    model(|| {
+        let (run, [holder, other]) = run();
+        let holder = asks(holder).waiting();
+        let mut other = asks(other);
+        let resizer = spawn(resize(&run, NonZeroUsize::MIN));
+        let first = other.poll();
+        resizer.join().unwrap();
+        assert!(other.finish(first).0, "he has left");
+        drop(holder);
+    });
+}
+
+#[test]
+fn loom_who_goes_into_line_while_a_run_stops_is_told() {
+    model(|| {
+        let (run, [holder, other]) = run();
+        let holder = asks(holder).waiting();
+        let mut other = asks(other);
+        let stopper = spawn({
+            let run = run.clone();
+            move || run.stop(&Stop::OutOfTime)
+        });
+        let first = other.poll();
+        stopper.join().unwrap();
+        assert_eq!(other.finish(first), (false, Stop::OutOfTime));
+        drop(holder);
+    });
+}
+
+#[test]
+fn loom_who_goes_into_line_while_the_source_is_put_back_has_it() {
+    model(|| {
+        let (run, [holder, other]) = run();
+        let holder = asks(holder).waiting();
+        let mut other = asks(other);
+        let leaves = spawn(move || drop(holder));
+        let first = other.poll();
+        leaves.join().unwrap();
+        assert!(first.is_pending());
+        if other.woken() {
+            assert!(other.poll().is_pending());
+        }
+        assert!(run.turn.read(|turn| turn.intake.is_none() && turn.line.is_empty()), "it does not lie there");
+    });
+}
+
+#[test]
+fn loom_who_waits_for_all_to_be_gone_hires_those_that_are_to_come() {
+    model(|| {
+        let (run, _lines) = run();
+        let crowd = run.clone();
+        let mut task = Task::new(async move {
+            poll_fn(|cx| {
+                let mut waker = Some(cx.waker().clone());
+                let _old = crowd.crowd.with(|crowd| crowd.poll_gone(&mut waker));
+                crowd.crowd.with(Crowd::hire).map_or(Poll::Pending, Poll::Ready)
+            })
+            .await
+        });
+        let resizer = spawn(resize(&run, two().saturating_add(1)));
+        let first = task.poll();
+        resizer.join().unwrap();
+        assert_eq!(task.finish(first), 2);
+    });
+}
+
+#[test]
+fn loom_who_waits_for_all_to_be_gone_is_told_by_the_last_one() {
+    model(|| {
+        let (run, _lines) = run();
+        let goes = |number| {
+            let shared = run.clone();
+            spawn(move || drop(Present { shared, number }))
+        };
+        let going = [0, 1].map(goes);
+        let crowd = run.clone();
+        let mut task = Task::new(async move {
+            poll_fn(|cx| {
+                let mut waker = Some(cx.waker().clone());
+                let (is_over, _old) = crowd.crowd.with(|crowd| crowd.poll_gone(&mut waker));
+                if is_over { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        });
+        let first = task.poll();
+        for goes in going {
+            goes.join().unwrap();
+        }
+        task.finish(first);
+    });
+}
