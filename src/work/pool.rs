@@ -137,12 +137,12 @@ impl<T, O, E> WorkerPool<T, O, E> {
     /// use wakeful::work::{ItemOutcome, Lease, Refused, worker_pool};
     ///
     /// wakeful::sim::run(|sim| async move {
-    ///     let second = Duration::from_secs(1);
-    ///     let body = |_: Lease<u32>| async { Ok::<_, ()>(wakeful::sleep(Duration::from_secs(2)).await) };
-    ///     let pool = worker_pool(body).min_time(second).spawn_on(sim.spawner(), &Scope::new(sim.time()));
+    ///     let takes = Duration::from_secs(2);
+    ///     let body = move |_: Lease<u32>| async move { Ok::<_, ()>(wakeful::sleep(takes).await) };
+    ///     let pool = worker_pool(body).min_time(takes).spawn_on(sim.spawner(), &Scope::new(sim.time()));
     ///     let first = pool.submit(1).await.unwrap();
-    ///     let at = sim.now() + 2 * second;
-    ///     let second = pool.submit_before(2, at).await.unwrap(); // the worker may fail
+    ///     let at = sim.now() + Duration::from_secs(3);
+    ///     let second = pool.submit_before(2, at).await.unwrap(); // taken, but the worker is busy for too long
     ///     assert_eq!(second.await, ItemOutcome::Skipped { item: 2 });
     ///     assert_eq!(first.await, ItemOutcome::Done(()));
     ///     assert_eq!(pool.submit_before(3, at).await.unwrap_err().why, Refused::TooLate { deadline: at });

@@ -21,6 +21,33 @@ use core::time::Duration;
 /// Workers that call `body` with each item that is submitted to them; to be set up and [spawned](WorkerPoolBuilder::spawn_on).
 ///
 /// The body is given a [`Lease`] of the item, as in a [run](super::super::work()).
+///
+/// # Examples
+/// ```
+/// use core::num::{NonZeroU32, NonZeroUsize};
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::limit::{Limiter, Quota};
+/// use wakeful::work::{ItemOutcome, Lease, worker_pool};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let limiter = Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(100).unwrap()));
+///     let send = |mail: Lease<String>| async move {
+///         let seconds = if mail.contains("slow") { 60 } else { 1 };
+///         Ok::<_, ()>(wakeful::sleep(Duration::from_secs(seconds)).await)
+///     };
+///     let pool = worker_pool(send)
+///         .workers(NonZeroUsize::new(4).unwrap())
+///         .capacity(NonZeroUsize::new(1_000).unwrap())
+///         .item_timeout(Duration::from_secs(10))
+///         .rate(&limiter)
+///         .spawn_on(sim.spawner(), &scope);
+///     let (slow, fast) = (pool.try_submit("to slow".into()).unwrap(), pool.try_submit("to fast".into()).unwrap());
+///     assert_eq!(fast.await, ItemOutcome::Done(()));
+///     assert_eq!(slow.await, ItemOutcome::TimedOut { item: Some("to slow".into()) });
+/// });
+/// ```
 pub fn worker_pool<T, F, Fut>(body: F) -> WorkerPoolBuilder<F>
 where
     F: Fn(Lease<T>) -> Fut,
