@@ -3,6 +3,7 @@
 use super::lease::Lease;
 use super::options::{Limit, Observed, OnError, Options};
 use super::outcome::Sink;
+use super::per_key::PerKey;
 use super::report::Report;
 use super::run;
 use super::source::{IntoSource, Source};
@@ -13,6 +14,7 @@ use crate::spawn::Spawn;
 use crate::sync::watch;
 use crate::time::Instant;
 use core::future::Future;
+use core::hash::Hash;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
@@ -238,6 +240,16 @@ impl<S: Source> Work<S> {
     pub fn rate(mut self, limiter: &Limiter) -> Self {
         self.options.limiter = Some(limiter.clone());
         self
+    }
+
+    /// Works on `most` items of one key at a time at most, of one host for instance; those of other keys go on meanwhile. It is
+    /// the last setting: see [`PerKey`].
+    pub fn per_key<F, G>(self, most: NonZeroUsize, key: F) -> PerKey<S, F>
+    where
+        F: FnMut(&S::Item) -> G,
+        G: Hash + Eq,
+    {
+        PerKey::new(self.source, self.options, most, key)
     }
 
     /// Does the work: calls `body` with each item, and tells `sink` what became of it.

@@ -50,6 +50,7 @@
 //! | try again what failed | a [`Retry`](crate::resilience::Retry) in the body |
 //! | not wait for ever for one item | [`Work::item_timeout`] |
 //! | not be too fast | [`Work::rate`] |
+//! | not work on too many items of one kind at once | [`Work::per_key`] |
 //! | have the results | `&mut` [`Collect`] as the sink |
 //! | have the numbers only, in constant memory | [`Count`] as the sink |
 //! | do something with each result | a closure that takes an [`Ended`] as the sink |
@@ -79,6 +80,8 @@
 //! - **K7** When a timeout and the run's deadline are reached at one instant, the item is timed out.
 //! - **K8** At the first error a run does as [`OnError`] says, and names it in [`Report::stop`]: the first one in the order
 //!   in which the sink was told.
+//! - **K9** With a bound [for each key](Work::per_key) no more items of a key than that are worked on at once, and they start in
+//!   their order. No more are set aside than the look-ahead allows, and one that never starts is in [`Report::rest`].
 //!
 //! # Deadlines and scopes
 //!
@@ -184,6 +187,7 @@ mod options;
 mod outbox;
 mod outcome;
 mod pages;
+mod per_key;
 mod periodic;
 mod pool;
 mod report;
@@ -200,6 +204,7 @@ pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
 pub use pages::{Page, Pages, PagesRest, Unpulled, pages};
+pub use per_key::{PerKey, PerKeyRest};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };

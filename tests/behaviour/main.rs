@@ -313,6 +313,7 @@ on_every_runtime! {
     work {
         every_item_is_in_one_place
         workers_that_are_tasks_share_source_and_sink
+        no_key_has_more_items_in_work_than_its_number
         what_the_deadline_leaves_is_given_back
         workers_drain_a_queue_that_a_task_fills
         what_is_done_again_and_again_stops_between_two_iterations

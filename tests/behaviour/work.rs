@@ -2,6 +2,8 @@
 
 use crate::support::{Counter, Cx, OnDrop, Spawner, ms, on_drop};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wakeful::queue;
 use wakeful::sync::Event;
 use wakeful::work::{
@@ -70,6 +72,38 @@ pub(crate) async fn workers_that_are_tasks_share_source_and_sink(cx: Cx<impl Spa
     assert_eq!((report.not_started, report.stop), (Some(0), Stop::Exhausted));
     assert_eq!(all.into_results(), (0..20).filter(|n| !(7..=8).contains(n)).collect::<Vec<_>>());
     cx.assert_at(25);
+}
+
+pub(crate) async fn no_key_has_more_items_in_work_than_its_number(cx: Cx<impl Spawner>) {
+    for spawned in [false, true] {
+        let scope = cx.scope();
+        let (time, open, most) = (cx.time.clone(), Counter::new(), Arc::new(AtomicU64::new(0)));
+        let begun = most.clone();
+        // The key of an item is whether it is odd, and the odd ones are counted.
+        let body = move |item: Lease<u64>| {
+            let (sleep, is_odd) = (time.sleep(ms(2)), *item % 2 == 1);
+            let ended = open.clone();
+            if is_odd {
+                let now = begun.fetch_add(1, Ordering::SeqCst) - ended.count() as u64;
+                assert!(now < 2, "{now} others");
+            }
+            async move {
+                sleep.await;
+                drop(is_odd.then(|| ended.on_drop()));
+                Ok::<_, ()>(*item)
+            }
+        };
+        let set = work(0..20).workers(workers(4)).per_key(workers(2), |item| item % 2);
+        let (report, all) = if spawned {
+            set.run_on(cx.spawner.clone(), &scope, body, Collect::new()).await
+        } else {
+            let mut all = Collect::new();
+            (set.run(&scope, body, &mut all).await, all)
+        };
+        assert_eq!((report.count.done, most.load(Ordering::SeqCst)), (20, 10));
+        assert_eq!(all.into_results(), (0..20).collect::<Vec<_>>());
+    }
+    cx.assert_at(20);
 }
 
 pub(crate) async fn what_the_deadline_leaves_is_given_back(cx: Cx<impl Spawner>) {

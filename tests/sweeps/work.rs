@@ -12,6 +12,8 @@ use wakeful::work::{Count, ItemOutcome, Lease, Manage, ResourcePool, Usage, Work
 crate::sweeps! {
     "work::Work::run" => run,
     "work::Work::run_on" => run_on,
+    "work::PerKey::run" => per_key,
+    "work::PerKey::run_on" => per_key_on,
     "work::Periodic::run" => again_and_again,
     "work::ResourcePool::get" => get,
     "work::Pooled::lend" => lend,
@@ -196,6 +198,46 @@ async fn run_on(sim: Sim) {
     sim.time().sleep(ms(1)).await;
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
     assert!(!scope.cancel_called());
+}
+
+async fn per_key(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let body = async |item: Lease<Item>| {
+        wakeful::sleep(ms(item.0)).await;
+        sim.yield_now().await;
+        if item.0 == 2 { Err(()) } else { Ok(()) }
+    };
+    let set = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(8));
+    let set = set.per_key(NonZeroUsize::MIN, |item| item.0 == 4).look_ahead(NonZeroUsize::new(2).unwrap());
+    if let Some(report) = sim.cancel_at_each(set.run(&scope, body, Count::new())).await {
+        assert_eq!(report.pulled() + report.not_started.unwrap() as u64, 5);
+        drop(report);
+    }
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+}
+
+async fn per_key_on(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let inner = sim.clone();
+    let body = move |item: Lease<Item>| {
+        let sim = inner.clone();
+        async move {
+            wakeful::sleep(ms(item.0)).await;
+            sim.yield_now().await;
+            if item.0 == 2 { Err(()) } else { Ok(()) }
+        }
+    };
+    let set = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(8));
+    let set = set.per_key(NonZeroUsize::MIN, |item| item.0 == 4).look_ahead(NonZeroUsize::new(2).unwrap());
+    if let Some((report, count)) = sim.cancel_at_each(set.run_on(sim.spawner(), &scope, body, Count::new())).await {
+        assert_eq!((report.pulled() + report.not_started.unwrap() as u64, report.count), (5, count));
+        drop(report);
+    }
+    // Workers who were left behind end at their next poll.
+    sim.time().sleep(ms(1)).await;
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
 }
 
 /// Items that take so many milliseconds, and each of which is counted as long as it is alive.

@@ -1,0 +1,142 @@
+//! Which keys have room, and what waits for it.
+
+use crate::sys::mix;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::hash::Hash;
+use hashbrown::HashTable;
+
+/// The items of each key that are worked on, and those that are set aside.
+pub(super) struct Groups<G, T> {
+    most: usize,
+    look_ahead: usize,
+    /// The groups that there are.
+    keys: HashTable<Known<G>>,
+    groups: Vec<Group>,
+    /// Places in `groups` that are of no group now.
+    unused: Vec<usize>,
+    /// Set aside, by group and position in the source.
+    aside: BTreeMap<(usize, u64), T>,
+    /// G2. Groups whose first item that is set aside may start; as often as there is room.
+    called: VecDeque<usize>,
+}
+
+struct Known<G> {
+    key: G,
+    hash: u64,
+    group: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    hash: u64,
+    /// How many are worked on, or are called.
+    busy: usize,
+    /// How many are set aside and not called.
+    waiting: usize,
+}
+
+/// An item that may start.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Called<T> {
+    pub(super) item: T,
+    pub(super) group: usize,
+    /// How many were pulled from the source before it.
+    pub(super) position: u64,
+}
+
+impl<G: Hash + Eq, T> Groups<G, T> {
+    pub(super) fn new(most: usize, look_ahead: usize) -> Self {
+        Self {
+            most,
+            look_ahead,
+            keys: HashTable::new(),
+            groups: Vec::new(),
+            unused: Vec::new(),
+            aside: BTreeMap::new(),
+            called: VecDeque::new(),
+        }
+    }
+
+    /// How many items are set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// Whether no more may be set aside.
+    pub(super) fn is_full(&self) -> bool {
+        self.aside.len() >= self.look_ahead
+    }
+
+    /// Takes an item in. It may start, if its key has room; if not, it is set aside.
+    pub(super) fn admit(&mut self, key: G, item: T, position: u64) -> Option<Called<T>> {
+        let number = self.group_of(key);
+        let group = &mut self.groups[number];
+        if group.busy < self.most {
+            group.busy += 1;
+            return Some(Called { item, group: number, position });
+        }
+        group.waiting += 1;
+        self.aside.insert((number, position), item);
+        None
+    }
+
+    /// The next item of those that are set aside and may start.
+    pub(super) fn next_called(&mut self) -> Option<Called<T>> {
+        let group = self.called.pop_front()?;
+        let first = self.aside.range((group, 0)..).next().map(|(&at, _)| at)?;
+        let item = self.aside.remove(&first)?;
+        Some(Called { item, group, position: first.1 })
+    }
+
+    /// An item of this group has come to its end: the room that it leaves is the next one's.
+    pub(super) fn ended(&mut self, number: usize) {
+        let group = &mut self.groups[number];
+        if group.waiting > 0 {
+            group.waiting -= 1;
+            self.called.push_back(number);
+            return;
+        }
+        group.busy -= 1;
+        if group.busy == 0 {
+            let hash = group.hash;
+            if let Ok(known) = self.keys.find_entry(hash, |known| known.group == number) {
+                self.unused.push(number);
+                known.remove();
+            }
+        }
+    }
+
+    /// What is set aside, in the order in which it was pulled.
+    pub(super) fn into_aside(self) -> Vec<T> {
+        let mut all: Vec<_> = self.aside.into_iter().map(|((_, position), item)| (position, item)).collect();
+        all.sort_by_key(|(position, _)| *position);
+        all.into_iter().map(|(_, item)| item).collect()
+    }
+
+    fn group_of(&mut self, key: G) -> usize {
+        let hash = mix::hash(&key);
+        if let Some(known) = self.keys.find(hash, |known| known.hash == hash && known.key == key) {
+            return known.group;
+        }
+        let new = Group { hash, busy: 0, waiting: 0 };
+        let group = match self.unused.pop() {
+            Some(group) => {
+                self.groups[group] = new;
+                group
+            }
+            None => {
+                self.groups.push(new);
+                self.groups.len() - 1
+            }
+        };
+        self.keys.insert_unique(hash, Known { key, hash, group }, |known| known.hash);
+        group
+    }
+
+    /// How many keys are known.
+    #[cfg(all(test, not(wakeful_loom)))]
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+}
