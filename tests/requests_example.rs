@@ -239,7 +239,6 @@ fn the_table_has_a_line_for_each_runtime_and_says_why_what_failed_did() {
     assert!(out.contains("\nsimulated: 404 Not Found: /gone/0\n"), "{out}");
 }
 
-/// Over sockets, with real time between.
 fn on(runtime: Runtime) {
     let options = Options { rounds: 2, ..Options::default() };
     let account = runtime.run(&options).unwrap();
@@ -252,21 +251,12 @@ fn on(runtime: Runtime) {
 }
 
 #[test]
-fn it_runs_on_the_threads_of_tokio() {
-    on(Runtime::TokioMultiThread);
-}
-
-#[test]
-fn it_runs_on_tokio_in_one_thread() {
-    on(Runtime::TokioCurrentThread);
-}
-
-#[test]
-fn it_runs_on_smol() {
-    on(Runtime::Smol);
-}
-
-#[test]
-fn it_runs_on_async_std() {
-    on(Runtime::AsyncStd);
+fn it_runs_on_every_runtime_over_sockets() {
+    // Side by side, since each waits most of the time.
+    std::thread::scope(|threads| {
+        for runtime in Runtime::ALL {
+            let thread = std::thread::Builder::new().name(runtime.name().to_owned());
+            thread.spawn_scoped(threads, move || on(runtime)).unwrap();
+        }
+    });
 }
