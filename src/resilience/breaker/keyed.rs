@@ -7,9 +7,11 @@ use crate::sys::atomic::{AtomicBool, Ordering};
 use crate::sys::mix::hash;
 use crate::sys::{Arc, Told};
 use crate::time::Time;
+use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 use core::hash::Hash;
 
@@ -24,10 +26,10 @@ use core::hash::Hash;
 /// use wakeful::time::ManualClock;
 ///
 /// let config = BreakerConfig::consecutive(NonZeroU32::MIN);
-/// let breakers = CircuitBreakers::new(&ManualClock::new().time(), config).unwrap();
-/// breakers.get(&"one.example").admit().unwrap().end(Mark::Failure);
-/// assert!(breakers.get(&"one.example").admit().is_err());
-/// assert!(breakers.get(&"two.example").admit().is_ok());
+/// let breakers = CircuitBreakers::<String>::new(&ManualClock::new().time(), config).unwrap();
+/// breakers.get("one.example").admit().unwrap().end(Mark::Failure);
+/// assert!(breakers.get("one.example").admit().is_err());
+/// assert!(breakers.get("two.example").admit().is_ok());
 /// ```
 pub struct CircuitBreakers<K> {
     shared: Arc<Shared<K>>,
@@ -91,8 +93,12 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> CircuitBreakers<K> {
     /// The breaker of `key`.
     ///
     /// Looking it up takes a hash, a lock, and a comparison of keys for each that has the same hash. Keep the handle where one key
-    /// is called for often.
-    pub fn get(&self, key: &K) -> CircuitBreaker {
+    /// is called for often. A new key is made of `key` only if there is no breaker yet.
+    pub fn get<Q>(&self, key: &Q) -> CircuitBreaker
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
         let hash = hash(key);
         let mut made = None;
         loop {
@@ -102,7 +108,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> CircuitBreakers<K> {
                 entry.used.store(true, Ordering::Relaxed);
                 return entry.breaker.clone();
             }
-            let entry = made.take().unwrap_or_else(|| self.entry(key));
+            let entry = made.take().unwrap_or_else(|| self.entry(key.to_owned()));
             let new = entry.clone();
             let stale = self.shared.map.with(|map| {
                 if map.changes != changes {
@@ -121,7 +127,11 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> CircuitBreakers<K> {
     }
 
     /// The entry of `key`, if there is one, and how often the map had been changed when it was looked for.
-    fn find(&self, hash: u64, key: &K) -> (Option<Arc<Entry<K>>>, usize) {
+    fn find<Q>(&self, hash: u64, key: &Q) -> (Option<Arc<Entry<K>>>, usize)
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
         let mut seen = None;
         let mut index = 0;
         loop {
@@ -132,21 +142,21 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> CircuitBreakers<K> {
             match entry {
                 // It was changed in between: from the beginning.
                 _ if *seen.get_or_insert(changes) != changes => (seen, index) = (None, 0),
-                Some(entry) if entry.key == *key => return (Some(entry), changes),
+                Some(entry) if entry.key.borrow() == key => return (Some(entry), changes),
                 Some(_) => index += 1,
                 None => return (None, changes),
             }
         }
     }
 
-    fn entry(&self, key: &K) -> Arc<Entry<K>> {
+    fn entry(&self, key: K) -> Arc<Entry<K>> {
         let Shared { time, config, listener, .. } = &*self.shared;
         let listener = listener.clone().map(|listener| {
             let key = key.clone();
             Box::new(move |change: &BreakerChange| listener(&key, change)) as Box<dyn Fn(&BreakerChange) + Send + Sync>
         });
         let breaker = CircuitBreaker::make(time, *config, listener).expect("it was validated");
-        Arc::new(Entry { key: key.clone(), breaker, used: AtomicBool::new(true) })
+        Arc::new(Entry { key, breaker, used: AtomicBool::new(true) })
     }
 
     /// Forgets those that are closed, of which nobody has a handle, and for which nobody has asked since the last time that this

@@ -6,7 +6,7 @@ use crate::sys::lock::taken;
 use crate::sys::{Lock, model};
 use crate::time::ManualClock;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::future::{Future, pending};
 use core::pin::pin;
@@ -386,6 +386,15 @@ fn each_key_has_a_breaker_of_its_own_whatever_its_hash() {
     assert_eq!(breakers.forget_unused(), 0, "somebody has a handle");
     assert!(held.same(&breakers.get(&Alike(1))));
     assert!(format!("{breakers:?}").contains("11"));
+}
+
+#[test]
+fn a_key_is_found_by_what_can_be_borrowed_of_it() {
+    let breakers = CircuitBreakers::<String>::new(&ManualClock::new().time(), three()).unwrap();
+    let breaker = breakers.get("a host");
+    assert!(breaker.same(&breakers.get(&String::from("a host"))));
+    assert!(!breaker.same(&breakers.get("another")));
+    assert_eq!(breakers.len(), 2);
 }
 
 #[test]
