@@ -11,10 +11,12 @@ use requests::http::memory::Memory;
 use requests::http::server::Server;
 use requests::http::{Program, Runtime, with_server};
 use requests::{Account, ILL, Options, WELL};
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 use wakeful::cancel::Scope;
+use wakeful::limit::Quota;
 use wakeful::resilience::{BreakerConfig, GaveUp};
 use wakeful::sim::{self, Sim};
 use wakeful::work::{GetError, GetStage};
@@ -136,6 +138,32 @@ fn a_connection_that_breaks_in_the_middle_is_not_used_again_and_the_page_is_aske
 }
 
 #[test]
+fn those_who_failed_together_do_not_come_back_together() {
+    simulated(Limits::default(), async |world| {
+        let pages: Vec<_> = (0..8).map(|n| format!("/down/1/{n}")).collect();
+        let got = futures::future::join_all(pages.iter().map(|page| world.get(page))).await;
+        assert!(got.iter().all(|(at, got)| got.is_ok() && (25..=50).contains(at)), "{got:?}");
+        let times: BTreeSet<_> = got.iter().map(|(at, _)| at).collect();
+        assert!(times.len() > 1, "all at {times:?} ms");
+    });
+}
+
+#[test]
+fn a_host_that_is_down_is_not_asked_again_for_each_request() {
+    // Nothing else holds them back.
+    let many = NonZeroU32::new(1_000).unwrap();
+    let (breaker, rate) = (BreakerConfig::consecutive(many), Quota::per_second(many).burst(many));
+    simulated(Limits { breaker, rate, ..Limits::default() }, async |world| {
+        let got = futures::future::join_all((0..40).map(|_| world.get("/down/1000"))).await;
+        let refused = got.iter().filter(|(_, got)| matches!(got, Err((_, _, GaveUp::NoBudget)))).count();
+        // Twenty are in hand, and in less than a second come no more than ten.
+        let retries = world.client.totals().retries;
+        assert!((20..=30).contains(&retries) && refused >= 20, "{retries} retries, {refused} refused");
+        assert!(world.sim.now().as_nanos() < 1_000_000_000);
+    });
+}
+
+#[test]
 fn waiting_for_a_connection_and_making_one_have_limits_of_their_own() {
     let limits = Limits { connections: NonZeroUsize::MIN, pool: ms(100), ..no_retries() };
     simulated(limits, async |world| {
@@ -172,6 +200,33 @@ fn a_host_that_fails_is_left_alone_and_one_that_is_asked_for_too_much_is_not() {
 }
 
 #[test]
+fn who_finds_a_host_left_alone_comes_back_when_it_is_asked_again() {
+    let three = NonZeroU32::new(3).unwrap();
+    let breaker = BreakerConfig::consecutive(three).open_for(ms(2_000));
+    simulated(Limits { breaker, ..Limits::default() }, async |world| {
+        let (at, got) = world.get("/down/3").await;
+        // The third attempt opens the breaker, the fourth finds it open, and the fifth is its probe.
+        assert!(got.is_ok() && (2_075..=2_150).contains(&at), "{got:?} at {at} ms");
+        assert_eq!((world.client.totals().attempts, world.asked("/down/3")), (5, 4));
+    });
+}
+
+#[test]
+fn too_many_for_the_pool_is_no_fault_of_the_host_but_not_to_be_reached_is() {
+    let breaker = BreakerConfig::consecutive(NonZeroU32::MIN);
+    let limits = Limits { connections: NonZeroUsize::MIN, pool: ms(100), breaker, ..no_retries() };
+    simulated(limits, async |world| {
+        let (slow, waits) = futures::join!(world.get("/slow/300"), world.get("/ok"));
+        assert!(slow.1.is_ok() && matches!(waits.1, Err((Failure::NoConnection(_), ..))), "{slow:?} {waits:?}");
+        assert!(matches!(world.get("/ok").await, (300, Ok(()))));
+        for is_left_alone in [false, true] {
+            let error = world.client.get(world.scope, "nowhere", "/").await.unwrap_err().error;
+            assert_eq!(matches!(error, Failure::Open(_)), is_left_alone, "{error}");
+        }
+    });
+}
+
+#[test]
 fn a_page_that_is_there_after_the_deadline_is_given_up_at_once() {
     simulated(Limits::default(), async |world| {
         let within = world.scope.move_on_after(ms(2_999), async |s| {
@@ -186,6 +241,17 @@ fn a_page_that_is_there_after_the_deadline_is_given_up_at_once() {
 fn sum(account: &Account) -> u64 {
     let Account { done, failed, timed_out, skipped, not_started, .. } = account;
     done + failed + timed_out + skipped + *not_started as u64
+}
+
+#[test]
+fn what_fails_for_want_of_time_counts_as_timed_out() {
+    let options = Options { rounds: 1, deadline: ms(300), ..Options::default() };
+    let account = Runtime::Simulated.run(&options).unwrap();
+    // In time are two pages, and that there is no third. The others are cut short, or would be asked for again too late.
+    let Account { done, failed, timed_out, why, elapsed, .. } = &account;
+    assert_eq!((*done, *failed, *timed_out), (2, 1, 8), "{account:?}");
+    assert_eq!(why["404 Not Found"], ["/gone/0"]);
+    assert_eq!(*elapsed, ms(300));
 }
 
 #[test]
