@@ -3,7 +3,9 @@
 #[path = "../fuzz/models/mod.rs"]
 mod models;
 
-use models::{Breakers, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Workers, World};
+use models::{
+    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Workers, World,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use wakeful::queue::{Fifo, Lanes, Lifo, Priority, Rendezvous};
@@ -131,4 +133,10 @@ fn schedules_and_retry_after_agree_with_their_models() {
 fn a_circuit_breaker_agrees_with_its_model() {
     random_steps::<Breakers>(3_000, 1_500);
     corpus::<Breakers>("breaker");
+}
+
+#[test]
+fn a_checkpoint_agrees_with_its_model() {
+    random_steps::<Checkpoints>(1_500, 300);
+    corpus::<Checkpoints>("checkpoint");
 }

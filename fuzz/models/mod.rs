@@ -6,6 +6,7 @@
 
 mod breaker;
 mod capacity;
+mod checkpoint;
 mod keyed;
 mod limiter;
 mod queues;
@@ -20,6 +21,7 @@ mod workers;
 
 pub(crate) use breaker::Breakers;
 pub(crate) use capacity::Tokens;
+pub(crate) use checkpoint::Checkpoints;
 pub(crate) use keyed::Keyed;
 pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;

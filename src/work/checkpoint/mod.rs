@@ -71,7 +71,19 @@ impl Checkpoint {
 
     /// How many items are finished.
     pub fn finished(&self) -> u64 {
-        self.low + self.above().map(|range| range.end - range.start).sum::<u64>()
+        self.finished_in(0..u64::MAX)
+    }
+
+    /// The first item from which on none is finished.
+    fn end(&self) -> u64 {
+        self.above.last_key_value().map_or(self.low, |(_, &end)| end)
+    }
+
+    /// How many of `items` are finished, looking at each range.
+    fn finished_in(&self, items: Range<u64>) -> u64 {
+        let below = self.low.clamp(items.start, items.end) - items.start;
+        let within = |at: u64| at.clamp(items.start, items.end);
+        below + self.above().map(|range| within(range.end) - within(range.start)).sum::<u64>()
     }
 
     /// Whether an item is finished.

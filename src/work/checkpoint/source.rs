@@ -12,10 +12,14 @@ const BUDGET: u32 = 128;
 /// It pulls all of them, and drops those that are finished. A source that can begin somewhere, such as a file that can be
 /// sought in, had better begin at the [low-water mark](Checkpoint::low_water_mark) itself: see [`Resumed::beginning_at`].
 ///
+/// The run has to pull from this very source, since it counts what it pulls: what puts items together or leaves some out goes
+/// inside of it, as in `resume(chunks(..), ..)`, and has to do so in the same way in every run. Around it, the wrong items would
+/// be said to be finished.
+///
 /// # Examples
 /// See [`Checkpointing`](super::Checkpointing).
 pub fn resume<M, S: IntoSource<M>>(source: S, from: &Checkpoint) -> Resumed<S::Source> {
-    Resumed { source: source.into_source(), from: from.clone(), next: 0 }
+    Resumed { source: source.into_source(), from: from.clone(), next: 0, ahead: from.finished() }
 }
 
 /// A source without what is finished; made by [`resume`].
@@ -25,6 +29,8 @@ pub struct Resumed<S> {
     from: Checkpoint,
     /// The index of what the source gives next.
     next: u64,
+    /// How many are finished from that one on.
+    ahead: u64,
 }
 
 impl<S> Resumed<S> {
@@ -48,6 +54,7 @@ impl<S> Resumed<S> {
         let low = self.from.low;
         assert!(index <= low, "a source that begins at {index} leaves out what is from {low} on");
         self.next = index;
+        self.ahead = self.from.finished() - index;
         self
     }
 }
@@ -65,6 +72,7 @@ impl<S: Source> Source for Resumed<S> {
             if !self.from.is_finished(index) {
                 return Poll::Ready(Some(item));
             }
+            self.ahead -= 1;
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -77,9 +85,7 @@ impl<S: Source> Source for Resumed<S> {
     fn remaining(&self) -> Option<usize> {
         let all = self.source.remaining()?;
         let end = self.next.saturating_add(u64::try_from(all).unwrap_or(u64::MAX));
-        let below = self.from.low.clamp(self.next, end) - self.next;
-        let above = self.from.above().map(|range| range.end.clamp(self.next, end) - range.start.clamp(self.next, end));
-        let finished = below + above.sum::<u64>();
+        let finished = if self.from.end() <= end { self.ahead } else { self.from.finished_in(self.next..end) };
         Some(all - usize::try_from(finished).unwrap_or(usize::MAX).min(all))
     }
 

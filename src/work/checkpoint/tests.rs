@@ -38,7 +38,7 @@ fn what_is_not_a_checkpoint_is_refused_with_the_part_that_is_wrong() {
         ("+1", "+1", 0, number),
         ("01", "01", 0, number),
         ("1-2", "1-2", 0, number),
-        ("18446744073709551615", "18446744073709551615", 0, number),
+        ("18446744073709551616", "18446744073709551616", 0, number),
         ("3  5", "", 2, range),
         (" 3 x", "x", 3, range),
         ("3 5-", "5-", 2, range),
@@ -49,6 +49,7 @@ fn what_is_not_a_checkpoint_is_refused_with_the_part_that_is_wrong() {
         ("3 2", "2", 2, order),
         ("3 5-6 7", "7", 6, order),
         ("3 5-18446744073709551615", "5-18446744073709551615", 2, range),
+        ("18446744073709551615 18446744073709551615", "18446744073709551615", 21, range),
     ];
     for &(text, part, at, what) in wrong {
         let error = text.parse::<Checkpoint>().unwrap_err();
@@ -57,6 +58,14 @@ fn what_is_not_a_checkpoint_is_refused_with_the_part_that_is_wrong() {
     let largest = "18446744073709551612 18446744073709551614\n".parse::<Checkpoint>().unwrap();
     assert!(largest.is_finished(u64::MAX - 1) && !largest.is_finished(u64::MAX));
     assert_eq!(largest.finished(), u64::MAX - 2);
+}
+
+#[test]
+fn one_in_which_all_that_can_be_is_finished_can_be_read_again() {
+    let mut all: Checkpoint = "18446744073709551613".parse().unwrap();
+    assert!(all.finish(u64::MAX - 1) && all.finish(u64::MAX - 2));
+    assert_eq!((all.low_water_mark(), all.finished()), (u64::MAX, u64::MAX));
+    assert_eq!(all.to_string().parse(), Ok(all));
 }
 
 #[test]

@@ -30,14 +30,14 @@ impl FromStr for Checkpoint {
         for (n, part) in trimmed.split(' ').enumerate() {
             let wrong = |what| ParseCheckpointError { part: part.to_string(), at, what };
             if n == 0 {
-                checkpoint.low = number(part).ok_or_else(|| wrong(Wrong::Number))?;
+                // All items may be finished; the mark is behind them then.
+                checkpoint.low = digits(part).ok_or_else(|| wrong(Wrong::Number))?;
             } else {
                 let (first, last) = part.split_once('-').unwrap_or((part, part));
                 let (Some(first), Some(last)) = (number(first), number(last)) else {
                     return Err(wrong(Wrong::Range));
                 };
-                let before = checkpoint.above.last_key_value().map_or(checkpoint.low, |(_, &end)| end);
-                if first <= before {
+                if first <= checkpoint.end() {
                     return Err(wrong(Wrong::Order));
                 }
                 if part.contains('-') && last <= first {
@@ -51,10 +51,15 @@ impl FromStr for Checkpoint {
     }
 }
 
-/// Digits, without a sign and without zeros in front, and not the largest.
+/// The number of an item: not the largest.
 fn number(text: &str) -> Option<u64> {
+    digits(text).filter(|number| *number != u64::MAX)
+}
+
+/// Digits, without a sign and without zeros in front.
+fn digits(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    text.parse().ok().filter(|number| is_plain && *number != u64::MAX)
+    text.parse().ok().filter(|_| is_plain)
 }
 
 /// The text is no [`Checkpoint`].
