@@ -1,13 +1,17 @@
 //! Sources that come page by page, and in chunks.
 
+use futures::FutureExt;
 use std::cell::{Cell, RefCell};
-use std::future::ready;
+use std::future::{pending, ready};
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::queue;
 use wakeful::sim::{self, Builder, Sim};
+use wakeful::sync::watch;
 use wakeful::time::Time;
 use wakeful::work::{Collect, Count, Lease, Page, Source, Stop, chunks, pages, work};
 
@@ -256,4 +260,130 @@ fn the_most_urgent_is_first_and_what_comes_later_finds_its_place() {
         work(rx).run(&scope, body, &mut all).await;
         assert_eq!(all.into_results(), ["fire", "flood", "burglar", "tea", "letters"]);
     });
+}
+
+#[test]
+fn a_panic_of_a_fetch_goes_through_the_run_that_pulled_or_looked_ahead() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        for (bad, when) in [(0, "made"), (0, "polled"), (1, "made"), (1, "polled")] {
+            let time = sim.time();
+            let fetch = move |page: u32| {
+                assert!(page != bad || when != "made", "made");
+                let sleep = time.sleep(ms(5));
+                async move {
+                    sleep.await;
+                    assert!(page != bad || when != "polled", "polled");
+                    Ok::<_, ()>(Page { items: [10_u64; 2], next: Some(page + 1) })
+                }
+            };
+            let in_place = work(pages(0, fetch.clone())).run(&scope, body, Count::new());
+            let panic = AssertUnwindSafe(in_place).catch_unwind().await.map(drop).unwrap_err();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&when), "{bad}");
+            let in_tasks = work(pages(0, fetch)).workers(n(3)).run_on(sim.spawner(), &scope, body, Count::new());
+            let panic = AssertUnwindSafe(in_tasks).catch_unwind().await.map(drop).unwrap_err();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&when), "{bad}, in tasks");
+        }
+    });
+}
+
+#[test]
+fn a_fetch_that_never_ends_is_dropped_at_the_deadline_and_can_be_asked_for_again() {
+    sim::check(|sim| async move {
+        let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+        for stuck in [0, 1] {
+            let listing = || {
+                let held = held.clone();
+                pages(0, move |page| {
+                    let held = held.clone();
+                    async move {
+                        if page == stuck {
+                            pending::<()>().await;
+                        }
+                        drop(held);
+                        Ok::<_, ()>(Page { items: [10_u64; 2], next: Some(page + 1) })
+                    }
+                })
+            };
+            let set = |source| work(source).workers(n(2)).deadline_after(ms(50));
+            let in_place = set(listing()).run(&scope, body, Count::new()).await;
+            let (in_tasks, _) = set(listing()).run_on(sim.spawner(), &scope, body, Count::new()).await;
+            for report in [in_place, in_tasks] {
+                assert_eq!((report.count.done, report.elapsed()), (2 * stuck, ms(50)));
+                assert_eq!(
+                    (report.stop, report.rest.next, report.rest.items.count()),
+                    (Stop::OutOfTime, Some(stuck), 0)
+                );
+            }
+            assert_eq!(Arc::strong_count(&held), 1, "it is dropped");
+        }
+    });
+}
+
+/// As `much`, in chunks, by workers that are tasks, now more and now fewer.
+async fn much_in_tasks(sim: Sim) {
+    let (scope, time) = (Scope::new(sim.time()), sim.time());
+    let sizes: Arc<[u64]> = (0..sim.choose(6)).map(|_| sim.choose(5) as u64).collect();
+    let first = |page: usize| sizes.iter().take(page).sum::<u64>();
+    let all = first(sizes.len());
+    let fetch = {
+        let (sim, sizes) = (sim.clone(), sizes.clone());
+        move |page: usize| {
+            let (sleep, ends) = (sim.time().sleep(ms(sim.choose(20) as u64)), sim.choose(8));
+            let (start, size) = (sizes.iter().take(page).sum::<u64>(), sizes.get(page).copied());
+            let next = Some(page + 1).filter(|next| *next <= sizes.len());
+            async move {
+                sleep.await;
+                if ends == 0 { Err("down") } else { Ok(Page { items: start..start + size.unwrap_or(0), next }) }
+            }
+        }
+    };
+    let listing = pages(0, fetch).fetch_at([0, 1, 3, usize::MAX][sim.choose(4)]);
+    let (width, says) = watch::channel(n(1 + sim.choose(3)));
+    let mut set = work(chunks(listing, n(1 + sim.choose(3)))).workers_follow(says);
+    if sim.choose(2) == 0 {
+        set = set.deadline_after(ms(sim.choose(60) as u64));
+    }
+    let resizer = sim.spawn("resizer", {
+        let (sim, time) = (sim.clone(), time.clone());
+        async move {
+            for _ in 0..2 {
+                time.sleep(ms(sim.choose(30) as u64)).await;
+                width.send(n(1 + sim.choose(4))).ok();
+            }
+        }
+    });
+    let busy = {
+        let sim = sim.clone();
+        move |items: Lease<Vec<u64>>| {
+            let sleep = sim.time().sleep(ms(sim.choose(12) as u64));
+            async move { (sleep.await, Ok::<_, ()>(items.clone())).1 }
+        }
+    };
+    let (report, seen) = set.run_on(sim.spawner(), &scope, busy, Collect::new()).await;
+    resizer.await;
+    let mut items: Vec<u64> = Vec::new();
+    for ended in seen.into_vec() {
+        items.extend(ended.outcome.clone().into_item().or_else(|| ended.outcome.done()).expect("it comes back"));
+    }
+    let rest = report.rest;
+    items.extend(rest.begun);
+    items.extend(rest.source.items);
+    items.extend(rest.source.next.map_or(all, first)..all);
+    items.sort_unstable();
+    assert!(items.iter().copied().eq(0..all), "{items:?} of {sizes:?}");
+    assert!(rest.source.error.is_none() || rest.source.next.is_some());
+}
+
+#[test]
+fn no_item_of_any_page_is_lost_among_tasks() {
+    Builder::new().runs(1_000).check(much_in_tasks);
+}
+
+#[test]
+fn a_chunk_that_may_be_of_any_size_takes_no_more_room_than_what_is_in_it() {
+    let mut source = chunks(0..usize::MAX, NonZeroUsize::MAX);
+    assert_eq!(source.remaining(), Some(1));
+    assert_eq!(source.poll_pull(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+    assert!(source.into_rest().begun.capacity() <= 2_048);
 }

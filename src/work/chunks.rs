@@ -103,7 +103,8 @@ impl<S: Source> Chunks<S> {
 
     fn put(&mut self, item: S::Item) {
         if self.chunk.is_empty() {
-            self.chunk.reserve(self.source.remaining().unwrap_or(0).min(self.size - 1) + 1);
+            // No more than are put in at a time: the size may be that of anything.
+            self.chunk.reserve(self.source.remaining().unwrap_or(0).min(self.size - 1).min(BUDGET - 1) + 1);
             if let Some(Wait { time, most, timer }) = &mut self.wait {
                 timer.set(Some(time.sleep(*most)));
             }

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::sim::{JoinHandle, Sim};
-use wakeful::work::{Count, ItemOutcome, Lease, Manage, ResourcePool, Usage, WorkerPool, periodic, work, worker_pool};
+use wakeful::work::{
+    Count, ItemOutcome, Lease, Manage, Page, ResourcePool, Usage, WorkerPool, chunks, pages, periodic, work,
+    worker_pool,
+};
 
 crate::sweeps! {
     "work::Work::run" => run,
+    "work::Work::run" => paged,
     "work::Work::run_on" => run_on,
     "work::PerKey::run" => per_key,
     "work::PerKey::run_on" => per_key_on,
@@ -40,6 +44,27 @@ async fn run(sim: Sim) {
     }
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
     assert!(!scope.cancel_called());
+}
+
+/// A run whose items come page by page, and in chunks that wait.
+async fn paged(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let fetch = async |page: u32| {
+        let held = held.clone();
+        sim.time().sleep(ms(2)).await;
+        sim.yield_now().await;
+        Ok::<_, ()>(Page { items: vec![held; 3], next: Some(page + 1).filter(|next| *next < 3) })
+    };
+    let body = async |_: Lease<Vec<Arc<()>>>| {
+        wakeful::sleep(ms(3)).await;
+        Ok::<_, ()>(())
+    };
+    let listing = chunks(pages(0, fetch), NonZeroUsize::new(2).unwrap()).max_wait(&sim.time(), ms(1));
+    let run = work(listing).deadline_after(ms(14));
+    if let Some(report) = sim.cancel_at_each(run.run(&scope, body, Count::new())).await {
+        assert!(report.count.done >= 3, "{report}");
+    }
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
 }
 
 async fn again_and_again(sim: Sim) {
