@@ -29,6 +29,8 @@ struct Place<'a> {
     alive: AtomicUsize,
     /// Errors that were returned.
     errors: AtomicUsize,
+    /// Children in the background that were cut short while others were there.
+    early: AtomicUsize,
     /// Children done, failed, panicked, cancelled, of all groups.
     endings: &'a Mutex<[u64; 4]>,
 }
@@ -46,6 +48,15 @@ impl<'a> Alive<'a> {
 impl Drop for Alive<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// A child in the background that has begun and has not come to its end.
+struct Serves<'a>(&'a Place<'a>);
+
+impl Drop for Serves<'_> {
+    fn drop(&mut self) {
+        self.0.early.fetch_add(usize::from(self.0.alive.load(SeqCst) > 0), SeqCst);
     }
 }
 
@@ -105,8 +116,28 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// Spawns a child in the background, which serves as long as anybody else is there, or ends before.
+    fn serve<'env>(&'env self, g: &LocalGroup<'env, usize>) {
+        let beats = match self.sim.choose(4) {
+            0 => self.sim.choose(4),
+            _ => usize::MAX,
+        };
+        let serves = async move {
+            let serves = Serves(self);
+            for _ in 0..beats {
+                self.sim.time().sleep(ms(1)).await;
+            }
+            std::mem::forget(serves);
+            if self.sim.choose(2) == 0 { Ok(()) } else { self.error(3).map(drop) }
+        };
+        if g.spawn_background("serves", serves).is_ok() {
+            self.spawned.fetch_add(1, SeqCst);
+        }
+    }
+
     async fn body<'env>(&'env self, g: LocalGroup<'env, usize>) -> Fallible {
         let _alive = Alive::new(&self.alive);
+        (0..self.sim.choose(3)).for_each(|_| self.serve(&g));
         let handles: Vec<_> = (0..self.sim.choose(5)).filter_map(|_| self.spawn(&g)).collect();
         match self.sim.choose(8) {
             0 => self.sim.time().sleep(ms(self.sim.choose(4))).await,
@@ -137,6 +168,7 @@ impl<'a> Place<'a> {
     fn gone<'env>(&'env self, g: &LocalGroup<'env, usize>) {
         assert!(g.is_over() && g.is_empty() && g.live().is_empty());
         assert_eq!(self.alive.load(SeqCst), 0, "a body is left");
+        assert_eq!(self.early.load(SeqCst), 0, "T3");
         assert_eq!(g.count().total(), self.spawned.load(SeqCst) as u64, "each is counted once: {}", g.count());
         assert!(g.spawn("late", async { Ok(()) }).is_err());
         let count = g.count();
@@ -159,7 +191,7 @@ impl<'a> Place<'a> {
 fn run<'a>(sim: &'a Sim, depth: usize, scope: Scope, endings: &'a Mutex<[u64; 4]>) -> Boxed<'a, ()> {
     Box::pin(async move {
         let zero = AtomicUsize::default;
-        let place = Place { sim, depth, spawned: zero(), alive: zero(), errors: zero(), endings };
+        let place = Place { sim, depth, spawned: zero(), alive: zero(), errors: zero(), early: zero(), endings };
         let policies = [Policy::FailFast, Policy::Supervise, Policy::FirstDone, Policy::FirstOk];
         let builder = local_group().policy(policies[sim.choose(4)]);
         let builder = match sim.choose(3) {

@@ -37,7 +37,7 @@
 //! | go on though some fail; take the first that is done, or is well | [`Policy`] |
 //! | have the result of one child, cancel it, see how far it is | [`Handle`] |
 //! | wait until a child has started, and have what it started with | [`TaskGroup::start`], [`LocalGroup::start`] |
-//! | keep something going as long as the others need it | [`TaskGroup::spawn_background`] |
+//! | keep something going as long as the others need it | [`TaskGroup::spawn_background`], [`LocalGroup::spawn_background`] |
 //! | spawn from a child | a clone of the [`TaskGroup`] |
 //! | end in time, with what is done by then | [`GroupBuilder::deadline_after`], and handles that are kept outside |
 //! | have all errors and panics as values, and the numbers | [`GroupBuilder::report`] |
@@ -82,7 +82,7 @@
 //!
 //! A [`local_group`] polls its children in the task that runs it, in turn with its body, each when it was woken. So they need
 //! no spawner and may borrow, and a group that is dropped has dropped them, each in a guard of its own: nothing is left
-//! behind. T1, T2, T4, T5 and T7 hold as above; nobody is in the background, and nobody can be lost. A [`FutureSet`] is what lies
+//! behind. T1 to T5 and T7 hold as above; nobody can be lost. A [`FutureSet`] is what lies
 //! below, for futures without scopes and policies, and all that waits for several futures stands on it.
 //!
 //! # How it works

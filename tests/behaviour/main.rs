@@ -18,7 +18,9 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
-use task::{background, failing, groups, leaving, local, local_starting, shutdown, starting, waiting};
+use task::{
+    background, failing, groups, leaving, local, local_background, local_starting, shutdown, starting, waiting,
+};
 use time::{instants, intervals};
 
 on_every_runtime! {
@@ -264,6 +266,13 @@ on_every_runtime! {
         a_wake_up_polls_that_child_alone
         local_groups_nest_in_tasks_of_groups
         f_a_local_child_hears_what_others_do_with_its_own_scope
+    }
+    local_background {
+        the_local_background_serves_while_the_others_are_cut_short
+        the_local_background_ends_with_the_others_and_knows_why
+        a_failure_in_the_local_background_cancels_the_group
+        whom_the_local_background_spawns_at_the_end_is_not_begun
+        k_a_waker_that_panics_keeps_no_local_background_child
     }
     local_starting {
         a_local_start_gives_the_handle_and_a_value_that_may_be_borrowed

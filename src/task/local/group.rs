@@ -1,242 +1,29 @@
-//! Opening a local group, and the group as its body and its children see it.
+//! A local group as its body and its children see it.
 
 use super::child::{Child, Record};
 use super::handle::LocalHandle;
 use super::kinds::{Kind, MaySend, StaysHere};
-use super::run::{LocalReport, LocalRun};
 use super::start::LocalStart;
+use super::state::Shared;
 use crate::cancel::{Reason, Scope};
+use crate::sys::Arc;
 use crate::sys::joint::{Joint, Label, Runner, join};
 use crate::sys::probe::Id;
-use crate::sys::row::Rows;
-use crate::sys::{Arc, Told};
 use crate::task::life::{Plain, Returned};
-use crate::task::names::Names;
 use crate::task::outcome::{GroupCount, Refusal, SpawnError};
 use crate::task::start::{Starting, handshake};
-use crate::task::tally::{Policy, Tally};
-use crate::time::Instant;
+use crate::task::state::Side;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
 use core::panic::Location;
-use core::task::Waker;
-use core::time::Duration;
-
-/// Sets up a group whose children run in the task that runs the group: they need no spawner, may borrow what outlives the
-/// group, and are dropped with it, so that nothing is ever left behind.
-///
-/// For work that waits rather than computes: the children take turns on one thread. Where they should run in parallel, or go
-/// on while the task is kept busy, there is [`group`](crate::task::group()). For many futures of one type a
-/// [`FutureSet`](crate::task::FutureSet) takes no allocation each.
-///
-/// # Examples
-/// ```
-/// use core::time::Duration;
-/// use wakeful::cancel::Scope;
-/// use wakeful::task::local_group;
-///
-/// wakeful::sim::run(|sim| async move {
-///     let (scope, time) = (Scope::new(sim.time()), sim.time());
-///     let words = vec![String::from("cancel"), String::from("scope")];
-///     let length = local_group::<String>()
-///         .run(&scope, async |g| {
-///             let mut handles = Vec::new();
-///             for word in &words {
-///                 let child = async {
-///                     time.sleep(Duration::from_secs(1)).await;
-///                     Ok(word.len())
-///                 };
-///                 handles.push(g.spawn("counts", child).unwrap());
-///             }
-///             let mut sum = 0;
-///             for handle in handles {
-///                 sum += handle.await.map_err(|error| error.to_string())?;
-///             }
-///             Ok(sum)
-///         })
-///         .await;
-///     assert_eq!(length.unwrap(), words.concat().len());
-///     assert_eq!(sim.now().as_nanos(), 1_000_000_000);
-/// });
-/// ```
-#[track_caller]
-pub fn local_group<'env, E>() -> LocalGroupBuilder<'env, E> {
-    LocalGroupBuilder {
-        policy: Policy::FailFast,
-        name: Cow::Borrowed(""),
-        at: Instant::NEVER,
-        after: Duration::MAX,
-        id: Id::new(),
-        kind: PhantomData,
-    }
-}
-
-/// A local group that is being set up; made by [`local_group`].
-#[must_use = "a group does nothing unless it is run"]
-pub struct LocalGroupBuilder<'env, E, K: Kind = MaySend> {
-    policy: Policy,
-    name: Cow<'static, str>,
-    at: Instant,
-    after: Duration,
-    id: Id,
-    kind: PhantomData<fn(&'env K, E)>,
-}
-
-impl<'env, E, K: Kind> LocalGroupBuilder<'env, E, K> {
-    /// When children are cancelled; [`Policy::FailFast`] by default.
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Gives the group a name, for reports.
-    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// Ends the group at `at`: body and children are cut short then.
-    pub fn deadline_at(mut self, at: Instant) -> Self {
-        self.at = at;
-        self
-    }
-
-    /// As [`deadline_at`](Self::deadline_at), with `duration` counted from the first poll of the run.
-    pub fn deadline_after(mut self, duration: Duration) -> Self {
-        self.after = duration;
-        self
-    }
-
-    /// Lets children be futures that are not `Send`. The group then stays on the thread where it is.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::cell::Cell;
-    /// use wakeful::cancel::Scope;
-    /// use wakeful::task::local_group;
-    ///
-    /// wakeful::sim::run(|sim| async move {
-    ///     let scope = Scope::new(sim.time());
-    ///     let sum = wakeful::block_on(async {
-    ///         let sum = Cell::new(0);
-    ///         let run = local_group::<()>().not_send().run(&scope, async |g| {
-    ///             for n in 1..=3 {
-    ///                 let sum = &sum;
-    ///                 g.spawn("adds", async move { Ok(sum.set(sum.get() + n)) }).unwrap();
-    ///             }
-    ///             Ok(())
-    ///         });
-    ///         run.await.unwrap();
-    ///         sum.get()
-    ///     });
-    ///     assert_eq!(sum, 6);
-    /// });
-    /// ```
-    pub fn not_send(self) -> LocalGroupBuilder<'env, E, StaysHere> {
-        let Self { policy, name, at, after, id, .. } = self;
-        LocalGroupBuilder { policy, name, at, after, id, kind: PhantomData }
-    }
-
-    /// Runs `body` in a group inside `scope`, waits for all children to be gone, and gives the body's result.
-    ///
-    /// The closure is called at once, with the group; what it returns is polled when this is, and the children beside it.
-    pub fn run<R, F>(self, scope: &Scope, body: impl FnOnce(LocalGroup<'env, E, K>) -> F) -> LocalRun<'env, F, R, E, K>
-    where
-        F: Future<Output = Result<R, E>>,
-    {
-        LocalRun::new(self.report(scope, body))
-    }
-
-    /// As [`run`](Self::run), but gives all that there is to be known: every failure, panics among them, what was cancelled,
-    /// and how many children ended in which way.
-    pub fn report<R, F>(
-        self,
-        scope: &Scope,
-        body: impl FnOnce(LocalGroup<'env, E, K>) -> F,
-    ) -> LocalReport<'env, F, R, E, K>
-    where
-        F: Future<Output = Result<R, E>>,
-    {
-        let Self { policy, name, at, after, id, .. } = self;
-        let scope = scope.child_at(at);
-        LocalReport::new(Tally::new(policy), name, scope, after, id, body)
-    }
-}
-
-impl<E, K: Kind> fmt::Debug for LocalGroupBuilder<'_, E, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalGroupBuilder")
-            .field("name", &self.name)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the members of a group share.
-pub(super) struct Shared<'env, E, K: Kind> {
-    pub(super) name: Cow<'static, str>,
-    /// The group's own scope: that of its body.
-    pub(super) scope: Scope,
-    /// That of its children, inside the other.
-    pub(super) inner: Scope,
-    pub(super) state: Told<State<'env, E, K>>,
-    /// Lets the group look at those who were spawned.
-    pub(super) control: Waker,
-    pub(super) id: Id,
-}
-
-pub(super) struct State<'env, E, K: Kind> {
-    pub(super) tally: Tally<E>,
-    names: Names,
-    /// Where children lie.
-    rows: Rows,
-    /// Spawned, and not gone.
-    pub(super) alive: usize,
-    /// Handshakes that somebody waits for.
-    pub(super) starting: usize,
-    /// Spawned, and not yet taken in by whoever polls them.
-    pub(super) incoming: Vec<Newcomer<'env, E, K>>,
-    /// Everybody is gone, or the group was dropped.
-    pub(super) over: bool,
-}
-
-/// A child with the number of its name.
-pub(super) type Newcomer<'env, E, K> = (u32, <K as Kind>::Kid<'env, E>);
-
-impl<'env, E, K: Kind> State<'env, E, K> {
-    pub(super) fn new(tally: Tally<E>) -> Self {
-        Self {
-            tally,
-            names: Names::default(),
-            rows: Rows::new(),
-            alive: 0,
-            starting: 0,
-            incoming: Vec::new(),
-            over: false,
-        }
-    }
-
-    /// Counts a child in, and gives the number of its name.
-    fn enter(&mut self, label: &Label) -> u32 {
-        self.alive += 1;
-        self.names.enter(label)
-    }
-
-    /// Counts a child out.
-    pub(super) fn leave(&mut self, name: u32) {
-        self.alive -= 1;
-        self.names.leave(name);
-    }
-}
 
 /// A group of children that run in the group's own task: what its body gets, to spawn children with. Cheap to clone, so that
 /// children may spawn siblings.
 ///
-/// Made by [`local_group`] and [`run`](LocalGroupBuilder::run). `'env` is what children may borrow for: what outlives the run.
+/// Made by [`local_group`](super::local_group) and [`run`](super::LocalGroupBuilder::run). `'env` is what children may borrow for: what
+/// outlives the run.
 ///
 /// It promises what a [`TaskGroup`](crate::task::TaskGroup) does, and more: when its future is dropped, its children are gone.
 ///
@@ -263,7 +50,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
 
     /// How many children there are: spawned, and not gone.
     pub fn len(&self) -> usize {
-        self.0.state.read(|state| state.alive)
+        self.0.state.read(|state| state.alive + state.serving)
     }
 
     /// Whether there are no children.
@@ -297,7 +84,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         &self,
         name: Cow<'static, str>,
         given: G,
-        starting: bool,
+        (side, starting): (Side, bool),
         prepare: impl FnOnce(G) -> (F, R),
         erase: impl FnOnce(Runner<Joint<Record<T>, Child<F, T, E>>>) -> K::Kid<'env, E>,
     ) -> Result<(LocalHandle<T>, R), SpawnError<G>>
@@ -308,17 +95,18 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
         let label = Label { name, made: Location::caller() };
-        let mut parts = Some((given, shared.inner.child(), label));
+        let around = if side == Side::Main { &shared.inner } else { &shared.back };
+        let mut parts = Some((given, around.child(), label));
         let admitted = shared.state.with(|state| {
             if state.over || drains {
                 return Err(if state.over { Refusal::Over } else { Refusal::Draining });
             }
             let (given, scope, label) = parts.take().expect("taken once");
-            let number = state.enter(&label);
+            let place = state.enter(&label, side);
             state.starting += usize::from(starting);
             let (body, beside) = prepare(given);
             let (runner, record) = join(state.rows.take(), Record::new(scope, label), Child::new(body));
-            state.incoming.push((number, erase(runner)));
+            state.incoming.push((place, erase(runner)));
             Ok((record, beside, state.incoming.len() == 1))
         });
         match admitted {
@@ -376,7 +164,30 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         E: Send + 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted = self.admit(name.into(), future, false, prepare, |child| child.into_sendable());
+        let admitted = self.admit(name.into(), future, (Side::Main, false), prepare, |child| child.into_sendable());
+        admitted.map(|(handle, ())| handle)
+    }
+
+    /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
+    /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
+    ///
+    /// Its scope does not lie inside the group's: it goes on while the others are being cancelled.
+    ///
+    /// # Errors
+    /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
+    #[track_caller]
+    pub fn spawn_background<F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: F,
+    ) -> Result<LocalHandle<()>, SpawnError<F>>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'env,
+        E: Send + 'env,
+    {
+        let prepare = |future| (Plain::new(future), ());
+        let admitted =
+            self.admit(name.into(), future, (Side::Background, false), prepare, |child| child.into_sendable());
         admitted.map(|(handle, ())| handle)
     }
 
@@ -423,7 +234,7 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         V: Send + 'env,
         E: Send + 'env,
     {
-        let admitted = self.admit(name.into(), make, true, handshake, |child| child.into_sendable());
+        let admitted = self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_sendable());
         admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
     }
 }
@@ -444,7 +255,56 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         E: 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted = self.admit(name.into(), future, false, prepare, |child| child.into_staying());
+        let admitted = self.admit(name.into(), future, (Side::Main, false), prepare, |child| child.into_staying());
+        admitted.map(|(handle, ())| handle)
+    }
+
+    /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
+    /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
+    ///
+    /// Its scope does not lie inside the group's: it goes on while the others are being cancelled.
+    ///
+    /// # Errors
+    /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
+    ///
+    /// # Examples
+    /// ```
+    /// use core::cell::Cell;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::task::local_group;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, time, beats) = (Scope::new(sim.time()), sim.time(), Cell::new(0));
+    ///     let report = local_group::<()>()
+    ///         .not_send()
+    ///         .report(&scope, async |g| {
+    ///             let heart = async {
+    ///                 loop {
+    ///                     time.sleep(Duration::from_millis(100)).await;
+    ///                     beats.set(beats.get() + 1);
+    ///                 }
+    ///             };
+    ///             g.spawn_background("heart", heart).unwrap();
+    ///             Ok(time.sleep(Duration::from_millis(950)).await)
+    ///         })
+    ///         .await;
+    ///     assert_eq!((report.count.cancelled, report.cancelled, beats.get()), (1, None, 9));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn spawn_background<F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: F,
+    ) -> Result<LocalHandle<()>, SpawnError<F>>
+    where
+        F: Future<Output = Result<(), E>> + 'env,
+        E: 'env,
+    {
+        let prepare = |future| (Plain::new(future), ());
+        let admitted =
+            self.admit(name.into(), future, (Side::Background, false), prepare, |child| child.into_staying());
         admitted.map(|(handle, ())| handle)
     }
 
@@ -469,7 +329,7 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         V: 'env,
         E: 'env,
     {
-        let admitted = self.admit(name.into(), make, true, handshake, |child| child.into_staying());
+        let admitted = self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_staying());
         admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
     }
 }

@@ -1,12 +1,15 @@
 //! Groups whose children are polled in the task that runs the group.
 
+mod builder;
 mod child;
 mod group;
 mod handle;
 mod run;
 mod start;
+mod state;
 
-pub use group::{LocalGroup, LocalGroupBuilder, local_group};
+pub use builder::{LocalGroupBuilder, local_group};
+pub use group::LocalGroup;
 pub use handle::LocalHandle;
 pub use kinds::{MaySend, StaysHere};
 pub use run::{LocalReport, LocalRun};

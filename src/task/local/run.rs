@@ -6,17 +6,20 @@
 //! - **L2** The run waits for the cancelling of the children's scope, and then polls each child: it looks at its own scope,
 //!   inside that, after each `Pending`.
 //! - **L3** A child is counted after its body was dropped, and its handle is told after that.
+//! - **L4** Those in the background are cancelled, once, when body and others are gone: in the pass in which that is so.
 
 use super::child::{Gone, Kid};
-use super::group::{LocalGroup, Newcomer, Shared, State};
+use super::group::LocalGroup;
 use super::kinds::Kind;
+use super::state::{Newcomer, Place, Shared, State};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
 use crate::sys::probe::{self, Id};
-use crate::sys::thread::{contain, is_panicking};
+use crate::sys::thread::{catch, contain, is_panicking, resume};
 use crate::sys::{Arc, Told};
 use crate::task::crew::{BUDGET, Crew, PASSES};
 use crate::task::guarded::Guarded;
 use crate::task::outcome::{Cause, GroupError, GroupReport};
+use crate::task::state::Side;
 use crate::task::tally::{Tally, Verdict};
 use alloc::borrow::Cow;
 use core::fmt;
@@ -94,6 +97,8 @@ pin_project! {
         #[pin]
         run: Option<OwnedRun<Body<'env, F, E, K>>>,
         crew: Crew<Newcomer<'env, E, K>>,
+        // How many of the crew are in the background.
+        serving: usize,
         #[pin]
         until: UntilCancelled,
         body: Waker,
@@ -141,10 +146,11 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         waker.wake_by_ref();
         let inner = scope.child_node();
         let until = inner.cancelled();
-        let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
+        let (back, state) = (Scope::new(scope.time().clone()), Told::new(State::new(tally)));
+        let shared = Arc::new(Shared { name, scope, inner, back, state, control, id });
         let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
         let run = Some(OwnedRun::new(shared.scope.clone(), body));
-        Self { shared, after: Some(after), run, crew, until, body: waker, stage: Stage::Body }
+        Self { shared, after: Some(after), run, crew, serving: 0, until, body: waker, stage: Stage::Body }
     }
 
     /// Polls body and children in turn. Whether all are gone.
@@ -171,6 +177,9 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+            }
+            if self.as_mut().dismiss() {
+                continue;
             }
             if self.is_over() {
                 return Poll::Ready(());
@@ -199,6 +208,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let this = self.project();
         let incoming = this.shared.state.with(|state| core::mem::take(&mut state.incoming));
         incoming.into_iter().for_each(|newcomer| {
+            *this.serving += usize::from(newcomer.0.side == Side::Background);
             this.crew.insert(newcomer);
         });
     }
@@ -226,13 +236,37 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
     fn poll_child(self: Pin<&mut Self>, number: usize, open: bool) {
         let this = self.project();
         let Some((member, waker)) = this.crew.get(number) else { return };
-        let (name, child) = member.get_mut();
-        let name = *name;
+        let (place, child) = member.get_mut();
+        let place = *place;
+        let open = if place.side == Side::Main { open } else { !this.shared.back.is_cancelled() };
         let Poll::Ready(gone) = child.poll(open, &mut Context::from_waker(&waker)) else { return };
         drop(this.crew.remove(number));
+        *this.serving -= usize::from(place.side == Side::Background);
         if let Some(gone) = gone {
-            this.shared.count(name, gone);
+            this.shared.count(place, gone);
         }
+    }
+
+    /// Cancels those in the background, if there is nobody left that they serve, and polls them (L2). Whether it did.
+    fn dismiss(mut self: Pin<&mut Self>) -> bool {
+        let only = self.serving > 0 && self.crew.len() == self.serving && !matches!(self.stage, Stage::Body);
+        if !only || !self.shared.state.with(State::dismiss) {
+            return false;
+        }
+        let shared = self.shared.clone();
+        let why = shared.scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
+        // Whom they spawn from now on is not begun.
+        let panicked =
+            [(&shared.inner, why.clone()), (&shared.back, why)].map(|(scope, why)| catch(|| scope.cancel(why)));
+        self.as_mut().take_in();
+        for number in self.as_mut().project().crew.numbers() {
+            self.as_mut().poll_child(number, false);
+        }
+        // Of whoever was woken.
+        if let Some(panic) = panicked.into_iter().find_map(Result::err) {
+            resume(panic);
+        }
+        true
     }
 
     /// Whether body and children are gone, and nobody waits for one to start. No more may come then.
@@ -240,7 +274,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         self.crew.len() == 0
             && !matches!(self.stage, Stage::Body)
             && self.shared.state.with(|state| {
-                state.over = state.alive == 0 && state.starting == 0;
+                state.over = state.alive == 0 && state.serving == 0 && state.starting == 0;
                 state.over
             })
     }
@@ -260,19 +294,28 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             this.shared.scope.cancel(Reason::owner_dropped());
         });
         this.run.set(None);
-        let leave = |(name, child): (u32, &mut K::Kid<'env, E>)| {
-            if let Some(gone) = child.leave() {
-                this.shared.count(name, gone);
+        let mut incoming = incoming;
+        // Those in the background last.
+        for side in [Side::Main, Side::Background] {
+            if side == Side::Background {
+                contain(|| {
+                    this.shared.back.cancel(Reason::owner_dropped());
+                });
             }
-        };
-        for number in this.crew.numbers() {
-            if let Some((member, _)) = this.crew.get(number) {
-                let (name, child) = member.get_mut();
-                leave((*name, child));
+            let leave = |place: Place, child: &mut K::Kid<'env, E>| {
+                if let Some(gone) = (place.side == side).then(|| child.leave()).flatten() {
+                    this.shared.count(place, gone);
+                }
+            };
+            for number in this.crew.numbers() {
+                if let Some((member, _)) = this.crew.get(number) {
+                    let (place, child) = member.get_mut();
+                    leave(*place, child);
+                }
             }
-        }
-        for (name, mut child) in incoming {
-            leave((name, &mut child));
+            for (place, child) in &mut incoming {
+                leave(*place, child);
+            }
         }
         // What panicked before was for the report; that goes with the group.
         let first = this.shared.state.with(|state| state.tally.take_panic(known));
@@ -323,12 +366,12 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> fmt::Debug for LocalReport
 
 impl<E, K: Kind> Shared<'_, E, K> {
     /// Counts a child whose body is gone (L3).
-    fn count(&self, name: u32, gone: Gone<E>) {
+    fn count(&self, place: Place, gone: Gone<E>) {
         let Gone { label, how, late, tell } = gone;
         let verdict = self.state.with(|state| {
-            state.leave(name);
+            state.leave(place);
             let before = late.map(|error| state.tally.failed(label.clone(), Cause::Error(error)));
-            let verdict = state.tally.ended(|| label, true, how);
+            let verdict = state.tally.ended(|| label, place.side == Side::Main, how);
             if verdict == Verdict::GoOn { before.unwrap_or(Verdict::GoOn) } else { verdict }
         });
         self.act(verdict);

@@ -1,8 +1,8 @@
 //! Waiting until a child of a local group has started.
 
-use super::group::Shared;
 use super::handle::LocalHandle;
 use super::kinds::Kind;
+use super::state::Shared;
 use crate::cancel::Reason;
 use crate::sys::Arc;
 use crate::sys::probe::Id;

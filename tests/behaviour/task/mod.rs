@@ -5,6 +5,7 @@ pub(crate) mod failing;
 pub(crate) mod groups;
 pub(crate) mod leaving;
 pub(crate) mod local;
+pub(crate) mod local_background;
 pub(crate) mod local_starting;
 pub(crate) mod shutdown;
 pub(crate) mod starting;

@@ -1,0 +1,102 @@
+//! What the members of a local group share.
+
+use super::kinds::Kind;
+use crate::cancel::Scope;
+use crate::sys::Told;
+use crate::sys::joint::Label;
+use crate::sys::probe::Id;
+use crate::sys::row::Rows;
+use crate::task::names::Names;
+use crate::task::state::Side;
+use crate::task::tally::Tally;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::task::Waker;
+
+/// What the members of a group share.
+pub(super) struct Shared<'env, E, K: Kind> {
+    pub(super) name: Cow<'static, str>,
+    /// The group's own scope: that of its body.
+    pub(super) scope: Scope,
+    /// That of its children, inside the other.
+    pub(super) inner: Scope,
+    /// The scope of those in the background: one of its own, as they go on while the others are being cancelled.
+    pub(super) back: Scope,
+    pub(super) state: Told<State<'env, E, K>>,
+    /// Lets the group look at those who were spawned.
+    pub(super) control: Waker,
+    pub(super) id: Id,
+}
+
+pub(super) struct State<'env, E, K: Kind> {
+    pub(super) tally: Tally<E>,
+    pub(super) names: Names,
+    /// Where children lie.
+    pub(super) rows: Rows,
+    /// Spawned, not in the background, and not gone.
+    pub(super) alive: usize,
+    /// Those in the background that are not gone.
+    pub(super) serving: usize,
+    /// Those in the background have been cancelled, as there is nobody left that they serve.
+    dismissed: bool,
+    /// Handshakes that somebody waits for.
+    pub(super) starting: usize,
+    /// Spawned, and not yet taken in by whoever polls them.
+    pub(super) incoming: Vec<Newcomer<'env, E, K>>,
+    /// Everybody is gone, or the group was dropped.
+    pub(super) over: bool,
+}
+
+/// A child with its place.
+pub(super) type Newcomer<'env, E, K> = (Place, <K as Kind>::Kid<'env, E>);
+
+/// What a child has in its group.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    /// The number of its name.
+    name: u32,
+    pub(super) side: Side,
+}
+
+impl<'env, E, K: Kind> State<'env, E, K> {
+    pub(super) fn new(tally: Tally<E>) -> Self {
+        Self {
+            tally,
+            names: Names::default(),
+            rows: Rows::new(),
+            alive: 0,
+            serving: 0,
+            dismissed: false,
+            starting: 0,
+            incoming: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// Counts a child in.
+    pub(super) fn enter(&mut self, label: &Label, side: Side) -> Place {
+        *self.of(side) += 1;
+        Place { name: self.names.enter(label), side }
+    }
+
+    /// Counts a child out.
+    pub(super) fn leave(&mut self, Place { name, side }: Place) {
+        *self.of(side) -= 1;
+        self.names.leave(name);
+    }
+
+    fn of(&mut self, side: Side) -> &mut usize {
+        match side {
+            Side::Main => &mut self.alive,
+            Side::Background => &mut self.serving,
+        }
+    }
+
+    /// Whether nobody is left but those in the background, and they are to be cancelled now. True once.
+    pub(super) fn dismiss(&mut self) -> bool {
+        let served = self.alive == 0 && self.starting == 0;
+        let dismisses = served && !self.dismissed && self.serving > 0;
+        self.dismissed |= dismisses;
+        dismisses
+    }
+}
