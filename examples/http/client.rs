@@ -14,10 +14,10 @@
 use super::failure::Failure;
 use super::net::Net;
 use http_body_util::{BodyExt, Empty};
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, RETRY_AFTER};
+use hyper::{Request, StatusCode};
 use std::collections::BTreeMap;
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -52,6 +52,8 @@ pub(crate) struct Limits {
     pub(crate) read: Duration,
     /// How long nothing of it may come.
     pub(crate) progress: Duration,
+    /// The longest that a host is left alone because it says so.
+    pub(crate) hint: Duration,
     /// How many times it is asked again.
     pub(crate) retries: u32,
     /// When a host is left alone, and for how long.
@@ -67,6 +69,7 @@ impl Default for Limits {
             connect: Duration::from_secs(1),
             read: Duration::from_secs(2),
             progress: Duration::from_millis(400),
+            hint: Duration::from_secs(600),
             retries: 4,
             breaker: BreakerConfig::calls(some(20))
                 .least_calls(some(20))
@@ -223,7 +226,9 @@ impl<N: Net> Client<N> {
             return Ok(bytes.into());
         }
         let hint = head.headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, &*self.wall).ok());
-        let until = hint.map(|delay| scope.now() + delay);
+        // Only with those that ask for patience, and no more of it than there is.
+        let busy = matches!(head.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let until = hint.filter(|_| busy).map(|delay| scope.now() + delay.min(self.limits.hint));
         if let Some(until) = until {
             self.rates.penalize_until(host, until).expect("there is no bound on hosts");
         }
@@ -244,13 +249,14 @@ impl<N: Net> Client<N> {
         if let Some(host) = hosts.get(name) {
             return host.clone();
         }
-        let Limits { connections, pool, connect, breaker, .. } = self.limits;
+        let Limits { connections, pool, connect, progress, breaker, .. } = self.limits;
         let time = self.group.scope().time();
         let connects = Connect { net: self.net.clone(), host: name.to_owned(), group: self.group.clone() };
         let pool = ResourcePool::builder(time, connects)
             .max_size(connections)
             .wait_timeout(pool)
             .create_timeout(connect)
+            .recycle_timeout(progress)
             .max_idle_time(Duration::from_secs(60))
             .build();
         let breaker = CircuitBreaker::new(time, breaker).expect("its numbers are right");
