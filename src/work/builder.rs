@@ -1,5 +1,6 @@
 //! Settings of a run.
 
+use super::drive::Drive;
 use super::lease::Lease;
 use super::options::{Limit, Observed, OnError, Options};
 use super::outcome::Sink;
@@ -240,6 +241,11 @@ impl<S: Source> Work<S> {
     pub fn rate(mut self, limiter: &Limiter) -> Self {
         self.options.limiter = Some(limiter.clone());
         self
+    }
+
+    /// Gives the results to a consumer as a stream, while the workers go on. It is the last setting: see [`Drive`].
+    pub fn drive(self) -> Drive<S> {
+        Drive::new(self.source, self.options)
     }
 
     /// Works on `most` items of one key at a time at most, of one host for instance; those of other keys go on meanwhile. It is

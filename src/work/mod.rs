@@ -54,6 +54,8 @@
 //! | have the results | `&mut` [`Collect`] as the sink |
 //! | have the numbers only, in constant memory | [`Count`] as the sink |
 //! | do something with each result | a closure that takes an [`Ended`] as the sink |
+//! | have the results as a stream, and workers that go on meanwhile | [`Work::drive`] |
+//! | see how far it has come | [`Progressing`] as the sink |
 //! | keep an item, whatever happens | [`Lease::take`] |
 //! | have workers that are tasks of their own, in parallel | [`Work::run_on`] |
 //! | hand items over one by one, and have the result of each | [`worker_pool()`] |
@@ -82,6 +84,8 @@
 //!   in which the sink was told.
 //! - **K9** With a bound [for each key](Work::per_key) no more items of a key than that are worked on at once, and they start in
 //!   their order. No more are set aside than the look-ahead allows, and one that never starts is in [`Report::rest`].
+//! - **K10** The consumer of a run that it [drives](Work::drive) and the workers do not wait for one another but for the
+//!   buffer: nothing is started while that is full. Every outcome is taken by the consumer, or handed back.
 //!
 //! # Deadlines and scopes
 //!
@@ -179,6 +183,7 @@ mod chunks;
 mod crew;
 mod crowd;
 mod desk;
+mod drive;
 mod durations;
 mod idle;
 mod intake;
@@ -190,6 +195,7 @@ mod pages;
 mod per_key;
 mod periodic;
 mod pool;
+mod progress;
 mod report;
 mod resource;
 mod run;
@@ -200,6 +206,7 @@ mod width;
 pub use builder::{Work, work};
 pub use checkpoint::{Checkpoint, Checkpointed, Checkpointing, ParseCheckpointError, Resumed, resume};
 pub use chunks::{Chunks, ChunksRest, chunks};
+pub use drive::{Delivery, Drive, Results};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
@@ -209,6 +216,7 @@ pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };
 pub use pool::{Refused, SubmitError, Ticket, WorkerPool, WorkerPoolBuilder, WorkerPoolReport, worker_pool};
+pub use progress::{Progress, Progressing};
 pub use report::{Report, Stop};
 pub use resource::{
     GetError, GetStage, Manage, Pooled, ResourceCount, ResourcePool, ResourcePoolBuilder, ResourceStatus, Usage,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::sim::{JoinHandle, Sim};
 use wakeful::work::{
-    Count, ItemOutcome, Lease, Manage, Page, ResourcePool, Usage, WorkerPool, chunks, pages, periodic, work,
+    Count, ItemOutcome, Lease, Manage, Page, ResourcePool, Results, Usage, WorkerPool, chunks, pages, periodic, work,
     worker_pool,
 };
 
@@ -16,6 +16,8 @@ crate::sweeps! {
     "work::Work::run" => run,
     "work::Work::run" => paged,
     "work::Work::run_on" => run_on,
+    "work::Drive::run" => drive,
+    "work::Results::next" => next_result,
     "work::PerKey::run" => per_key,
     "work::PerKey::run_on" => per_key_on,
     "work::Periodic::run" => again_and_again,
@@ -223,6 +225,48 @@ async fn run_on(sim: Sim) {
     sim.time().sleep(ms(1)).await;
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
     assert!(!scope.cancel_called());
+}
+
+async fn drive(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let body = async |item: Lease<Item>| {
+        wakeful::sleep(ms(item.0)).await;
+        sim.yield_now().await;
+        if item.0 == 2 { Err(()) } else { Ok(()) }
+    };
+    let consumer = async |mut results: Results<Item, (), ()>| {
+        while results.next().await.is_some() {
+            sim.yield_now().await;
+            scope.sleep(ms(2)).await;
+        }
+    };
+    let set = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(8)).drive();
+    let set = set.in_order().buffer(NonZeroUsize::MIN);
+    if let Some(driven) = sim.cancel_at_each(set.run(&scope, body, consumer)).await {
+        assert_eq!(driven.report.pulled() + driven.report.not_started.unwrap() as u64, 5);
+        drop(driven);
+    }
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+    assert!(!scope.cancel_called());
+}
+
+async fn next_result(sim: Sim) {
+    let scope = Scope::new(sim.time());
+    let body = async |item: Lease<u64>| {
+        wakeful::sleep(ms(*item)).await;
+        Ok::<_, ()>(())
+    };
+    let consumer = async |mut results: Results<u64, (), ()>| {
+        let first = sim.cancel_at_each(results.next()).await.flatten();
+        let mut taken = u64::from(first.is_some());
+        while results.next().await.is_some() {
+            taken += 1;
+        }
+        taken
+    };
+    let driven = work([2, 1, 1]).drive().run(&scope, body, consumer).await;
+    assert_eq!((driven.value, driven.report.count.done, sim.time().pending()), (3, 3, 0));
 }
 
 async fn per_key(sim: Sim) {

@@ -1,0 +1,226 @@
+//! Results as a stream, while the workers go on.
+//!
+//! The source is wrapped by one that gives out nothing while too much has not been taken, and the sink lays down what it is
+//! told. Run and consumer are polled side by side, each when it was woken.
+//!
+//! # Invariants
+//!
+//! - **W1** Nothing is pulled while as many results as the buffer has room for have not been taken.
+//! - **W2** In order, the place of a result is that of its index behind the last one that was taken. The one that is waited
+//!   for is worked on, or has ended, as items are pulled in that order: so it comes although nothing more is started.
+//! - **W3** A wake-up of the consumer does not poll the run, nor the other way round.
+
+mod hub;
+
+use super::lease::Lease;
+use super::options::Options;
+use super::outcome::Ended;
+use super::report::Report;
+use super::run;
+use super::source::Source;
+use crate::cancel::Scope;
+use crate::sys::Arc;
+use crate::wait::Ready;
+use alloc::vec::Vec;
+use core::future::{Future, poll_fn};
+use core::num::NonZeroUsize;
+use core::pin::pin;
+use core::task::{Context, Poll};
+use hub::{Hub, Teller, Throttled};
+
+pub use hub::Results;
+
+/// How often run and consumer have a turn before others have one.
+const ROUNDS: usize = 64;
+
+const RUN: usize = 0;
+const CONSUMER: usize = 1;
+
+/// Work whose results are a stream; made by [`Work::drive`](super::Work::drive).
+///
+/// A stream of futures that are polled by whoever takes from it, such as `buffer_unordered`, stands still while that one waits
+/// for something else. Here workers and consumer go on side by side, in one task: while the consumer writes to a file, say,
+/// items are started and ended, until as many results wait as the [buffer](Self::buffer) has room for. Then nothing more is
+/// started until one is taken.
+///
+/// For a short reaction to each result, a closure as the [sink](super::Sink) of [`Work::run`](super::Work::run) is simpler.
+/// For workers that are tasks, [`Work::run_on`](super::Work::run_on) with a sink that sends to a
+/// [queue](crate::queue) from which the consumer receives: there the queue's bound does not hold up the workers, so it has to
+/// be [`unbounded`](crate::queue::unbounded).
+///
+/// # Examples
+/// A consumer that takes a while itself:
+/// ```
+/// use core::num::NonZeroUsize;
+/// use core::time::Duration;
+/// use wakeful::cancel::Scope;
+/// use wakeful::work::{Lease, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let body = |item: Lease<u64>| async move {
+///         wakeful::sleep(Duration::from_secs(2)).await;
+///         Ok::<_, ()>(*item * *item)
+///     };
+///     let squares = work(1..=5).workers(NonZeroUsize::new(2).unwrap()).drive().in_order();
+///     let driven = squares
+///         .run(&scope, body, async |mut results| {
+///             let mut sum = 0;
+///             while let Some(ended) = results.next().await {
+///                 scope.sleep(Duration::from_secs(1)).await; // workers go on meanwhile
+///                 sum += ended.outcome.done().unwrap();
+///             }
+///             sum
+///         })
+///         .await;
+///     assert_eq!((driven.value, driven.report.count.done), (55, 5));
+///     // Three rounds of workers, and the last result's own second.
+///     assert_eq!(sim.now().as_nanos(), 7_000_000_000);
+/// });
+/// ```
+///
+/// With workers that are tasks:
+/// ```
+/// use core::num::NonZeroUsize;
+/// use wakeful::cancel::Scope;
+/// use wakeful::queue;
+/// use wakeful::work::{Ended, Lease, work};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let (tx, rx) = queue::unbounded();
+///     let consumer = sim.spawn("consumer", async move {
+///         let mut sum = 0;
+///         while let Ok(ended) = rx.recv().await {
+///             let ended: Ended<u64, u64, ()> = ended;
+///             sum += ended.outcome.done().unwrap();
+///         }
+///         sum
+///     });
+///     let body = |item: Lease<u64>| async move { Ok(*item * *item) };
+///     let sink = move |ended| {
+///         tx.try_send(ended).ok();
+///     };
+///     let squares = work(1..=5).workers(NonZeroUsize::new(2).unwrap());
+///     let (report, sink) = squares.run_on(sim.spawner(), &scope, body, sink).await;
+///     drop(sink); // and the sender with it: that is the end of the queue
+///     assert_eq!((report.count.done, consumer.await), (5, 55));
+/// });
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "no work is done unless it is run"]
+pub struct Drive<S> {
+    source: S,
+    options: Options,
+    buffer: NonZeroUsize,
+    is_ordered: bool,
+}
+
+/// What comes of a [`Drive`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delivery<R, V, T, O, E> {
+    /// The report of the run. Each item that was pulled is counted there, whether the consumer took its result or not.
+    pub report: Report<R>,
+    /// What the consumer returned.
+    pub value: V,
+    /// The results that the consumer did not take, in the order in which it would have got them.
+    pub undelivered: Vec<Ended<T, O, E>>,
+}
+
+impl<S: Source> Drive<S> {
+    /// How many results may wait until nothing more is started, unless set.
+    pub const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+    pub(super) fn new(source: S, options: Options) -> Self {
+        Self { source, options, buffer: Self::DEFAULT_BUFFER, is_ordered: false }
+    }
+
+    /// Starts nothing more while so many results have not been taken. As those that are worked on end all the same, there may
+    /// be as many more, at most, as there are workers, less one.
+    pub fn buffer(mut self, results: NonZeroUsize) -> Self {
+        self.buffer = results;
+        self
+    }
+
+    /// Gives the results in the order of the source, instead of that in which items end. One that ended before an earlier one
+    /// waits for it in the buffer.
+    pub fn in_order(mut self) -> Self {
+        self.is_ordered = true;
+        self
+    }
+
+    /// Does the work, and gives `consumer` what becomes of the items.
+    ///
+    /// All settings of the run hold, and the outcome of every item that is pulled goes to the consumer, those that are
+    /// cancelled or skipped too. A consumer that returns, or drops its [`Results`], before the run is over cancels it: what
+    /// runs is cut short, and what was not taken comes back in [`Delivery::undelivered`]. When the run is over, by its deadline for
+    /// instance, the consumer goes on until it has taken the rest. It is in no other scope than the caller is.
+    ///
+    /// # Fairness
+    /// Workers and consumer are polled when they were woken, in turn.
+    ///
+    /// # Time
+    /// As of [`Work::run`](super::Work::run). Deadlines of the run do not bound the consumer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the consumer, then the bodies that run, and all results that were not taken. To end a run and
+    /// keep its report, cancel the scope, or return from the consumer.
+    ///
+    /// # Panics
+    /// Passes on the panics of the source and the consumer. Those of bodies are outcomes, with `std`.
+    pub fn run<F, Fut, O, E, C, V>(
+        self,
+        scope: &Scope,
+        body: F,
+        consumer: C,
+    ) -> impl Future<Output = Delivery<S::Rest, V, S::Item, O, E>>
+    where
+        F: Fn(Lease<S::Item>) -> Fut,
+        Fut: Future<Output = Result<O, E>>,
+        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+    {
+        let scope = scope.child();
+        async move {
+            let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
+            let source = Throttled { source: self.source, hub: hub.clone() };
+            let mut run = pin!(run::in_place(source, self.options, &scope, body, Teller(hub.clone())));
+            let mut consumer = pin!(consumer(Results(hub.clone())));
+            let (mut report, mut value) = (None, None);
+            let mut ready = Ready::new();
+            let wakers = [RUN, CONSUMER].map(|number| ready.control_waker(number));
+            wakers[CONSUMER].wake_by_ref();
+            let (report, value) = poll_fn(|cx| {
+                ready.begin(cx.waker());
+                for _ in 0..ROUNDS {
+                    // W3.
+                    let woken = ready.take_control();
+                    let is_woken = |number: usize| woken & (1 << number) != 0;
+                    if is_woken(RUN) && report.is_none() {
+                        if let Poll::Ready(over) = run.as_mut().poll(&mut Context::from_waker(&wakers[RUN])) {
+                            report = Some(over);
+                            hub.over();
+                        }
+                    }
+                    if is_woken(CONSUMER) && value.is_none() {
+                        if let Poll::Ready(over) = consumer.as_mut().poll(&mut Context::from_waker(&wakers[CONSUMER])) {
+                            value = Some(over);
+                            hub.close();
+                        }
+                    }
+                    if report.is_some() && value.is_some() {
+                        return Poll::Ready((report.take(), value.take()));
+                    }
+                    if ready.rest() {
+                        return Poll::Pending;
+                    }
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            let (Some(report), Some(value)) = (report, value) else { unreachable!("both are over") };
+            Delivery { report, value, undelivered: hub.empty() }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Batch work whose results are a stream.
+
+use futures_core::Stream;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::future::{pending, poll_fn, ready};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+use wakeful::cancel::{Reason, Scope};
+use wakeful::limit::{Limiter, Quota};
+use wakeful::sim::{self, Builder, Rng, Sim};
+use wakeful::spawn::block_on;
+use wakeful::sync::watch;
+use wakeful::time::ManualClock;
+use wakeful::work::{Count, Drive, Ended, FromIter, ItemOutcome, Lease, OnError, Results, Sink, Stop, work};
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn n(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+/// Sleeps as many milliseconds as its item says.
+async fn body(item: Lease<u64>) -> Result<u64, ()> {
+    wakeful::sleep(ms(*item)).await;
+    Ok(*item)
+}
+
+/// Takes all there is.
+async fn all<T, O, E>(mut results: Results<T, O, E>) -> Vec<Ended<T, O, E>> {
+    let mut all = Vec::new();
+    while let Some(ended) = results.next().await {
+        all.push(ended);
+    }
+    assert!(results.next().await.is_none(), "the end is the end");
+    all
+}
+
+fn indexes<T, O, E>(all: &[Ended<T, O, E>]) -> Vec<u64> {
+    all.iter().map(|ended| ended.index).collect()
+}
+
+#[test]
+fn results_come_as_items_end_or_in_order() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let set = || work([30, 10, 20, 10]).workers(n(2)).drive();
+        let driven = set().run(&scope, body, all).await;
+        assert_eq!((indexes(&driven.value), driven.report.elapsed()), (vec![1, 0, 2, 3], ms(40)));
+        let driven = set().in_order().run(&scope, body, all).await;
+        assert_eq!((indexes(&driven.value), driven.report.elapsed()), (vec![0, 1, 2, 3], ms(40)));
+        assert!(driven.report.is_complete() && driven.undelivered.is_empty());
+        assert!(!scope.cancel_called());
+    });
+}
+
+#[test]
+fn workers_go_on_while_the_consumer_awaits_something_else() {
+    sim::check(|sim| async move {
+        let (scope, begun) = (Scope::new(sim.time()), sim.now());
+        let consumer = async |mut results: Results<u64, u64, ()>| {
+            let mut taken = 0;
+            while results.next().await.is_some() {
+                scope.sleep(ms(100)).await;
+                taken += 1;
+            }
+            taken
+        };
+        let driven = work(vec![10; 20]).drive().run(&scope, body, consumer).await;
+        // All 20 items are done, one after another, before the third result is taken.
+        assert_eq!((driven.value, driven.report.elapsed(), sim.now() - begun), (20, ms(200), ms(2010)));
+    });
+}
+
+#[test]
+fn nothing_is_started_while_the_buffer_is_full() {
+    sim::check(|sim| async move {
+        for in_order in [false, true] {
+            let (scope, started) = (Scope::new(sim.time()), Cell::new(0));
+            let body = |item: Lease<u64>| {
+                started.set(started.get() + 1);
+                body(item)
+            };
+            let consumer = async |mut results: Results<u64, u64, ()>| {
+                scope.sleep(ms(1000)).await;
+                let mut before = Vec::new();
+                loop {
+                    before.push(started.get());
+                    let Some(_) = results.next().await else { return before };
+                    scope.sleep(ms(1000)).await;
+                }
+            };
+            let set = work(vec![10; 10]).workers(n(2)).drive().buffer(n(3));
+            let set = if in_order { set.in_order() } else { set };
+            let driven = set.run(&scope, body, consumer).await;
+            // Two that ended, then two more: the buffer has room for three, and one more was running.
+            assert_eq!(driven.value, [4, 4, 6, 6, 8, 8, 10, 10, 10, 10, 10], "{in_order}");
+            assert!(driven.report.is_complete());
+        }
+    });
+}
+
+#[test]
+fn in_order_the_head_of_the_line_comes_although_the_buffer_is_full() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let items = std::iter::once(100).chain(std::iter::repeat_n(1, 20));
+        let driven = work(items).workers(n(3)).drive().in_order().buffer(n(1)).run(&scope, body, all).await;
+        assert_eq!(indexes(&driven.value), (0..21).collect::<Vec<_>>());
+        // While the first one runs, one result fills the buffer; the rest takes a millisecond a turn.
+        assert!(driven.report.elapsed() <= ms(120), "{}", driven.report);
+    });
+}
+
+#[test]
+fn a_consumer_that_returns_cancels_the_rest_and_nothing_is_lost() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let consumer = async |mut results: Results<u64, u64, ()>| {
+            let first = results.next().await.unwrap().index;
+            scope.sleep(ms(5)).await;
+            first
+        };
+        let set = work([10, 20, 12, 13, 50, 50]).workers(n(3));
+        let driven = set.drive().run(&scope, body, consumer).await;
+        // At 15 ms: one taken, one waits, the others run.
+        assert_eq!((driven.value, indexes(&driven.undelivered)), (0, vec![2, 3, 1, 4]));
+        let count = driven.report.count;
+        assert_eq!((count.done, count.cancelled, driven.report.elapsed()), (2, 3, ms(15)));
+        assert_eq!(driven.report.stop, Stop::Cancelled(Reason::owner_dropped()));
+        assert_eq!((driven.report.not_started, driven.report.rest.len()), (Some(1), 1));
+        assert!(!scope.cancel_called(), "the caller's scope is not concerned");
+    });
+}
+
+#[test]
+fn dropped_results_end_the_run_and_the_consumer_goes_on() {
+    sim::check(|sim| async move {
+        let (scope, begun) = (Scope::new(sim.time()), sim.now());
+        let consumer = async |results: Results<u64, u64, ()>| {
+            drop(results);
+            scope.sleep(ms(30)).await;
+        };
+        let driven = work([10, 20]).workers(n(2)).drive().run(&scope, body, consumer).await;
+        assert_eq!((driven.report.count.total(), driven.report.elapsed()), (driven.undelivered.len() as u64, ms(0)));
+        assert_eq!(sim.now() - begun, ms(30));
+        // Results that outlive their consumer give nothing more.
+        let mut kept = work([10]).drive().run(&scope, body, async |results| results).await;
+        assert_eq!(kept.report.count.total(), kept.undelivered.len() as u64);
+        assert!(kept.value.next().await.is_none());
+    });
+}
+
+#[test]
+fn what_the_deadline_cuts_short_goes_to_the_consumer() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let set = work(vec![10; 9]).workers(n(2)).deadline_after(ms(15));
+        let driven = set.drive().run(&scope, body, all).await;
+        assert_eq!((driven.report.count.done, driven.report.count.cancelled), (2, 2));
+        assert_eq!((driven.value.len(), driven.report.not_started, driven.report.stop), (4, Some(5), Stop::OutOfTime));
+        let set = work(Vec::new()).drive().run(&scope, body, all).await;
+        assert!(set.report.is_complete() && set.value.is_empty());
+        assert_eq!(Drive::<FromIter<std::vec::IntoIter<u64>>>::DEFAULT_BUFFER, n(64));
+    });
+}
+
+#[test]
+fn a_wake_up_polls_the_one_that_it_is_for() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let (polls, consumed) = (Cell::new(0), Cell::new(0));
+        let body = |item: Lease<u64>| {
+            let mut sleep = Box::pin(sim.time().sleep(ms(*item)));
+            let polls = &polls;
+            poll_fn(move |cx| {
+                polls.set(polls.get() + 1);
+                sleep.as_mut().poll(cx).map(Ok::<_, ()>)
+            })
+        };
+        let consumer = async |results: Results<u64, (), ()>| {
+            let mut taking = pin!(all(results));
+            let mut ticks = 0;
+            let mut tick = Box::pin(sim.time().sleep(ms(1)));
+            poll_fn(|cx| {
+                consumed.set(consumed.get() + 1);
+                while ticks < 50 && tick.as_mut().poll(cx).is_ready() {
+                    ticks += 1;
+                    tick = Box::pin(sim.time().sleep(ms(1)));
+                }
+                taking.as_mut().poll(cx)
+            })
+            .await
+        };
+        let driven = work([200, 300]).workers(n(2)).drive().run(&scope, body, consumer).await;
+        assert_eq!(
+            (driven.value.len(), polls.get()),
+            (2, 4),
+            "two polls of each body, however often the consumer wakes"
+        );
+        // The first, a tick each, a result each, and the end.
+        assert!(consumed.get() <= 1 + 50 + 1 + 2 + 1, "{}", consumed.get());
+    });
+}
+
+#[test]
+fn results_are_a_stream_and_everything_may_borrow() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let words = ["a".to_owned(), "bc".to_owned()];
+        let mut total = 0;
+        let consumer = async |mut results: Results<&String, usize, ()>| {
+            while let Some(ended) = poll_fn(|cx| Pin::new(&mut results).poll_next(cx)).await {
+                total += ended.outcome.done().unwrap();
+            }
+        };
+        let set = work(&words).drive();
+        assert_send(set.run(&scope, |word: Lease<&String>| ready(Ok(word.len())), consumer)).await;
+        assert_eq!(total, 3);
+    });
+}
+
+#[test]
+fn items_that_are_ready_at_once_let_others_have_a_turn() {
+    let scope = Scope::new(ManualClock::new().time());
+    let (done, mut turns) = (Cell::new(0_u32), Vec::new());
+    let body = |_: Lease<u32>| {
+        done.set(done.get() + 1);
+        ready(Ok::<_, ()>(()))
+    };
+    let mut run = pin!(work(0..20_000).workers(n(4)).drive().run(
+        &scope,
+        body,
+        async |mut results: Results<_, _, _>| { while results.next().await.is_some() {} }
+    ));
+    let driven = block_on(poll_fn(|cx| {
+        turns.push(done.get());
+        run.as_mut().poll(cx)
+    }));
+    assert_eq!(driven.report.count.done, 20_000);
+    let most = turns.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(most <= 5_000, "{most} items in one of {} turns", turns.len());
+}
+
+#[test]
+fn a_panic_of_the_consumer_goes_through_and_leaves_nothing_behind() {
+    let scope = Scope::new(ManualClock::new().time());
+    let held = Rc::new(());
+    let items: Vec<_> = (0..4).map(|n| (n, held.clone())).collect();
+    let body = |item: Lease<(i32, Rc<()>)>| async move { if item.0 < 2 { Ok::<_, ()>(()) } else { pending().await } };
+    let run = work(items).workers(n(2)).drive().run(&scope, body, async |mut results: Results<_, _, _>| {
+        results.next().await;
+        panic!("consumer")
+    });
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(block_on(run)))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"consumer"));
+    assert_eq!(Rc::strong_count(&held), 1);
+}
+
+fn below(rng: &mut Rng, n: usize) -> u64 {
+    rng.below(n) as u64
+}
+
+/// A world in which much happens; whatever it is, every item is told once, in order if it is to be, and no more results wait
+/// than may.
+async fn much(sim: Sim) -> String {
+    let mut rng = sim.rng();
+    let (items, workers) = (below(&mut rng, 60), 1 + below(&mut rng, 6) as usize);
+    let (buffer, in_order) = (1 + below(&mut rng, 8) as usize, below(&mut rng, 2) == 0);
+    let scope = Scope::new(sim.time());
+    let (cancelled, time, when) = (scope.clone(), sim.time(), below(&mut rng, 300));
+    sim.spawn("canceller", async move {
+        time.sleep(ms(when)).await;
+        if when % 3 == 0 {
+            cancelled.cancel("by chance");
+        }
+    });
+    let mut setup = work(0..items).workers(n(workers));
+    if below(&mut rng, 2) == 0 {
+        setup = setup.item_timeout(ms(below(&mut rng, 30)));
+    }
+    if below(&mut rng, 2) == 0 {
+        setup = setup.deadline_after(ms(below(&mut rng, 200))).grace(ms(below(&mut rng, 30)));
+    }
+    if below(&mut rng, 3) == 0 {
+        setup = setup.rate(&Limiter::new(&sim.time(), Quota::per_second(NonZeroU32::new(300).unwrap())));
+    }
+    if below(&mut rng, 4) == 0 {
+        setup = setup.on_error([OnError::StopStarting, OnError::CancelRest][below(&mut rng, 2) as usize]);
+    }
+    let mut most = workers;
+    if below(&mut rng, 3) == 0 {
+        let widths = [0; 3].map(|_| 1 + below(&mut rng, 6) as usize);
+        most = widths.into_iter().max().unwrap();
+        let (width, says) = watch::channel(n(widths[0]));
+        setup = setup.workers_follow(says);
+        let time = sim.time();
+        sim.spawn("resizer", async move {
+            for to in &widths[1..] {
+                time.sleep(ms(30)).await;
+                width.send(n(*to)).ok();
+            }
+        });
+    }
+    let takes = if below(&mut rng, 3) == 0 { below(&mut rng, 20) } else { u64::MAX };
+    let pace = below(&mut rng, 3) * below(&mut rng, 15);
+    // Those that have ended, or are worked on, and were not taken.
+    let (waiting, highest, chance) = (Cell::new(0_usize), Cell::new(0), RefCell::new(rng));
+    let body = |lease: Lease<u64>| {
+        waiting.set(waiting.get() + 1);
+        highest.set(highest.get().max(waiting.get()));
+        let draws = [0; 2].map(|_: u64| below(&mut chance.borrow_mut(), 1000));
+        let time = sim.time();
+        async move {
+            if draws[0] < 700 {
+                time.sleep(ms(draws[0] / 20)).await;
+            }
+            match draws[1] {
+                0..100 => panic!("item {}", *lease),
+                100..250 => Err(*lease),
+                _ => Ok(*lease),
+            }
+        }
+    };
+    let consumer = async |mut results: Results<u64, u64, u64>| {
+        let mut taken = Vec::new();
+        while (taken.len() as u64) < takes {
+            let Some(ended) = results.next().await else { break };
+            waiting.set(waiting.get().saturating_sub(1));
+            taken.push(ended);
+            sim.time().sleep(ms(pace)).await;
+        }
+        taken
+    };
+    let driven = setup.drive().buffer(n(buffer));
+    let driven = if in_order { driven.in_order() } else { driven }.run(&scope, body, consumer).await;
+    sim.time().sleep(ms(400)).await;
+
+    assert!(highest.get() < buffer + most, "W1");
+    let (report, mut told) = (driven.report, driven.value);
+    assert!(takes == u64::MAX && driven.undelivered.is_empty() || told.len() as u64 <= takes);
+    told.extend(driven.undelivered);
+    let (mut count, mut seen) = (Count::new(), BTreeSet::new());
+    for ended in &told {
+        assert!(seen.insert(ended.index), "told once");
+        count.accept(ended.clone());
+        match &ended.outcome {
+            ItemOutcome::Done(item) => assert_eq!(*item, ended.index),
+            other => assert_eq!(other.clone().into_item(), Some(ended.index)),
+        }
+    }
+    if in_order {
+        assert!(indexes(&told).is_sorted());
+    }
+    assert_eq!((count, seen), (report.count, (0..report.pulled()).collect()));
+    assert_eq!(report.rest, report.pulled()..items);
+    format!("{report} {report:?} {told:?}")
+}
+
+#[test]
+fn every_item_is_told_once_whatever_happens() {
+    let summary = Builder::new().runs(1000).repeat_every(50).explore(|sim| async move {
+        much(sim).await;
+    });
+    assert!(summary.unwrap().runs >= 1000);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_results_to_the_byte() {
+    let run = |seed| Builder::new().seed(seed).run(much).unwrap();
+    let all: Vec<_> = (0..20).map(run).collect();
+    assert_eq!(all, (0..20).map(run).collect::<Vec<_>>());
+}
