@@ -66,6 +66,20 @@ fn the_next_page_comes_while_all_workers_are_busy() {
 }
 
 #[test]
+fn it_comes_while_nobody_may_pull_too() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let listing = || pages(0, tens(sim.time(), vec![6, 6, 6]));
+        let two = || work(listing()).workers(n(2));
+        // No more than two of the one key there is are worked on, of three workers.
+        let report = work(listing()).workers(n(3)).per_key(n(2), |_| ()).run(&scope, body, Count::new()).await;
+        assert_eq!((report.elapsed(), report.count.done), (ms(120), 18));
+        let driven = two().drive().run(&scope, body, async |mut results| while results.next().await.is_some() {}).await;
+        assert_eq!((driven.report.elapsed(), driven.report.count.done), (ms(120), 18));
+    });
+}
+
+#[test]
 fn a_page_is_fetched_when_it_is_said_and_not_before() {
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());

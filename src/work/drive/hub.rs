@@ -159,6 +159,10 @@ impl<S: Source, O, E> Source for Throttled<S, O, E> {
         }
     }
 
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        self.source.poll_ahead(cx);
+    }
+
     fn remaining(&self) -> Option<usize> {
         self.source.remaining()
     }

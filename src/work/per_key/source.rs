@@ -95,6 +95,12 @@ where
         Poll::Pending
     }
 
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        if !self.is_exhausted {
+            self.source.poll_ahead(cx);
+        }
+    }
+
     fn remaining(&self) -> Option<usize> {
         let left = if self.is_exhausted { 0 } else { self.source.remaining()? };
         Some(left.saturating_add(self.groups.aside()))
