@@ -370,7 +370,7 @@ fn every_item_is_told_once_whatever_happens() {
     let summary = Builder::new().runs(1000).repeat_every(50).check(|sim| async move {
         much(sim).await;
     });
-    assert!(summary.runs >= 1000);
+    assert!(2 * summary.traces > summary.runs as usize);
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn every_item_is_in_one_place_and_no_key_has_more_than_its_number() {
     let summary = Builder::new().runs(1000).repeat_every(50).check(|sim| async move {
         much(sim).await;
     });
-    assert!(summary.traces > 700);
+    assert!(2 * summary.traces > summary.runs as usize);
 }
 
 #[test]

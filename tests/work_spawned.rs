@@ -466,5 +466,5 @@ async fn much(sim: Sim) {
 #[test]
 fn every_item_is_in_exactly_one_place() {
     let summary = Builder::new().runs(2000).repeat_every(50).check(much);
-    assert!(summary.traces > 1500);
+    assert!(2 * summary.traces > summary.runs as usize);
 }

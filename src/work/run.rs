@@ -337,6 +337,8 @@ where
             }
         }
         self.crew.find_soonest();
+        // It has rung, and does not ring again for items that are started at this instant and have no time at all.
+        self.waits.late.as_mut().reset(Instant::NEVER);
     }
 
     /// Cuts short all that still runs, and says why.
