@@ -149,7 +149,7 @@ fn model(
 ) -> (Option<Result<u32, u32>>, u64, u32) {
     let mut begun = vec![0];
     let may = 1 + most.min(tokens) as usize;
-    for now in 0..deadline + 1 {
+    for now in 0..=deadline {
         let ended = |is: fn(u64, u64) -> bool| {
             let each = begun.iter().zip(script).enumerate();
             each.filter(|(_, (start, (takes, _)))| is(**start + takes, now))

@@ -8,11 +8,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use wakeful::cancel::Scope;
+use wakeful::cancel::{Scope, current};
 use wakeful::queue;
 use wakeful::sim::{self, Builder, Sim};
 use wakeful::sync::watch;
-use wakeful::time::Time;
+use wakeful::time::{Instant, Time};
 use wakeful::work::{Collect, Count, Lease, Page, Source, Stop, chunks, pages, work};
 
 const fn ms(n: u64) -> Duration {
@@ -76,6 +76,32 @@ fn it_comes_while_nobody_may_pull_too() {
         assert_eq!((report.elapsed(), report.count.done), (ms(120), 18));
         let driven = two().drive().run(&scope, body, async |mut results| while results.next().await.is_some() {}).await;
         assert_eq!((driven.report.elapsed(), driven.report.count.done), (ms(120), 18));
+    });
+}
+
+#[test]
+fn a_fetch_is_polled_in_the_scope_of_the_run_whoever_polls_it() {
+    sim::check(|sim| async move {
+        let (scope, time) = (Scope::new(sim.time()), sim.time());
+        let listing = || {
+            let time = time.clone();
+            pages(0, move |page: u32| {
+                let time = time.clone();
+                Box::pin(async move {
+                    for _ in 0..3 {
+                        let deadline = current().map(|scope| scope.deadline());
+                        assert_ne!(deadline, Some(Instant::NEVER), "it sees the run's");
+                        assert!(deadline.is_some());
+                        time.sleep(ms(10)).await;
+                    }
+                    Ok::<_, ()>(Page { items: vec![10; 6], next: Some(page + 1).filter(|next| *next < 3) })
+                })
+            })
+        };
+        let set = || work(listing()).workers(n(2)).deadline_after(ms(500));
+        let report = set().run(&scope, body, Count::new()).await;
+        let (spawned, _) = set().run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((report.count.done, spawned.count.done), (18, 18));
     });
 }
 

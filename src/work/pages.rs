@@ -33,7 +33,7 @@ pub struct Page<I, C> {
 /// for. There are never more than two pages in memory. When a fetch ends with an error there are no further items: the run ends, when
 /// those that were here are done, with [`Stop::Exhausted`](super::Stop::Exhausted), and [`PagesRest::error`] says why.
 /// To try again, and to bound the time of a fetch, is for `fetch`: a [`Retry`](crate::resilience::Retry) around a call, for
-/// instance. It does not run in the run's scope.
+/// instance. It is polled in the run's scope, as bodies are: what waits in it sees the run's deadline.
 ///
 /// # Cancel safety
 /// A fetch that is under way when the run ends is dropped; its cursor is in [`PagesRest::next`].

@@ -191,12 +191,19 @@ where
         self.look_at_deadline();
         let mut budget = Budget::FULL;
         loop {
-            if self.ready.take_control() != 0 {
+            let looks = self.ready.take_control() != 0;
+            if looks {
                 budget.looks -= 1;
                 self.control();
             }
             let (scope, mut bodies) = (self.desk.scope, Bodies::new());
-            if scope.polling(&mut bodies, || self.round(&mut budget)) {
+            let round = || {
+                if looks {
+                    self.look_ahead();
+                }
+                self.round(&mut budget)
+            };
+            if scope.polling(&mut bodies, round) {
                 return Poll::Ready(());
             }
             if budget.is_spent() {
@@ -250,8 +257,12 @@ where
             self.crew.resize(most.get());
         }
         self.desk.blocked = false;
+    }
+
+    /// Lets the source go on with what it fetches ahead.
+    fn look_ahead(&mut self) {
         if self.desk.stop.is_none() {
-            self.desk.feed.poll_ahead(cx);
+            self.desk.feed.poll_ahead(&mut Context::from_waker(&self.desk.control));
         }
     }
 
