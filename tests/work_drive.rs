@@ -5,16 +5,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::future::{pending, poll_fn, ready};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
-use wakeful::cancel::{Reason, Scope};
+use wakeful::cancel::{Reason, Scope, current};
 use wakeful::limit::{Limiter, Quota};
 use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::block_on;
 use wakeful::sync::watch;
-use wakeful::time::ManualClock;
+use wakeful::time::{Clock, Instant, ManualClock, Time};
 use wakeful::work::{Count, Drive, Ended, FromIter, ItemOutcome, Lease, OnError, Results, Sink, Stop, work};
 
 const fn ms(n: u64) -> Duration {
@@ -154,6 +157,78 @@ fn dropped_results_end_the_run_and_the_consumer_goes_on() {
         assert_eq!(kept.report.count.total(), kept.undelivered.len() as u64);
         assert!(kept.value.next().await.is_none());
     });
+}
+
+/// A waker that panics.
+struct Bad;
+
+impl Wake for Bad {
+    fn wake(self: Arc<Self>) {
+        resume_unwind(Box::new("a bad waker"));
+    }
+}
+
+#[test]
+fn dropped_results_keep_the_panic_of_a_waker_in() {
+    sim::check(|sim| async move {
+        let (scope, seen) = (Scope::new(sim.time()), RefCell::new(None));
+        let body = |_: Lease<u64>| {
+            seen.replace(current());
+            pending::<Result<(), ()>>()
+        };
+        let driven = work(0..3).drive().run(&scope, body, async |results| {
+            sim.yield_now().await;
+            let scope: Scope = seen.take().expect("the first has begun");
+            let mut until = Box::pin(scope.cancelled());
+            assert!(until.as_mut().poll(&mut Context::from_waker(&Arc::new(Bad).into())).is_pending());
+            drop(results);
+            "it went on"
+        });
+        let driven = driven.await;
+        assert_eq!((driven.value, driven.undelivered.len(), driven.report.count.cancelled), ("it went on", 1, 1));
+    });
+}
+
+/// A clock that stands still, and counts how often it is read.
+#[derive(Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Clock for Counting {
+    fn now(&self) -> Instant {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Instant::EPOCH
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
+#[test]
+fn a_consumer_that_wakes_itself_polls_no_run() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let scope = Scope::new(Time::new(Counting(reads.clone())));
+    // With a timeout for each item, the run reads the clock whenever it is polled.
+    let run = work(0..1).item_timeout(ms(1)).drive().run(&scope, |_: Lease<u64>| pending::<Result<(), ()>>(), {
+        let reads = &reads;
+        async move |_results| {
+            yield_now().await;
+            let before = reads.load(Ordering::Relaxed);
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+            reads.load(Ordering::Relaxed) - before
+        }
+    });
+    assert_eq!(block_on(run).value, 0);
+}
+
+/// Lets others have a turn.
+async fn yield_now() {
+    let mut polled = false;
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 #[test]

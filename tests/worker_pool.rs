@@ -2,11 +2,12 @@
 
 use std::future::{Future, pending};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use wakeful::cancel::Scope;
+use wakeful::cancel::{Scope, current};
 use wakeful::limit::{Limiter, Quota};
 use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::Task;
@@ -495,6 +496,38 @@ fn a_ticket_is_told_when_the_executor_drops_tasks() {
         assert_eq!((report.count.cancelled, report.count.skipped), (2, 2), "{report}");
         assert!(report.not_started == [4] || lost == 1, "{:?}", report.not_started);
     }
+}
+
+/// A waker that panics.
+struct Bad;
+
+impl Wake for Bad {
+    fn wake(self: Arc<Self>) {
+        resume_unwind(Box::new("a bad waker"));
+    }
+}
+
+#[test]
+fn a_pool_that_is_dropped_keeps_the_panic_of_a_waker_in_and_skips_what_is_queued() {
+    sim::check(|sim| async move {
+        let seen = Arc::new(Mutex::new(None));
+        let notes = seen.clone();
+        let body = move |_: Lease<u64>| {
+            *notes.lock().unwrap() = current();
+            pending::<Result<u64, u64>>()
+        };
+        let pool = worker_pool(body).spawn_on(sim.spawner(), &Scope::new(sim.time()));
+        let first = pool.submit(1).await.unwrap();
+        sim.idle().await;
+        let queued = pool.submit(2).await.unwrap();
+        let scope: Scope = seen.lock().unwrap().take().expect("the first has begun");
+        let mut until = Box::pin(scope.cancelled());
+        assert!(until.as_mut().poll(&mut Context::from_waker(&Arc::new(Bad).into())).is_pending());
+        drop(pool);
+        assert!(queued.is_resolved());
+        assert_eq!(queued.await, ItemOutcome::Skipped { item: 2 });
+        assert_eq!(first.await, ItemOutcome::Cancelled { item: Some(1) });
+    });
 }
 
 /// An item whose drop panics.

@@ -30,6 +30,7 @@ use super::outcome::Count;
 use crate::cancel::Reason;
 use crate::sync::{Permit, TryAcquireError, watch};
 use crate::sys::Arc;
+use crate::sys::thread::contain;
 use crate::time::Instant;
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -340,8 +341,11 @@ impl<T, O, E> Drop for Handle<T, O, E> {
     fn drop(&mut self) {
         // W5.
         self.shared.keep();
-        self.shared.scope.cancel(Reason::owner_dropped());
-        self.shared.abandon();
+        // W4 holds whoever panics of those who hear of it: this may be part of an unwinding.
+        contain(|| {
+            self.shared.scope.cancel(Reason::owner_dropped());
+        });
+        contain(|| self.shared.abandon());
     }
 }
 

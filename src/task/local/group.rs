@@ -95,8 +95,8 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
         let label = Label { name, made: Location::caller() };
-        let around = if side == Side::Main { &shared.inner } else { &shared.back };
-        let mut parts = Some((given, around.child(), label));
+        let scope = if side == Side::Main { shared.inner.child() } else { shared.back().child() };
+        let mut parts = Some((given, scope, label));
         let admitted = shared.state.with(|state| {
             if state.over || drains {
                 return Err(if state.over { Refusal::Over } else { Refusal::Draining });

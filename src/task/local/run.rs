@@ -146,8 +146,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         waker.wake_by_ref();
         let inner = scope.child_node();
         let until = inner.cancelled();
-        let (back, state) = (Scope::new(scope.time().clone()), Told::new(State::new(tally)));
-        let shared = Arc::new(Shared { name, scope, inner, back, state, control, id });
+        let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
         let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
         let run = Some(OwnedRun::new(shared.scope.clone(), body));
         Self { shared, after: Some(after), run, crew, serving: 0, until, body: waker, stage: Stage::Body }
@@ -238,7 +237,8 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let Some((member, waker)) = this.crew.get(number) else { return };
         let (place, child) = member.get_mut();
         let place = *place;
-        let open = if place.side == Side::Main { open } else { !this.shared.back.is_cancelled() };
+        // Of its own scope a child hears by itself, also before it begins.
+        let open = open || place.side == Side::Background;
         let Poll::Ready(gone) = child.poll(open, &mut Context::from_waker(&waker)) else { return };
         drop(this.crew.remove(number));
         *this.serving -= usize::from(place.side == Side::Background);
@@ -250,14 +250,14 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
     /// Cancels those in the background, if there is nobody left that they serve, and polls them (L2). Whether it did.
     fn dismiss(mut self: Pin<&mut Self>) -> bool {
         let only = self.serving > 0 && self.crew.len() == self.serving && !matches!(self.stage, Stage::Body);
-        if !only || !self.shared.state.with(State::dismiss) {
+        if !only {
             return false;
         }
+        let Some(back) = self.shared.state.with(State::dismiss) else { return false };
         let shared = self.shared.clone();
         let why = shared.scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
         // Whom they spawn from now on is not begun.
-        let panicked =
-            [(&shared.inner, why.clone()), (&shared.back, why)].map(|(scope, why)| catch(|| scope.cancel(why)));
+        let panicked = [(&shared.inner, why.clone()), (&back, why)].map(|(scope, why)| catch(|| scope.cancel(why)));
         self.as_mut().take_in();
         for number in self.as_mut().project().crew.numbers() {
             self.as_mut().poll_child(number, false);
@@ -297,9 +297,10 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let mut incoming = incoming;
         // Those in the background last.
         for side in [Side::Main, Side::Background] {
-            if side == Side::Background {
+            let back = this.shared.state.read(|state| state.back.clone());
+            if let (Side::Background, Some(back)) = (side, back) {
                 contain(|| {
-                    this.shared.back.cancel(Reason::owner_dropped());
+                    back.cancel(Reason::owner_dropped());
                 });
             }
             let leave = |place: Place, child: &mut K::Kid<'env, E>| {

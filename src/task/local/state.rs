@@ -20,8 +20,6 @@ pub(super) struct Shared<'env, E, K: Kind> {
     pub(super) scope: Scope,
     /// That of its children, inside the other.
     pub(super) inner: Scope,
-    /// The scope of those in the background: one of its own, as they go on while the others are being cancelled.
-    pub(super) back: Scope,
     pub(super) state: Told<State<'env, E, K>>,
     /// Lets the group look at those who were spawned.
     pub(super) control: Waker,
@@ -35,6 +33,9 @@ pub(super) struct State<'env, E, K: Kind> {
     pub(super) rows: Rows,
     /// Spawned, not in the background, and not gone.
     pub(super) alive: usize,
+    /// The scope of those in the background, if there ever were any: one of its own, as they go on while the others are being
+    /// cancelled.
+    pub(super) back: Option<Scope>,
     /// Those in the background that are not gone.
     pub(super) serving: usize,
     /// Those in the background have been cancelled, as there is nobody left that they serve.
@@ -58,6 +59,17 @@ pub(super) struct Place {
     pub(super) side: Side,
 }
 
+impl<E, K: Kind> Shared<'_, E, K> {
+    /// The scope of those in the background.
+    pub(super) fn back(&self) -> Scope {
+        if let Some(back) = self.state.read(|state| state.back.clone()) {
+            return back;
+        }
+        let mut new = Some(Scope::new(self.scope.time().clone()));
+        self.state.with(|state| state.back.get_or_insert_with(|| new.take().expect("taken once")).clone())
+    }
+}
+
 impl<'env, E, K: Kind> State<'env, E, K> {
     pub(super) fn new(tally: Tally<E>) -> Self {
         Self {
@@ -65,6 +77,7 @@ impl<'env, E, K: Kind> State<'env, E, K> {
             names: Names::default(),
             rows: Rows::new(),
             alive: 0,
+            back: None,
             serving: 0,
             dismissed: false,
             starting: 0,
@@ -92,11 +105,13 @@ impl<'env, E, K: Kind> State<'env, E, K> {
         }
     }
 
-    /// Whether nobody is left but those in the background, and they are to be cancelled now. True once.
-    pub(super) fn dismiss(&mut self) -> bool {
+    /// The scope of those in the background, if nobody else is left and they are to be cancelled now. Once.
+    pub(super) fn dismiss(&mut self) -> Option<Scope> {
         let served = self.alive == 0 && self.starting == 0;
-        let dismisses = served && !self.dismissed && self.serving > 0;
-        self.dismissed |= dismisses;
-        dismisses
+        if !served || self.dismissed || self.serving == 0 {
+            return None;
+        }
+        self.dismissed = true;
+        self.back.clone()
     }
 }

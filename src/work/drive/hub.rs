@@ -3,6 +3,7 @@
 use super::super::outcome::{Ended, Sink};
 use super::super::source::Source;
 use crate::cancel::{Reason, Scope};
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Told, probe};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -197,7 +198,8 @@ impl<T, O, E> Stream for Results<T, O, E> {
 
 impl<T, O, E> Drop for Results<T, O, E> {
     fn drop(&mut self) {
-        self.0.close();
+        // Of whoever hears of the cancelling: this may be part of an unwinding.
+        contain(|| self.0.close());
     }
 }
 
