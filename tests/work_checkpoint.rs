@@ -165,3 +165,28 @@ fn many_finished_items_are_left_out_a_few_at_a_time() {
         assert!((19..=20).contains(&others.get()), "{}", others.get());
     });
 }
+
+#[test]
+fn items_that_are_set_aside_for_their_key_are_not_taken_for_finished() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let save = |_: &Checkpoint| Ok::<_, Infallible>(());
+        let body = |item: Lease<u64>| {
+            let sleep = sim.time().sleep(ms(10));
+            async move { (sleep.await, Ok::<_, ()>(*item)).1 }
+        };
+        // All but the last three are of one key, one at a time.
+        let key = |item: &u64| item.max(&6).to_owned();
+        let (mut from, mut done) = ("1 4".parse::<Checkpoint>().unwrap(), vec![0, 4]);
+        while from.low_water_mark() < 10 {
+            let note = |ended: Ended<u64, u64, ()>| done.extend(ended.outcome.done());
+            let mut sink = Checkpointing::new(from.clone(), note, save);
+            let set = work(resume(0..10, &from)).workers(n(4)).deadline_after(ms(15)).per_key(n(1), key);
+            set.run(&scope, body, &mut sink).await;
+            from = sink.finish().checkpoint;
+            done.sort_unstable();
+            assert!(done.iter().all(|item| from.is_finished(*item)) && from.finished() == done.len() as u64, "{from}");
+        }
+        assert_eq!(done, (0..10).collect::<Vec<_>>());
+    });
+}

@@ -11,6 +11,8 @@
 //! - **W3** A wake-up of the consumer does not poll the run, nor the other way round.
 
 mod hub;
+#[cfg(test)]
+mod loom_tests;
 
 use super::lease::Lease;
 use super::options::Options;

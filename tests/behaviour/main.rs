@@ -323,6 +323,7 @@ on_every_runtime! {
         every_item_is_in_one_place
         workers_that_are_tasks_share_source_and_sink
         no_key_has_more_items_in_work_than_its_number
+        a_consumer_takes_results_in_order_while_workers_go_on
         what_the_deadline_leaves_is_given_back
         workers_drain_a_queue_that_a_task_fills
         what_is_done_again_and_again_stops_between_two_iterations

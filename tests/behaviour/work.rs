@@ -74,6 +74,33 @@ pub(crate) async fn workers_that_are_tasks_share_source_and_sink(cx: Cx<impl Spa
     cx.assert_at(25);
 }
 
+pub(crate) async fn a_consumer_takes_results_in_order_while_workers_go_on(cx: Cx<impl Spawner>) {
+    let (scope, begun) = (cx.scope(), Counter::new());
+    let body = |item: Lease<u64>| {
+        begun.add();
+        let sleep = cx.sleep(5 - *item);
+        async move { (sleep.await, Ok::<_, ()>(*item)).1 }
+    };
+    let driven = work(0..5).workers(workers(2)).drive().in_order().buffer(workers(8)).run(&scope, body, {
+        let (cx, begun) = (&cx, &begun);
+        async move |mut results| {
+            let first = results.next().await.expect("there are five");
+            // Nothing is taken meanwhile, and all are begun.
+            while begun.count() < 5 {
+                cx.sleep(1).await;
+            }
+            let mut taken = vec![first.outcome.done()];
+            while let Some(ended) = results.next().await {
+                taken.push(ended.outcome.done());
+            }
+            taken
+        }
+    });
+    let driven = driven.await;
+    assert_eq!(driven.value, (0..5).map(Some).collect::<Vec<_>>());
+    assert_eq!((driven.report.count.done, driven.undelivered.len()), (5, 0));
+}
+
 pub(crate) async fn no_key_has_more_items_in_work_than_its_number(cx: Cx<impl Spawner>) {
     for spawned in [false, true] {
         let scope = cx.scope();
