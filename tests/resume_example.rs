@@ -15,7 +15,13 @@ const WORKERS: u64 = 8;
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.parent().and_then(Path::parent).expect("a test lies in the folder `deps` of its profile");
-    profile.join("examples").join("resume")
+    let binary = profile.join("examples").join("resume");
+    assert!(
+        binary.is_file(),
+        "{} is not there: `cargo test` builds it, `cargo test --test` does not; run `cargo build --example resume` first",
+        binary.display()
+    );
+    binary
 }
 
 fn start(folder: &Path) -> Child {
