@@ -46,6 +46,42 @@ fuzz_for() {
   done
 }
 
+# Debian's compiler, which has its own standard library's source beside it and so can build that for any target; and the
+# packages given, which may name the number of its LLVM by `@`. Sets `llvm` to that number.
+debian_rustc() {
+  local packages
+  command -v apt-get > /dev/null || not_run "no apt-get to install rustc-web with"
+  export DEBIAN_FRONTEND=noninteractive
+  if ! dpkg -s rustc-web rust-web-src > /dev/null 2>&1; then
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends rustc-web rust-web-src > "$scratch/apt" || not_run "cannot install rustc-web"
+  fi
+  llvm=$(/usr/bin/rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  packages=("${@//@/$llvm}")
+  if ! dpkg -s "${packages[@]}" > /dev/null 2>&1; then
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" > "$scratch/apt" || not_run "cannot install ${packages[*]}"
+  fi
+  export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+}
+
+# Builds the bare-metal program for a target with the features given; sets `program` to its path.
+build_for_board() {
+  local triple=$1 upper=${1^^}; shift
+  debian_rustc qemu-system-arm lld-@
+  export CARGO_TARGET_DIR=$target/bare-metal "CARGO_TARGET_${upper//-/_}_LINKER=/usr/bin/ld.lld-$llvm"
+  cargo build -Zbuild-std=core,alloc --release --target "$triple" --manifest-path tests/bare-metal/Cargo.toml "$@"
+  program=$CARGO_TARGET_DIR/$triple/release/wakeful-bare-metal
+}
+
+# Runs the program built last on an emulated board, with the arguments given. One instruction takes 16 ns, however busy
+# this machine is.
+on_board() {
+  local board=$1 arguments; shift
+  arguments=$(printf ',arg=%s' wakeful "$@")
+  timeout 120 qemu-system-arm -nographic -monitor none -serial null -machine "$board" -icount shift=4 \
+    -semihosting-config "enable=on,target=native$arguments" -kernel "$program"
+}
+
 # Runs the stages named before `--`, or only those named behind it, and prints how they went. Fails if one failed.
 stages() {
   local all=() chosen stage start status line failed=0 began=$SECONDS

@@ -96,8 +96,9 @@
 //!
 //! The crate is `no_std`. Switch the default features off, bring an allocator, and let the application choose an implementation
 //! of `critical-section`, as it does for its other crates. Time is a [`Clock`](time::Clock) of your own: `now` reads a
-//! counter, `arm` sets a compare interrupt, and the interrupt calls [`Time::turn`](time::Time::turn). A panic can't be caught
-//! there; everything else behaves as it does with `std`.
+//! counter, `arm` sets a compare interrupt, and the interrupt calls [`Time::turn`](time::Time::turn); the folder
+//! `tests/bare-metal` of the repository has such a program. A panic can't be caught there; everything else behaves as it does
+//! with `std`.
 #![no_std]
 #![cfg_attr(
     not(feature = "std"),
