@@ -59,6 +59,7 @@
 //! | keep to a rate, all together or each client by itself, or to what a service can take at once | [`limit`] |
 //! | call services that fail, hang, or have too much to do: retries, circuit breakers, bulkheads, hedges | [`resilience`] |
 //! | work through many items against a deadline, and account for each; hand items to a pool of workers; keep a pool of what is expensive to make; do one thing periodically | [`work`] |
+//! | act on calls and events that come too often: debounce, throttle, sample, batch them | [`flow`] |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
 //! | say in code that is shipped what a simulation must see hold, happen, or go wrong | [`always!`], [`sometimes!`], [`reachable!`], [`buggify!`] |
@@ -112,6 +113,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod cancel;
+pub mod flow;
 pub mod limit;
 pub mod queue;
 pub mod resilience;

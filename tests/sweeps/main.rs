@@ -24,6 +24,7 @@
 //! A new room needs a file with such a table, and its name in [`rooms`].
 
 mod cancel;
+mod flow;
 mod limit;
 mod queue;
 mod resilience;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use wakeful::sim::{Builder, Failure, Summary};
 
 /// The tables of all rooms.
-fn rooms() -> [&'static [Sweep]; 10] {
+fn rooms() -> [&'static [Sweep]; 11] {
     [
         time::SWEEPS,
         spawn::SWEEPS,
@@ -50,6 +51,7 @@ fn rooms() -> [&'static [Sweep]; 10] {
         task::SWEEPS,
         resilience::SWEEPS,
         work::SWEEPS,
+        flow::SWEEPS,
         sim::SWEEPS,
     ]
 }
