@@ -60,6 +60,7 @@
 //! | call services that fail, hang, or have too much to do: retries, circuit breakers, bulkheads, hedges | [`resilience`] |
 //! | work through many items against a deadline, and account for each; hand items to a pool of workers; keep a pool of what is expensive to make; do one thing periodically | [`work`] |
 //! | act on calls and events that come too often: debounce, throttle, sample, batch them | [`flow`] |
+//! | schedule tasks that have keys, repeat, are limited by what they are about | `docket`, with the feature of that name |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
 //! | say in code that is shipped what a simulation must see hold, happen, or go wrong | [`always!`], [`sometimes!`], [`reachable!`], [`buggify!`] |
@@ -91,6 +92,7 @@
 //! | `sim` | the simulator; usually switched on for a dev-dependency |
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
+//! | `docket` | the scheduler of keyed, repeating tasks |
 //! | `portable-atomic` | targets without compare-and-swap; the application chooses how `portable-atomic` makes up for it |
 //!
 //! # Without `std`
@@ -113,6 +115,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod cancel;
+#[cfg(feature = "docket")]
+pub mod docket;
 pub mod flow;
 pub mod limit;
 pub mod queue;

@@ -87,7 +87,7 @@ fn against_tokio(seed: u64) {
             }
             _ => None,
         };
-        let mut served = Vec::new();
+        let mut served: Vec<u64> = Vec::new();
         if let Some((op, out)) = done {
             assert_eq!(model.step(op), out, "seed {seed} step {step}: {op:?}");
             served.extend(model.woken());

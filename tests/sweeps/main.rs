@@ -24,6 +24,8 @@
 //! A new room needs a file with such a table, and its name in [`rooms`].
 
 mod cancel;
+#[cfg(feature = "docket")]
+mod docket;
 mod flow;
 mod limit;
 mod queue;
@@ -40,8 +42,8 @@ use std::time::Duration;
 use wakeful::sim::{Builder, Failure, Summary};
 
 /// The tables of all rooms.
-fn rooms() -> [&'static [Sweep]; 11] {
-    [
+fn rooms() -> Vec<&'static [Sweep]> {
+    vec![
         time::SWEEPS,
         spawn::SWEEPS,
         cancel::SWEEPS,
@@ -52,6 +54,8 @@ fn rooms() -> [&'static [Sweep]; 11] {
         resilience::SWEEPS,
         work::SWEEPS,
         flow::SWEEPS,
+        #[cfg(feature = "docket")]
+        docket::SWEEPS,
         sim::SWEEPS,
     ]
 }

@@ -1,0 +1,68 @@
+//! Gates: who holds them, and who waits. Pure decisions over an instant.
+
+use super::row::Rank;
+use super::types::Rule;
+use crate::time::{Instant, nanos};
+use alloc::collections::BTreeSet;
+
+/// One gate.
+#[derive(Debug, Default)]
+pub(super) struct GateState {
+    /// How many runs hold it.
+    pub(super) held: u32,
+    /// When the next one of a rate would be due if there were no burst: the theoretical arrival time.
+    pub(super) next: Instant,
+    /// Who waits, the first one first.
+    pub(super) waiting: BTreeSet<Rank>,
+}
+
+impl GateState {
+    /// Whether one with `ahead` others before it may go in: the instant from which it may as things are, never if it has to
+    /// wait for others to leave.
+    pub(super) fn opens(&self, rule: Rule, ahead: usize, now: Instant) -> Instant {
+        match rule {
+            Rule::AtMost(most) => {
+                let free = most.get().saturating_sub(self.held) as usize;
+                if ahead < free { Instant::EPOCH } else { Instant::NEVER }
+            }
+            Rule::Rate { burst, every } => {
+                let step = step(burst.get(), nanos(every));
+                let credit = step.saturating_mul(u64::from(burst.get()) - 1);
+                let at = self.next.max(now).as_nanos().saturating_sub(credit);
+                Instant::from_nanos(at.saturating_add(step.saturating_mul(ahead as u64)))
+            }
+        }
+    }
+
+    /// Somebody goes in.
+    pub(super) fn enter(&mut self, rule: Rule, now: Instant) {
+        self.held += 1;
+        if let Rule::Rate { burst, every } = rule {
+            let step = step(burst.get(), nanos(every));
+            let from = self.next.max(now).as_nanos();
+            self.next = Instant::from_nanos(from.saturating_add(step));
+        }
+    }
+
+    /// How many others wait before `rank`; no more than `enough` are counted.
+    pub(super) fn ahead(&self, rank: Rank, enough: usize) -> usize {
+        self.waiting.range(..rank).take(enough).count()
+    }
+
+    /// Whether nothing would be forgotten with it.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.held == 0 && self.waiting.is_empty() && self.next <= now
+    }
+}
+
+/// The nanoseconds between two of a rate, rounded up.
+fn step(burst: u32, every: u64) -> u64 {
+    every.div_ceil(u64::from(burst))
+}
+
+/// The most that a rule lets in at once.
+pub(super) fn most(rule: Rule) -> usize {
+    match rule {
+        Rule::AtMost(most) | Rule::Rate { burst: most, .. } => most.get() as usize,
+    }
+}

@@ -1,0 +1,353 @@
+//! The state of the memory store: pure transitions over an instant, no clock, no lock.
+//!
+//! Each row is in the index of its [`Phase`] and in no other; `live` knows for each key the row that is queued or running, and
+//! the one that follows it. A row that its gates don't let in stands in the lines of all of them, and is looked at again when
+//! it comes to the front of one: how many others wait costs nothing.
+
+mod put;
+mod runs;
+
+use super::gates::{GateState, most};
+use super::row::{Phase, Rank, Slot};
+use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
+use crate::docket::Strike;
+use crate::time::Instant;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+/// What others are to be told when the lock is free.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) work: bool,
+    pub(super) orders: bool,
+    pub(super) ended: Vec<Generation>,
+}
+
+/// The rows that a key has.
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    current: Generation,
+    follower: Option<Generation>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The last number that was given out: generations, fences and strikes share them.
+    serial: u64,
+    rows: BTreeMap<Generation, Slot>,
+    live: BTreeMap<String, Live>,
+    future: BTreeSet<(Instant, Generation)>,
+    ready: BTreeMap<String, BTreeSet<Rank>>,
+    leases: BTreeSet<(Instant, Generation)>,
+    ended: BTreeSet<(Instant, Generation)>,
+    /// The newest row of a key that has ended, as long as it is kept.
+    newest: BTreeMap<String, Generation>,
+    gates: BTreeMap<String, GateState>,
+    /// When a gate is to be looked at again: somebody may go in, or it may be forgotten.
+    opens: BTreeSet<(Instant, String)>,
+    strikes: BTreeMap<StrikeId, Strike>,
+    /// The same by name; none: those of all tasks.
+    struck: BTreeMap<Option<String>, Vec<StrikeId>>,
+    /// The latest reading of the clock.
+    clock: Instant,
+    news: News,
+    /// How often there was news of work, and of orders.
+    pub(super) work: u64,
+    pub(super) orders: u64,
+}
+
+impl Ledger {
+    /// The reading, or the latest that there was: readings of several threads may come in any order.
+    pub(super) fn later(&mut self, now: Instant) -> Instant {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    pub(super) fn take_news(&mut self) -> News {
+        let news = mem::take(&mut self.news);
+        self.work += u64::from(news.work);
+        self.orders += u64::from(news.orders);
+        news
+    }
+
+    fn serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn slot(&mut self, generation: Generation) -> &mut Slot {
+        self.rows.get_mut(&generation).expect("what an index names is there")
+    }
+
+    /// Does what is due by `now`: rows become ready, leases lapse, gates open, ended rows are forgotten.
+    pub(super) fn advance(&mut self, now: Instant) {
+        while let Some(&(at, generation)) = self.leases.first().filter(|(at, _)| *at <= now) {
+            self.lapse(at, generation, now);
+        }
+        while let Some(&(at, generation)) = self.future.first().filter(|(at, _)| *at <= now) {
+            self.future.remove(&(at, generation));
+            self.make_ready(generation);
+        }
+        while self.opens.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, gate)) = self.opens.pop_first() {
+                self.settle(&gate, now);
+            }
+        }
+        while let Some(&(at, generation)) = self.ended.first().filter(|(at, _)| *at <= now) {
+            self.ended.remove(&(at, generation));
+            if let Some(slot) = self.rows.remove(&generation)
+                && self.newest.get(&slot.entry.key) == Some(&generation)
+            {
+                self.newest.remove(&slot.entry.key);
+            }
+        }
+    }
+
+    /// After which instant [`advance`](Self::advance) would do something that a claim can use.
+    fn next(&self) -> Instant {
+        let firsts = [
+            self.future.first().map(|(at, _)| *at),
+            self.leases.first().map(|(at, _)| *at),
+            self.opens.first().map(|(at, _)| *at),
+        ];
+        firsts.into_iter().flatten().min().unwrap_or(Instant::NEVER)
+    }
+
+    fn lapse(&mut self, at: Instant, generation: Generation, now: Instant) {
+        self.leases.remove(&(at, generation));
+        let slot = self.slot(generation);
+        let (cap, deliveries) = (slot.entry.deliveries.get(), slot.deliveries);
+        let Phase::Running(run) = &slot.phase else { unreachable!("a lease is of a run") };
+        let cancelled = run.cancelled.is_some();
+        self.leave_gates(generation, now);
+        if cancelled {
+            self.end(generation, Ending::Cancelled, now);
+        } else if deliveries >= cap {
+            self.end(generation, Ending::Dead(deliveries), now);
+        } else {
+            self.make_ready(generation);
+        }
+    }
+
+    fn make_ready(&mut self, generation: Generation) {
+        let slot = self.slot(generation);
+        slot.phase = Phase::Ready;
+        let (name, rank) = (slot.entry.name.clone(), slot.rank());
+        self.ready.entry(name).or_default().insert(rank);
+        self.news.work = true;
+    }
+
+    /// Puts a row that is in no index where its due time says.
+    fn queue(&mut self, generation: Generation, now: Instant) {
+        let slot = self.slot(generation);
+        if slot.due > now {
+            slot.phase = Phase::Future;
+            let due = slot.due;
+            self.future.insert((due, generation));
+            self.news.work = true;
+        } else {
+            self.make_ready(generation);
+        }
+    }
+
+    /// Takes a row that is queued out of the indexes and lines.
+    fn unqueue(&mut self, generation: Generation, now: Instant) {
+        let slot = self.slot(generation);
+        let (rank, due) = (slot.rank(), slot.due);
+        match slot.phase {
+            Phase::Future => {
+                self.future.remove(&(due, generation));
+            }
+            Phase::Ready => {
+                let name = slot.entry.name.clone();
+                self.unready(&name, rank);
+                self.leave_lines(generation, now);
+            }
+            Phase::Parked => self.leave_lines(generation, now),
+            Phase::Running(_) | Phase::Following | Phase::Ended(_) => {}
+        }
+    }
+
+    fn unready(&mut self, name: &str, rank: Rank) {
+        if let Some(ready) = self.ready.get_mut(name) {
+            ready.remove(&rank);
+            if ready.is_empty() {
+                self.ready.remove(name);
+            }
+        }
+    }
+
+    /// Ends a row that is in no index any more, and lets what follows it take its place.
+    fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
+        let slot = self.slot(generation);
+        slot.phase = Phase::Ended(ending);
+        let (key, until) = (slot.entry.key.clone(), now + slot.entry.keep);
+        self.ended.insert((until, generation));
+        if self.newest.get(&key).is_none_or(|newest| *newest < generation) {
+            self.newest.insert(key.clone(), generation);
+        }
+        self.news.ended.push(generation);
+        let Some(live) = self.live.get_mut(&key) else { return };
+        if live.follower == Some(generation) {
+            live.follower = None;
+        } else if live.current == generation {
+            match live.follower.take() {
+                Some(follower) => {
+                    live.current = follower;
+                    self.queue(follower, now);
+                }
+                None => {
+                    self.live.remove(&key);
+                }
+            }
+        }
+    }
+
+    // ---- gates ---------------------------------------------------------------
+
+    /// The gates that don't let this row in, counted from its place in their lines.
+    fn closed_gates<'a>(&'a self, slot: &'a Slot, now: Instant) -> impl Iterator<Item = &'a Gate> {
+        let rank = slot.rank();
+        slot.entry.gates.iter().filter(move |gate| {
+            let opens = |state: &GateState| state.opens(gate.rule, state.ahead(rank, most(gate.rule)), now);
+            self.gates.get(&gate.name).is_some_and(|state| opens(state) > now)
+        })
+    }
+
+    fn closed_gate<'a>(&'a self, slot: &'a Slot, now: Instant) -> Option<&'a Gate> {
+        self.closed_gates(slot, now).next()
+    }
+
+    fn join_lines(&mut self, generation: Generation, now: Instant) {
+        let slot = self.slot(generation);
+        slot.phase = Phase::Parked;
+        let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
+        for gate in &gates {
+            self.gates.entry(gate.name.clone()).or_default().waiting.insert(rank);
+        }
+        for gate in &gates {
+            self.settle(&gate.name, now);
+        }
+    }
+
+    fn leave_lines(&mut self, generation: Generation, now: Instant) {
+        let slot = self.slot(generation);
+        let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
+        for gate in &gates {
+            if let Some(state) = self.gates.get_mut(&gate.name) {
+                state.waiting.remove(&rank);
+            }
+        }
+        for gate in &gates {
+            self.settle(&gate.name, now);
+        }
+    }
+
+    fn leave_gates(&mut self, generation: Generation, now: Instant) {
+        let gates = self.slot(generation).entry.gates.clone();
+        for gate in &gates {
+            if let Some(state) = self.gates.get_mut(&gate.name) {
+                state.held -= 1;
+            }
+        }
+        for gate in &gates {
+            self.settle(&gate.name, now);
+        }
+    }
+
+    /// Makes ready who can go through this gate and all others of theirs, and notes when to look again.
+    fn settle(&mut self, name: &str, now: Instant) {
+        let Some(state) = self.gates.get(name) else { return };
+        let (mut let_in, mut again) = (Vec::new(), None);
+        for (ahead, rank) in state.waiting.iter().enumerate() {
+            let slot = &self.rows[&rank.2];
+            let Some(gate) = slot.entry.gates.iter().find(|gate| gate.name == name) else { continue };
+            let opens = state.opens(gate.rule, ahead, now);
+            if opens > now {
+                again = (!opens.is_never()).then_some(opens);
+                break;
+            }
+            if matches!(slot.phase, Phase::Parked) && self.closed_gate(slot, now).is_none() {
+                let_in.push(rank.2);
+            }
+        }
+        if state.is_idle(now) {
+            self.gates.remove(name);
+        } else if state.waiting.is_empty() && state.next > now {
+            again = Some(state.next);
+        }
+        if let Some(at) = again {
+            self.opens.insert((at, name.into()));
+        }
+        for generation in let_in {
+            self.make_ready(generation);
+        }
+    }
+
+    // ---- strikes -------------------------------------------------------------
+
+    /// The first strike that matches.
+    fn struck(&self, entry: &Entry) -> Option<StrikeId> {
+        if self.strikes.is_empty() {
+            return None;
+        }
+        let of = |name: Option<String>| self.struck.get(&name).into_iter().flatten();
+        of(None)
+            .chain(of(Some(entry.name.clone())))
+            .find(|id| self.strikes[*id].matches(&entry.name, &entry.args))
+            .copied()
+    }
+
+    pub(super) fn strike(&mut self, strike: Strike) -> StrikeId {
+        let id = StrikeId(self.serial());
+        // Those that wait are looked at anew, so that they don't stand in anybody's way.
+        let matches =
+            |slot: &&Slot| matches!(slot.phase, Phase::Parked) && strike.matches(&slot.entry.name, &slot.entry.args);
+        let parked: Vec<_> = self.rows.values().filter(matches).map(|slot| slot.generation).collect();
+        for generation in parked {
+            self.make_ready(generation);
+        }
+        self.struck.entry(strike.name.clone()).or_default().push(id);
+        self.strikes.insert(id, strike);
+        id
+    }
+
+    pub(super) fn restore(&mut self, id: StrikeId) -> bool {
+        let Some(strike) = self.strikes.remove(&id) else { return false };
+        if let Some(same) = self.struck.get_mut(&strike.name) {
+            same.retain(|other| *other != id);
+            if same.is_empty() {
+                self.struck.remove(&strike.name);
+            }
+        }
+        // Automatic tasks may begin again.
+        self.news.work = true;
+        true
+    }
+
+    // ---- looking on ----------------------------------------------------------
+
+    pub(super) fn look(&self, key: &str, generation: Option<Generation>, now: Instant) -> Option<Row> {
+        let newest = || self.live.get(key).map(|live| live.current).or_else(|| self.newest.get(key).copied());
+        let slot = self.rows.get(&generation.or_else(newest)?)?;
+        (slot.entry.key == key).then(|| slot.view(now))
+    }
+
+    pub(super) fn is_over(&self, generation: Generation) -> bool {
+        self.rows.get(&generation).is_none_or(|slot| matches!(slot.phase, Phase::Ended(_)))
+    }
+
+    pub(super) fn scan(&self, now: Instant) -> Snapshot {
+        let used = self.gates.iter().filter(|(_, gate)| gate.held > 0 || !gate.waiting.is_empty());
+        Snapshot {
+            now,
+            rows: self.rows.values().map(|slot| slot.view(now)).collect(),
+            gates: used
+                .map(|(name, gate)| GateUse { name: name.clone(), held: gate.held, waiting: gate.waiting.len() })
+                .collect(),
+            strikes: self.strikes.iter().map(|(id, strike)| (*id, strike.clone())).collect(),
+        }
+    }
+}

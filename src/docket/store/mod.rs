@@ -1,0 +1,83 @@
+//! The storage of tasks: whole transitions, and the store that keeps them in memory.
+
+mod answer;
+mod gates;
+mod ledger;
+mod memory;
+mod row;
+mod types;
+
+pub use answer::Answer;
+pub use memory::MemoryStore;
+pub use types::{
+    Cancelled, Claim, Claimed, Claims, Close, Ending, Entry, Excess, Existing, Fence, Finished, Gate, GateUse,
+    Generation, Put, Renewal, Renewed, Row, Rule, Settle, Snapshot, State, StoreError, StrikeId, Topic, When,
+};
+
+use super::Strike;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Where tasks are kept: each method is one whole transition, which happens or doesn't.
+///
+/// A worker that died half-way leaves nothing half-done: what it had claimed lapses with its lease, and is claimed by another.
+/// What it still wants to say then is refused, because its [`Fence`] is no longer the row's.
+///
+/// # What a store promises
+/// - **D1** A key has one row at most that is queued or running, and one at most that follows it. No two runs of a key are live
+///   at the same time.
+/// - **D2** A claim takes all gates of a row or none; of a gate with `n` places there are never more than `n` holders. Those
+///   that wait hold nothing, and are served in the order of priority, due time and adding; nobody passes the first one at any
+///   of its gates.
+/// - **D3** [`finish`](Self::finish) and [`renew`](Self::renew) with a fence that isn't the row's change nothing.
+/// - **D4** A row whose lease lapses is claimed anew, or, if it was claimed as often as its entry allows, ends as
+///   [`Ending::Dead`]. Its gates are free at that instant.
+/// - **D5** Every row ends once, in one [`Ending`].
+/// - **D6** What is struck is refused when put; what was queued before ends as [`Ending::Struck`] instead of being claimed.
+/// - **D7** Whoever waits for a topic to change is told of each change since the number that it has seen.
+///
+/// # Time
+/// Requests say [`When`] in words that need no common clock, and replies say how long it is from now. Leases count by the
+/// store's own time. [`Instant`](crate::time::Instant)s in rows are the store's too: they order and subtract, and mean nothing elsewhere.
+///
+/// # Cancel safety
+/// An [`Answer`] that is dropped before it is ready may have happened or not. Leases, keys and fences are there for this: a
+/// claim that nobody took lapses, a second put of a key finds the first.
+pub trait Store: Send + Sync + 'static {
+    /// Adds a row, or does what the entry says if there is one of the same key.
+    fn put(&self, entry: Entry) -> Answer<'_, Put>;
+
+    /// Ends what is queued under this key, tells what runs that it has `grace` left, and forgets what was to follow.
+    fn cancel(&self, key: &str, grace: Duration) -> Answer<'_, Cancelled>;
+
+    /// Moves what is queued under this key; false if nothing is.
+    fn reschedule(&self, key: &str, due: When) -> Answer<'_, bool>;
+
+    /// Ends all that is queued, and says how much that was. What runs goes on; strikes stay.
+    fn clear(&self) -> Answer<'_, usize>;
+
+    /// Takes rows that are due, each with all of its gates.
+    fn claim(&self, claim: &Claim) -> Answer<'_, Claims>;
+
+    /// Prolongs leases, and tells for each run whether it still holds, and whether it is to end. In the order of the runs.
+    fn renew(&self, renewal: &Renewal) -> Answer<'_, Vec<Renewed>>;
+
+    /// Ends a run, frees its gates, and queues what comes next under the key.
+    fn finish(&self, key: &str, fence: Fence, close: Close) -> Answer<'_, Finished>;
+
+    /// Adds a strike, which is independent of all others.
+    fn strike(&self, strike: Strike) -> Answer<'_, StrikeId>;
+
+    /// Takes a strike back; false if it isn't there.
+    fn restore(&self, strike: StrikeId) -> Answer<'_, bool>;
+
+    /// The row of this key and generation, or the newest of the key: an ended one, as long as it is kept.
+    fn look(&self, key: &str, generation: Option<Generation>) -> Answer<'_, Option<Row>>;
+
+    /// All there is, at one instant.
+    fn scan(&self) -> Answer<'_, Snapshot>;
+
+    /// Resolves when the topic's number is greater than `seen`, with that number. A [`Topic::End`] resolves when no such row
+    /// is queued, running or following.
+    fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64>;
+}

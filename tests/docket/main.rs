@@ -1,0 +1,6 @@
+//! The docket: what every store promises, on each store; the tasks and workers above it.
+
+mod memory;
+mod model;
+mod suite;
+mod support;
