@@ -302,3 +302,11 @@ fn the_portfolio_has_fresh_wakers_in_every_second_round_and_is_spurious_in_every
     let plain = Builder::new().seed(13).run(async |sim: Sim| sim.yield_now().await).unwrap();
     assert_eq!(plain.replay, "WAKEFUL_SIM=seed:13", "a single run has none, unless it is asked for");
 }
+
+#[test]
+fn a_waker_looks_like_its_clones() {
+    wakeful::sim::run(|sim| async move {
+        let task = sim.spawn("task", poll_fn(|cx| Poll::Ready(cx.waker().will_wake(&cx.waker().clone()))));
+        assert!(task.await, "else what happens would depend on how the crate was compiled");
+    });
+}

@@ -31,13 +31,17 @@ pub(crate) fn waker<T: Wake>(target: Arc<T>) -> Waker {
 }
 
 fn raw<T: Wake>(target: Arc<T>) -> RawWaker {
-    RawWaker::new(Arc::into_raw(target).cast(), Table::<T>::TABLE)
+    RawWaker::new(Arc::into_raw(target).cast(), Table::<T>::table())
 }
 
 struct Table<T>(core::marker::PhantomData<T>);
 
 impl<T: Wake> Table<T> {
-    const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop);
+    /// Not inlined, as each place that it is inlined into may have a table of its own: a clone would not look like its original.
+    #[inline(never)]
+    fn table() -> &'static RawWakerVTable {
+        &const { RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop) }
+    }
 
     /// # Safety
     /// `ptr` is a live count made by `raw::<T>`.
@@ -91,7 +95,7 @@ pub(crate) fn tagged_ref<T: Tagged>(target: &Arc<T>, number: usize) -> TaggedWak
     // SAFETY: the table's functions keep the contract of `RawWaker`: without the number the pointer is that of an `Arc<T>`
     // with `T: Send + Sync`, `clone` adds a count, `wake` and `drop` consume one, `wake_by_ref` leaves it. The one that
     // this waker stands for is the caller's, for as long as the borrow lasts, and is not consumed, since it is not dropped.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(target, TagTable::<T>::TABLE)) };
+    let waker = unsafe { Waker::from_raw(RawWaker::new(target, TagTable::<T>::table())) };
     TaggedWaker { waker: ManuallyDrop::new(waker), target: core::marker::PhantomData }
 }
 
@@ -113,7 +117,11 @@ impl core::ops::Deref for TaggedWaker<'_> {
 struct TagTable<T>(core::marker::PhantomData<T>);
 
 impl<T: Tagged> TagTable<T> {
-    const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop);
+    /// As that of [`Table`].
+    #[inline(never)]
+    fn table() -> &'static RawWakerVTable {
+        &const { RawWakerVTable::new(Self::clone, Self::wake, Self::wake_by_ref, Self::drop) }
+    }
 
     /// # Safety
     /// `ptr` is that of a live waker made by `tagged_ref::<T>`, or of a clone.
@@ -130,7 +138,7 @@ impl<T: Tagged> TagTable<T> {
         let (target, _) = unsafe { Self::borrow(ptr) };
         // The clone's.
         core::mem::forget(Arc::clone(&target));
-        RawWaker::new(ptr, Self::TABLE)
+        RawWaker::new(ptr, Self::table())
     }
 
     unsafe fn wake(ptr: *const ()) {
@@ -221,6 +229,17 @@ pub(crate) mod hooked {
             }
         });
         (count, waker)
+    }
+
+    /// A waker that counts its wake-ups, and the count. Its clones have another table than it has, as one that is lent may.
+    pub(crate) fn unlike_its_clones() -> (Arc<AtomicUsize>, Waker) {
+        static LENT: RawWakerVTable = RawWakerVTable::new(hooked_clone, hooked_wake, hooked_wake_by_ref, hooked_drop);
+        let (count, waker) = counter();
+        let waker = ManuallyDrop::new(waker);
+        // SAFETY: the table keeps the contract as the one of `hooked_raw` does, and the count goes on to the new waker.
+        let unlike = unsafe { Waker::from_raw(RawWaker::new(waker.data(), &LENT)) };
+        assert!(!unlike.will_wake(&unlike.clone()));
+        (count, unlike)
     }
 
     fn hooked_raw(hook: Arc<Hook>) -> RawWaker {

@@ -124,12 +124,19 @@ fn rest<T, E: Send + 'static>(record: &Record<T, E>, seen: &mut Seen, epoch: &mu
     let (shared, side) = (&record.core().shared, record.place.side);
     let hook = || waker(Arc::new(Hook { core: Arc::downgrade(record.core()), side }));
     // Acquire: partner of the store in `next_epoch`.
-    while !(seen.is(cx.waker()) && *epoch == shared.epoch.load(Ordering::Acquire)) {
-        let waker = cx.waker().clone();
-        *seen = Seen::of(&waker);
-        let (at, old) = record.core().register(record.place, waker);
-        *epoch = at;
-        drop(old);
+    let epoch_now = || shared.epoch.load(Ordering::Acquire);
+    if !(seen.is(cx.waker()) && *epoch == epoch_now()) {
+        loop {
+            let waker = cx.waker().clone();
+            *seen = Seen::of(&waker);
+            let (at, old) = record.core().register(record.place, waker);
+            *epoch = at;
+            drop(old);
+            // A clone need not look like its original, so only the epoch tells whether to note it once more.
+            if *epoch == epoch_now() {
+                break;
+            }
+        }
     }
     if shared.watches[side as usize].arm(&shared.scopes[side as usize], hook) {
         record.core().wake_side(side);

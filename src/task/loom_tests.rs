@@ -5,7 +5,7 @@ use crate::cancel::Scope;
 use crate::spawn::Task;
 use crate::sys::atomic::Ordering;
 use crate::sys::model::{model, spawn};
-use crate::sys::waker::hooked::counter;
+use crate::sys::waker::hooked::{counter, unlike_its_clones};
 use crate::sys::{Arc, Lock};
 use crate::time::{Clock, Instant, Time};
 use alloc::boxed::Box;
@@ -271,4 +271,20 @@ mod watched {
             model(move || Children::race(first, |scope| scope.set_deadline(Instant::from_nanos(7))));
         }
     }
+}
+
+#[test]
+fn a_child_rests_whose_waker_does_not_look_like_its_clones() {
+    let (scope, kept) = (Scope::new(Time::new(Still)), Kept::new());
+    let (run, group) = endless(&scope, &kept, 1);
+    let mut task = kept.take();
+    let (count, waker) = unlike_its_clones();
+    for _ in 0..3 {
+        assert!(!poll(Pin::new(&mut task), &waker), "it waits for ever");
+    }
+    scope.cancel("afterwards");
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    assert!(poll(Pin::new(&mut task), &waker));
+    assert_eq!(group.count().cancelled, 1);
+    drop(run);
 }
