@@ -62,6 +62,7 @@
 //! | act on calls and events that come too often: debounce, throttle, sample, batch them | [`flow`] |
 //! | schedule tasks that have keys, repeat, are limited by what they are about | `docket`, with the feature of that name |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
+//! | know where the time of tasks goes, and which of them holds up the others | `observe`, with the feature of that name |
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
 //! | say in code that is shipped what a simulation must see hold, happen, or go wrong | [`always!`], [`sometimes!`], [`reachable!`], [`buggify!`] |
 //!
@@ -89,6 +90,7 @@
 //! |---|---|
 //! | `std`, the default | the system's clock, threads, panics that are caught, the ambient scope and the free functions that use it |
 //! | `counter-clock` | `time::CounterClock`, which reads a counter of the processor; for what reads the clock very often |
+//! | `observe` | looking on: timings of tasks, slow polls, a dump of who is there |
 //! | `sim` | the simulator; usually switched on for a dev-dependency |
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
@@ -119,6 +121,8 @@ pub mod cancel;
 pub mod docket;
 pub mod flow;
 pub mod limit;
+#[cfg(feature = "observe")]
+pub mod observe;
 pub mod queue;
 pub mod resilience;
 #[cfg(feature = "sim")]

@@ -28,6 +28,7 @@ mod cancel;
 mod docket;
 mod flow;
 mod limit;
+mod observe;
 mod queue;
 mod resilience;
 mod sim;
@@ -56,6 +57,7 @@ fn rooms() -> Vec<&'static [Sweep]> {
         flow::SWEEPS,
         #[cfg(feature = "docket")]
         docket::SWEEPS,
+        observe::SWEEPS,
         sim::SWEEPS,
     ]
 }
