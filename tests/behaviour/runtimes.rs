@@ -1,12 +1,18 @@
 //! The runtimes: the one file of the suite that names them.
 
 use crate::support::{Cx, Spawner, Watchdog};
+use embassy_executor::raw::TaskStorage;
+use futures::StreamExt;
+use futures::executor::{LocalPool, ThreadPool};
+use futures::task::{LocalSpawnExt, SpawnExt};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use wakeful::sim;
-use wakeful::spawn::Task;
-use wakeful::time::SystemClock;
+use wakeful::spawn::{Spawn, Task};
+use wakeful::time::{Instant, SystemClock, pump};
 
 /// A runtime that scenarios run on.
 pub(crate) trait Runtime {
@@ -23,8 +29,15 @@ pub(crate) trait Runtime {
 /// A scenario, boxed with its future: each runtime is then compiled once, not once for each scenario.
 pub(crate) type Scenario<'a, S> = &'a (dyn Fn(Cx<S>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Sync);
 
-/// What starts tasks on a real runtime.
-type Start = fn(Task);
+/// What starts tasks on a real runtime: one type for all, so that each scenario is compiled once for them.
+#[derive(Clone)]
+pub(crate) struct Start(Arc<dyn Fn(Task) + Send + Sync>);
+
+impl Spawn for Start {
+    fn spawn(&self, task: Task) {
+        (self.0)(task);
+    }
+}
 
 /// tokio with two worker threads.
 pub(crate) struct TokioMulti;
@@ -34,12 +47,18 @@ pub(crate) struct TokioCurrent;
 pub(crate) struct Smol;
 /// async-std's global executor.
 pub(crate) struct AsyncStd;
+/// futures' pool of two threads.
+pub(crate) struct FuturesThreadPool;
+/// futures' pool on one thread.
+pub(crate) struct FuturesLocalPool;
+/// embassy's executor, as on a board, with embassy's clock.
+pub(crate) struct Embassy;
 /// The simulator, under many schedules.
 pub(crate) struct Simulator;
 
 /// A context on a real runtime, whose clock is the system's, without slack.
-fn real(spawner: Start) -> Cx<Start> {
-    Cx::new(SystemClock::start(Duration::ZERO), spawner, None)
+fn real(start: impl Fn(Task) + Send + Sync + 'static) -> Cx<Start> {
+    Cx::new(SystemClock::start(Duration::ZERO), Start(Arc::new(start)), None)
 }
 
 fn on_tokio(task: Task) {
@@ -92,6 +111,76 @@ impl Runtime for AsyncStd {
     }
 }
 
+impl Runtime for FuturesThreadPool {
+    type Spawner = Start;
+
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+        static POOL: LazyLock<std::io::Result<ThreadPool>> =
+            LazyLock::new(|| ThreadPool::builder().pool_size(2).create());
+        let pool = POOL.as_ref().map_err(|error| format!("no threads for the pool: {error}"))?;
+        let handle = pool.spawn_with_handle(scenario(real(|task| pool.spawn_ok(task))));
+        futures::executor::block_on(handle.expect("the pool is there"));
+        Ok(())
+    }
+}
+
+impl Runtime for FuturesLocalPool {
+    type Spawner = Start;
+
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+        // Scenarios spawn from other threads too, for which the pool's own spawner is not made.
+        let (queue, mut queued) = futures::channel::mpsc::unbounded();
+        let mut pool = LocalPool::new();
+        let (spawner, start) = (pool.spawner(), real(move |task| drop(queue.unbounded_send(task))));
+        let spawns = async move {
+            while let Some(task) = queued.next().await {
+                spawner.spawn_local(task).expect("the pool is there");
+            }
+        };
+        pool.spawner().spawn_local(spawns).expect("the pool is there");
+        pool.run_until(scenario(start));
+        Ok(())
+    }
+}
+
+impl Runtime for Embassy {
+    type Spawner = Start;
+
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+        // Executor and tasks live in statics on a board; here they are leaked.
+        fn token<F: Future + Send + 'static>(future: F) -> embassy_executor::SpawnToken<impl Send>
+        where
+            F::Output: 'static,
+        {
+            let storage: &'static TaskStorage<F> = Box::leak(Box::new(TaskStorage::new()));
+            storage.spawn(move || future).expect("a storage of its own")
+        }
+
+        let now = || Instant::EPOCH + Duration::from_micros(embassy_time::Instant::now().as_micros());
+        let (time, pump) = pump(now, |duration: Duration| {
+            let micros = u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+            embassy_time::Timer::after(embassy_time::Duration::from_micros(micros))
+        });
+        let done = Arc::new(AtomicBool::new(false));
+        let executor = Box::leak(Box::new(embassy_executor::Executor::new()));
+        let ended = done.clone();
+        let begin = |spawner: embassy_executor::Spawner| {
+            let start = spawner.make_send();
+            let cx = Cx::new(time, Start(Arc::new(move |task| start.spawn(token(task)))), None);
+            let scenario = scenario(cx);
+            spawner.spawn(token(async move {
+                pump.await;
+            }));
+            spawner.spawn(token(async move {
+                scenario.await;
+                ended.store(true, Ordering::Release);
+            }));
+        };
+        executor.run_until(begin, || done.load(Ordering::Acquire));
+        Ok(())
+    }
+}
+
 impl Runtime for Simulator {
     type Spawner = sim::Spawner;
 
@@ -122,6 +211,9 @@ macro_rules! on_every_runtime {
         on_runtime! { tokio_current_thread TokioCurrent $($rooms)* }
         on_runtime! { smol Smol $($rooms)* }
         on_runtime! { async_std AsyncStd $($rooms)* }
+        on_runtime! { futures_thread_pool FuturesThreadPool $($rooms)* }
+        on_runtime! { futures_local_pool FuturesLocalPool $($rooms)* }
+        on_runtime! { embassy Embassy $($rooms)* }
         on_runtime! { simulator Simulator $($rooms)* }
     };
 }
