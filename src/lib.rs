@@ -66,7 +66,8 @@
 //! | test all of it, in virtual time, under schedules that can be replayed | `sim`, with the feature of that name |
 //! | say in code that is shipped what a simulation must see hold, happen, or go wrong | [`always!`], [`sometimes!`], [`reachable!`], [`buggify!`] |
 //!
-//! Each of these pages begins with such a table of its own.
+//! Each of these pages begins with such a table of its own. The [`guide`] says how the parts go together, and what they are in terms
+//! of tokio and of asyncio.
 //!
 //! # Runtimes
 //!
@@ -122,6 +123,7 @@ pub mod cancel;
 #[cfg(feature = "docket")]
 pub mod docket;
 pub mod flow;
+pub mod guide;
 pub mod limit;
 #[cfg(feature = "observe")]
 pub mod observe;
