@@ -4,3 +4,4 @@ mod memory;
 mod model;
 mod suite;
 mod support;
+mod tasks;

@@ -141,7 +141,7 @@ impl Model {
                 let now = taken.iter().filter(|generation| through(generation, gate));
                 let ahead =
                     waiting.iter().filter(|rank: &&(_, _, Generation)| **rank < first && through(&rank.2, gate));
-                held.count() + now.count() + ahead.count() < limit(&gate.name) as usize
+                held.count() + now.count() + ahead.take(1).count() < limit(&gate.name) as usize
             };
             if entry.gates.iter().all(open) {
                 taken.push(first.2);

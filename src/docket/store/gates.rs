@@ -12,8 +12,11 @@ pub(super) struct GateState {
     pub(super) held: u32,
     /// When the next one of a rate would be due if there were no burst: the theoretical arrival time.
     pub(super) next: Instant,
-    /// Who waits, the first one first.
+    /// Who waits for it and others, the first one first. A place is kept for that one, wherever else it has to wait, so that it
+    /// gets all of its places in the end.
     pub(super) waiting: BTreeSet<Rank>,
+    /// Those of them who were turned away here when they were last looked at.
+    pub(super) blocked: BTreeSet<Rank>,
 }
 
 impl GateState {
@@ -44,9 +47,9 @@ impl GateState {
         }
     }
 
-    /// How many others wait before `rank`; no more than `enough` are counted.
-    pub(super) fn ahead(&self, rank: Rank, enough: usize) -> usize {
-        self.waiting.range(..rank).take(enough).count()
+    /// How many places are kept from `rank`: one, for the first in line, if somebody else is that.
+    pub(super) fn kept_from(&self, rank: Rank) -> usize {
+        usize::from(self.waiting.first().is_some_and(|first| *first < rank))
     }
 
     /// Whether nothing would be forgotten with it.
@@ -58,11 +61,4 @@ impl GateState {
 /// The nanoseconds between two of a rate, rounded up.
 fn step(burst: u32, every: u64) -> u64 {
     every.div_ceil(u64::from(burst))
-}
-
-/// The most that a rule lets in at once.
-pub(super) fn most(rule: Rule) -> usize {
-    match rule {
-        Rule::AtMost(most) | Rule::Rate { burst: most, .. } => most.get() as usize,
-    }
 }

@@ -27,8 +27,8 @@ use core::time::Duration;
 /// - **D1** A key has one row at most that is queued or running, and one at most that follows it. No two runs of a key are live
 ///   at the same time.
 /// - **D2** A claim takes all gates of a row or none; of a gate with `n` places there are never more than `n` holders. Those
-///   that wait hold nothing, and are served in the order of priority, due time and adding; nobody passes the first one at any
-///   of its gates.
+///   that wait hold nothing, and who can go in is served in the order of priority, due time and adding. At each gate one place
+///   is kept for the first in line, even if that has to wait elsewhere: so the oldest of all gets its places in the end.
 /// - **D3** [`finish`](Self::finish) and [`renew`](Self::renew) with a fence that isn't the row's change nothing.
 /// - **D4** A row whose lease lapses is claimed anew, or, if it was claimed as often as its entry allows, ends as
 ///   [`Ending::Dead`]. Its gates are free at that instant.

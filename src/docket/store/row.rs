@@ -34,8 +34,8 @@ pub(super) enum Phase {
     Future,
     /// In `ready`, by name and rank. In the lines of its gates too, if it has waited before.
     Ready,
-    /// In the lines of its gates.
-    Parked,
+    /// In the lines of its gates; blocked at the one of this number.
+    Parked(usize),
     /// In `leases`; it holds its gates.
     Running(Run),
     /// In `live`, behind what runs.
@@ -64,7 +64,7 @@ impl Slot {
         let state = match &self.phase {
             Phase::Future if self.due > now => State::Future,
             Phase::Future | Phase::Ready => State::Queued,
-            Phase::Parked => State::Waiting,
+            Phase::Parked(_) => State::Waiting,
             Phase::Running(run) => State::Running {
                 worker: run.worker.clone(),
                 fence: run.fence,

@@ -2,6 +2,7 @@
 
 use crate::docket::Strike;
 use crate::time::Instant;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
@@ -13,6 +14,13 @@ use serde_json::Value;
 /// Which of the rows that a key had: greater is newer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Generation(pub u64);
+
+impl Generation {
+    /// The key that a store makes up for a row of this task that has none.
+    pub fn key_of(self, name: &str) -> String {
+        format!("{name}#{}", self.0)
+    }
+}
 
 /// Which claim of a row: what a run shows when it prolongs its lease or ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -98,7 +106,7 @@ pub struct Settle {
 pub struct Entry {
     /// The task's name.
     pub name: String,
-    /// What it is known by: one row at a time.
+    /// What it is known by: one row at a time. Empty: the store makes one up, of the name, `#` and the generation.
     pub key: String,
     /// The task's fields.
     pub args: Value,

@@ -7,7 +7,7 @@
 mod put;
 mod runs;
 
-use super::gates::{GateState, most};
+use super::gates::GateState;
 use super::row::{Phase, Rank, Slot};
 use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
@@ -165,7 +165,7 @@ impl Ledger {
                 self.unready(&name, rank);
                 self.leave_lines(generation, now);
             }
-            Phase::Parked => self.leave_lines(generation, now),
+            Phase::Parked(_) => self.leave_lines(generation, now),
             Phase::Running(_) | Phase::Following | Phase::Ended(_) => {}
         }
     }
@@ -207,29 +207,39 @@ impl Ledger {
 
     // ---- gates ---------------------------------------------------------------
 
-    /// The gates that don't let this row in, counted from its place in their lines.
-    fn closed_gates<'a>(&'a self, slot: &'a Slot, now: Instant) -> impl Iterator<Item = &'a Gate> {
+    /// The numbers of the gates that don't let this row in.
+    fn closed_gates<'a>(&'a self, slot: &'a Slot, now: Instant) -> impl Iterator<Item = usize> {
         let rank = slot.rank();
-        slot.entry.gates.iter().filter(move |gate| {
-            let opens = |state: &GateState| state.opens(gate.rule, state.ahead(rank, most(gate.rule)), now);
-            self.gates.get(&gate.name).is_some_and(|state| opens(state) > now)
-        })
+        let opens = move |gate: &Gate, state: &GateState| state.opens(gate.rule, state.kept_from(rank), now);
+        let closed = move |gate: &Gate| self.gates.get(&gate.name).is_some_and(|state| opens(gate, state) > now);
+        slot.entry.gates.iter().enumerate().filter(move |(_, gate)| closed(gate)).map(|(number, _)| number)
     }
 
-    fn closed_gate<'a>(&'a self, slot: &'a Slot, now: Instant) -> Option<&'a Gate> {
-        self.closed_gates(slot, now).next()
-    }
-
-    fn join_lines(&mut self, generation: Generation, now: Instant) {
+    /// Has a row wait, which was turned away at the gate of this number.
+    fn join_lines(&mut self, generation: Generation, at: usize, now: Instant) {
         let slot = self.slot(generation);
-        slot.phase = Phase::Parked;
         let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
         for gate in &gates {
             self.gates.entry(gate.name.clone()).or_default().waiting.insert(rank);
         }
-        for gate in &gates {
-            self.settle(&gate.name, now);
+        self.block(generation, at);
+        self.settle(&gates[at].name, now);
+    }
+
+    fn block(&mut self, generation: Generation, at: usize) {
+        let slot = self.slot(generation);
+        slot.phase = Phase::Parked(at);
+        let (rank, name) = (slot.rank(), slot.entry.gates[at].name.clone());
+        self.gates.entry(name).or_default().blocked.insert(rank);
+    }
+
+    /// Takes a row out of the line of those who are blocked, and makes it ready.
+    fn unblock(&mut self, generation: Generation, name: &str) {
+        let rank = self.slot(generation).rank();
+        if let Some(state) = self.gates.get_mut(name) {
+            state.blocked.remove(&rank);
         }
+        self.make_ready(generation);
     }
 
     fn leave_lines(&mut self, generation: Generation, now: Instant) {
@@ -238,6 +248,7 @@ impl Ledger {
         for gate in &gates {
             if let Some(state) = self.gates.get_mut(&gate.name) {
                 state.waiting.remove(&rank);
+                state.blocked.remove(&rank);
             }
         }
         for gate in &gates {
@@ -257,20 +268,22 @@ impl Ledger {
         }
     }
 
-    /// Makes ready who can go through this gate and all others of theirs, and notes when to look again.
+    /// Makes ready who was blocked here and can go through all of its gates, and notes when to look again. Who is blocked
+    /// elsewhere now is looked at when that gate opens: so nobody is looked at here for whom this one is closed.
     fn settle(&mut self, name: &str, now: Instant) {
         let Some(state) = self.gates.get(name) else { return };
-        let (mut let_in, mut again) = (Vec::new(), None);
-        for (ahead, rank) in state.waiting.iter().enumerate() {
+        let (mut let_in, mut elsewhere, mut again) = (Vec::new(), Vec::new(), None);
+        for rank in &state.blocked {
             let slot = &self.rows[&rank.2];
             let Some(gate) = slot.entry.gates.iter().find(|gate| gate.name == name) else { continue };
-            let opens = state.opens(gate.rule, ahead, now);
+            let opens = state.opens(gate.rule, state.kept_from(*rank).max(let_in.len()), now);
             if opens > now {
                 again = (!opens.is_never()).then_some(opens);
                 break;
             }
-            if matches!(slot.phase, Phase::Parked) && self.closed_gate(slot, now).is_none() {
-                let_in.push(rank.2);
+            match self.closed_gates(slot, now).next() {
+                None => let_in.push(rank.2),
+                Some(at) => elsewhere.push((*rank, at)),
             }
         }
         if state.is_idle(now) {
@@ -282,7 +295,19 @@ impl Ledger {
             self.opens.insert((at, name.into()));
         }
         for generation in let_in {
-            self.make_ready(generation);
+            self.unblock(generation, name);
+        }
+        let mut others = BTreeSet::new();
+        for (rank, at) in elsewhere {
+            if let Some(state) = self.gates.get_mut(name) {
+                state.blocked.remove(&rank);
+            }
+            self.block(rank.2, at);
+            others.insert(self.rows[&rank.2].entry.gates[at].name.clone());
+        }
+        // They are closed to those who came, who therefore don't come back: this ends.
+        for other in others {
+            self.settle(&other, now);
         }
     }
 
@@ -304,10 +329,14 @@ impl Ledger {
         let id = StrikeId(self.serial());
         // Those that wait are looked at anew, so that they don't stand in anybody's way.
         let matches =
-            |slot: &&Slot| matches!(slot.phase, Phase::Parked) && strike.matches(&slot.entry.name, &slot.entry.args);
-        let parked: Vec<_> = self.rows.values().filter(matches).map(|slot| slot.generation).collect();
-        for generation in parked {
-            self.make_ready(generation);
+            |slot: &&Slot| matches!(slot.phase, Phase::Parked(_)) && strike.matches(&slot.entry.name, &slot.entry.args);
+        let at = |slot: &Slot| match slot.phase {
+            Phase::Parked(at) => Some((slot.generation, slot.entry.gates[at].name.clone())),
+            _ => None,
+        };
+        let parked: Vec<_> = self.rows.values().filter(matches).filter_map(at).collect();
+        for (generation, gate) in parked {
+            self.unblock(generation, &gate);
         }
         self.struck.entry(strike.name.clone()).or_default().push(id);
         self.strikes.insert(id, strike);

@@ -44,8 +44,11 @@ impl Ledger {
         generation
     }
 
-    fn insert(&mut self, entry: Entry, due: Instant, added: Instant) -> Generation {
+    fn insert(&mut self, mut entry: Entry, due: Instant, added: Instant) -> Generation {
         let generation = Generation(self.serial());
+        if entry.key.is_empty() {
+            entry.key = generation.key_of(&entry.name);
+        }
         let slot = Slot {
             entry,
             generation,

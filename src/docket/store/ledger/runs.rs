@@ -52,8 +52,9 @@ impl Ledger {
             self.end(generation, Ending::Dropped(gate), now);
             return None;
         }
-        if self.closed_gate(&self.rows[&generation], now).is_some() {
-            self.join_lines(generation, now);
+        let closed = self.closed_gates(&self.rows[&generation], now).next();
+        if let Some(at) = closed {
+            self.join_lines(generation, at, now);
             return None;
         }
         self.enter_gates(generation, now);
@@ -81,8 +82,8 @@ impl Ledger {
     /// The first closed gate at which this row is not to wait.
     fn dropping_gate(&self, generation: Generation, now: Instant) -> Option<String> {
         let slot = &self.rows[&generation];
-        let closed = self.closed_gates(slot, now).find(|gate| gate.excess == Excess::Drop)?;
-        Some(closed.name.clone())
+        let mut closed = self.closed_gates(slot, now).map(|at| &slot.entry.gates[at]);
+        closed.find(|gate| gate.excess == Excess::Drop).map(|gate| gate.name.clone())
     }
 
     fn enter_gates(&mut self, generation: Generation, now: Instant) {

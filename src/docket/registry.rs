@@ -1,0 +1,236 @@
+//! The tasks that are known, by name, with their types forgotten.
+
+use super::{AddError, Cx, Entry, Gate, Limit, Perpetual, Policy, Rule, Task};
+use crate::resilience::Verdict;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::any::{Any, TypeId};
+use core::error::Error;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An error of a run, and what is to be done about it.
+pub(super) struct Failure {
+    pub(super) text: String,
+    pub(super) verdict: Verdict,
+}
+
+pub(super) type Running = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send>>;
+
+/// A task whose type is forgotten.
+pub(super) struct Kind {
+    pub(super) policy: Policy,
+    /// What stands for no fields, of a task that begins by itself.
+    pub(super) empty: fn() -> Option<Value>,
+    check: fn(&Value) -> Result<(), serde_json::Error>,
+    run: Box<dyn Fn(Value, Cx) -> Result<Running, Failure> + Send + Sync>,
+}
+
+impl Kind {
+    /// Begins an attempt.
+    pub(super) fn run(&self, args: Value, cx: Cx) -> Result<Running, Failure> {
+        (self.run)(args, cx)
+    }
+
+    /// The entry of a task with these arguments; the key is made up by the store.
+    pub(super) fn entry(&self, name: &str, args: Value) -> Result<Entry, AddError> {
+        let why = |error: serde_json::Error| AddError::Args { name: name.to_owned(), why: error.to_string() };
+        (self.check)(&args).map_err(why)?;
+        let policy = &self.policy;
+        let gates = policy.limits.iter().map(|limit| gate(limit, name, &args)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Entry {
+            priority: policy.priority,
+            deliveries: policy.deliveries,
+            keep: policy.keep,
+            gates,
+            ..Entry::new(name, "", args)
+        })
+    }
+}
+
+/// The gate of these arguments. Its name holds the value as JSON, so that values of unlike types are never the same gate.
+fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
+    let value = match limit.field {
+        None => String::new(),
+        Some(field) => {
+            let no_field = || AddError::NoField { name: name.to_owned(), field: field.to_owned() };
+            format!("={}", args.get(field).ok_or_else(no_field)?)
+        }
+    };
+    let whose = match (limit.scope, limit.field) {
+        (Some(scope), _) => scope.to_owned(),
+        (None, Some(field)) => format!("{name}.{field}"),
+        (None, None) => name.to_owned(),
+    };
+    let kind = match limit.rule {
+        Rule::AtMost(_) => "at once",
+        Rule::Rate { .. } => "by rate",
+    };
+    Ok(Gate { name: format!("{whose}{value} {kind}"), rule: limit.rule, excess: limit.excess })
+}
+
+/// The tasks that a [`Docket`](super::Docket) knows, and what its runs share.
+///
+/// # Examples
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use wakeful::docket::{Cx, Policy, Registry, Task};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Tidy {}
+///
+/// impl Task for Tidy {
+///     const NAME: &'static str = "tidy";
+///     type Output = ();
+///     type Error = &'static str;
+///
+///     async fn run(self, cx: Cx) -> Result<(), &'static str> {
+///         let _rooms: &Vec<u32> = cx.get().ok_or("no rooms")?;
+///         Ok(())
+///     }
+/// }
+///
+/// let registry = Registry::new()
+///     .task::<Tidy>()?
+///     .closure("add", Policy::new(), async |(a, b): (u32, u32), _: Cx| Ok::<_, String>(a + b))?
+///     .provide(vec![1u32, 2, 3]);
+/// assert!(registry.task::<Tidy>().is_err(), "a name is there once");
+/// # Ok::<(), wakeful::docket::DuplicateTask>(())
+/// ```
+#[derive(Default)]
+pub struct Registry {
+    kinds: BTreeMap<String, Kind>,
+    shared: BTreeMap<TypeId, Box<dyn Any + Send + Sync>>,
+}
+
+impl Registry {
+    /// One that knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Learns a task.
+    ///
+    /// # Errors
+    /// If there is one of that name.
+    pub fn task<T: Task>(self) -> Result<Self, DuplicateTask> {
+        let run = |args: T, cx: Cx| async move {
+            let failure = |error: T::Error| Failure { verdict: T::verdict(&error), text: error.to_string() };
+            args.run(cx).await.map_err(failure)
+        };
+        self.learn(T::NAME, T::POLICY, run)
+    }
+
+    /// Learns a closure, whose argument holds the fields.
+    ///
+    /// # Errors
+    /// If there is a task of that name.
+    pub fn closure<A, O, E, F, Fut>(self, name: &str, policy: Policy, run: F) -> Result<Self, DuplicateTask>
+    where
+        A: Serialize + DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+        E: fmt::Display + Send + 'static,
+        F: Fn(A, Cx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+    {
+        let run = move |args: A, cx: Cx| {
+            let running = run(args, cx);
+            async move {
+                let failure = |error: E| Failure { verdict: Verdict::Retry, text: error.to_string() };
+                running.await.map_err(failure)
+            }
+        };
+        self.learn(name, policy, run)
+    }
+
+    fn learn<A, O, F, Fut>(mut self, name: &str, policy: Policy, run: F) -> Result<Self, DuplicateTask>
+    where
+        A: DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+        F: Fn(A, Cx) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, Failure>> + Send + 'static,
+    {
+        let hopeless = |text: String| Failure { text, verdict: Verdict::GiveUp };
+        let run = move |args: Value, cx: Cx| {
+            let args = serde_json::from_value(args).map_err(|error| hopeless(error.to_string()))?;
+            let running = run(args, cx);
+            let with_value = async move {
+                let output = running.await?;
+                serde_json::to_value(output).map_err(|error| hopeless(error.to_string()))
+            };
+            Ok(Box::pin(with_value) as Running)
+        };
+        let kind = Kind {
+            policy,
+            empty: || {
+                [Value::Object(serde_json::Map::new()), Value::Null]
+                    .into_iter()
+                    .find(|empty| A::deserialize(empty).is_ok())
+            },
+            check: |args| A::deserialize(args).map(drop),
+            run: Box::new(run),
+        };
+        match self.kinds.entry(name.to_owned()) {
+            btree_map::Entry::Occupied(_) => Err(DuplicateTask { name: name.to_owned() }),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(kind);
+                Ok(self)
+            }
+        }
+    }
+
+    /// Shares a value among all runs, which [get](Cx::get) it by its type. One of the same type takes its place.
+    pub fn provide<D: Any + Send + Sync>(mut self, value: D) -> Self {
+        self.shared.insert(TypeId::of::<D>(), Box::new(value));
+        self
+    }
+
+    pub(super) fn get<D: Any>(&self) -> Option<&D> {
+        self.shared.get(&TypeId::of::<D>())?.downcast_ref()
+    }
+
+    /// The names of the tasks that it knows, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.kinds.keys().map(String::as_str)
+    }
+
+    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.get(name)
+    }
+
+    /// Those that begin by themselves.
+    pub(super) fn automatic(&self) -> impl Iterator<Item = (&str, &Kind)> {
+        let automatic = |kind: &Kind| matches!(kind.policy.perpetual, Some(Perpetual { automatic: true, .. }));
+        self.kinds.iter().filter(move |(_, kind)| automatic(kind)).map(|(name, kind)| (name.as_str(), kind))
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// There is a task of that name already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DuplicateTask {
+    /// The name.
+    pub name: String,
+}
+
+impl fmt::Display for DuplicateTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is a task named `{}` already", self.name)
+    }
+}
+
+impl Error for DuplicateTask {}

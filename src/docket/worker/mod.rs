@@ -1,0 +1,291 @@
+//! Workers: who claims tasks and runs them.
+
+mod attempt;
+mod beat;
+
+use super::{Claim, Docket, Fence, Row, State, StoreError, Topic};
+use crate::cancel::{Cancelled, Scope};
+use crate::sync::Notify;
+use crate::sys::{Arc, Lock};
+use crate::task::{Cause, GroupError, LocalGroup, local_group};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::num::NonZeroUsize;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+use core::time::Duration;
+
+/// What happened to a task, as a [`Worker::listen`]er is told.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// The task's name.
+    pub name: String,
+    /// Its key.
+    pub key: String,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// Which event.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EventKind {
+    /// It was claimed, and begins.
+    Begun,
+    /// It failed, and is tried again after this time.
+    Retried(Duration, String),
+    /// It ended.
+    Ended(super::Ending),
+    /// It had no lease any more when it ended: another worker has it.
+    Lost,
+}
+
+/// A worker over a [`Docket`], inside the caller's own task: claims what is due, runs so many at once, prolongs their leases.
+///
+/// Nothing is spawned: runs are polled where the worker is. For runs in parallel there may be several workers, each in a task of
+/// its own, or runs that spawn.
+///
+/// # Fairness
+/// Tasks are claimed in the order of priority, due time and adding. Between workers there is none.
+#[must_use = "a worker does nothing before it is run"]
+#[derive(Clone)]
+pub struct Worker(Setup);
+
+type Listener = Box<dyn Fn(&Event) + Send + Sync>;
+
+#[derive(Clone)]
+struct Setup {
+    docket: Docket,
+    name: String,
+    concurrency: NonZeroUsize,
+    lease: Duration,
+    at_most: BTreeMap<String, u32>,
+    listener: Option<Arc<Listener>>,
+}
+
+/// When a worker is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Stopped,
+    Finished,
+    Idle,
+}
+
+impl Worker {
+    /// How many tasks a worker runs at once, unless it is told otherwise.
+    pub const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(10).unwrap();
+    /// The lease of a claim, unless it is told otherwise. It is prolonged three times as often.
+    pub const LEASE: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(docket: Docket, name: &str) -> Self {
+        let (concurrency, lease, at_most) = (Self::CONCURRENCY, Self::LEASE, BTreeMap::new());
+        Self(Setup { docket, name: name.into(), concurrency, lease, at_most, listener: None })
+    }
+
+    /// Runs so many tasks at once.
+    pub fn concurrency(mut self, concurrency: NonZeroUsize) -> Self {
+        self.0.concurrency = concurrency;
+        self
+    }
+
+    /// Claims for so long at a time: after this time what a crashed worker had is claimed by another.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.0.lease = lease;
+        self
+    }
+
+    /// Lets what is under this key repeat no more when this worker has run it so often: for tests of tasks that repeat.
+    pub fn run_at_most(mut self, key: impl Into<String>, runs: u32) -> Self {
+        self.0.at_most.insert(key.into(), runs);
+        self
+    }
+
+    /// Tells of all that happens, in order, from the worker's own task.
+    pub fn listen(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.0.listener = Some(Arc::new(Box::new(listener)));
+        self
+    }
+
+    /// Works until the scope winds down or is cancelled. While it [winds down](Scope::cancel_with_grace) nothing more is
+    /// claimed, and what runs may end; that counts as done. What is not due yet stays in the store.
+    ///
+    /// # Cancel safety
+    /// Runs are dropped, and claimed anew by others when their leases lapse.
+    ///
+    /// # Errors
+    /// If the scope is cancelled while something runs, or the store can't.
+    pub async fn run(self, scope: &Scope) -> Result<(), WorkerError> {
+        self.work(scope, Until::Stopped).await
+    }
+
+    /// Works until nothing that it knows is queued, running or to come.
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn until_finished(self, scope: &Scope) -> Result<(), WorkerError> {
+        self.work(scope, Until::Finished).await
+    }
+
+    /// Works until nothing that it knows is due; what is to come stays.
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn drain(self, scope: &Scope) -> Result<(), WorkerError> {
+        self.work(scope, Until::Idle).await
+    }
+
+    async fn work(self, scope: &Scope, until: Until) -> Result<(), WorkerError> {
+        let shop = Shop {
+            setup: self.0,
+            running: Lock::new(BTreeMap::new()),
+            runs: Lock::new(BTreeMap::new()),
+            freed: Notify::new(),
+        };
+        let worked = local_group().named("docket").run(scope, |group| shop.work(group, until)).await;
+        worked.map_err(|error| match error {
+            GroupError::Cancelled(cancelled) => WorkerError::Cancelled(cancelled),
+            GroupError::Failed(failures) => match failures.first.into_cause() {
+                Cause::Error(error) => WorkerError::Store(error),
+                Cause::Panic(panic) => panic.resume(),
+                Cause::Lost => unreachable!("children of a local group are polled by it"),
+            },
+        })
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+/// A worker could not go on.
+#[derive(Clone, PartialEq, Debug)]
+pub enum WorkerError {
+    /// Its scope was cancelled while something ran.
+    Cancelled(Cancelled),
+    /// The store can't.
+    Store(StoreError),
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(cancelled) => write!(f, "the worker was {cancelled}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for WorkerError {}
+
+/// A worker at work.
+struct Shop {
+    setup: Setup,
+    running: Lock<BTreeMap<Fence, Running>>,
+    /// How often what is bounded has run.
+    runs: Lock<BTreeMap<String, u32>>,
+    /// Told when a run ends.
+    freed: Notify,
+}
+
+/// A run, for the heartbeat.
+struct Running {
+    key: String,
+    scope: Scope,
+    order: Option<Order>,
+}
+
+/// Why a run was cut short by its worker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Cancelled,
+    Lost,
+}
+
+impl Shop {
+    async fn work<'env>(&'env self, group: LocalGroup<'env, StoreError>, until: Until) -> Result<(), StoreError> {
+        let docket = &self.setup.docket;
+        let names: Vec<String> = docket.registry().names().map(String::from).collect();
+        let mut automatic: BTreeSet<&str> = docket.registry().automatic().map(|(name, _)| name).collect();
+        // Refused only in a group that is over or winds down already, and then nothing is claimed.
+        let _ = group.spawn_background("heartbeat", self.beat());
+        let mut draining = pin!(async { drop(group.scope().draining().await) });
+        while !group.scope().is_draining() {
+            self.begin_automatic(&mut automatic).await?;
+            let freed = self.freed.notified();
+            let most = self.setup.concurrency.get() - self.running.with(|running| running.len());
+            if most == 0 {
+                any([pin!(freed), draining.as_mut()]).await;
+                continue;
+            }
+            let (worker, lease) = (self.setup.name.clone(), self.setup.lease);
+            let claims = docket.store().claim(&Claim { worker, names: names.clone(), most, lease }).await?;
+            let none = claims.taken.is_empty();
+            for claimed in claims.taken {
+                self.start(&group, claimed).await?;
+            }
+            if none && self.running.with(|running| running.is_empty()) && self.is_done(until, &names).await? {
+                break;
+            }
+            let changed = async {
+                let _ = docket.store().changed(Topic::Work, claims.seen).await;
+            };
+            any([pin!(freed), draining.as_mut(), pin!(changed), pin!(docket.time().sleep(claims.again))]).await;
+        }
+        Ok(())
+    }
+
+    async fn is_done(&self, until: Until, names: &[String]) -> Result<bool, StoreError> {
+        let is_live = |row: &Row| !matches!(row.state, State::Ended(_)) && names.contains(&row.name);
+        Ok(match until {
+            Until::Stopped => false,
+            Until::Idle => true,
+            Until::Finished => !self.setup.docket.store().scan().await?.rows.iter().any(is_live),
+        })
+    }
+
+    /// Adds what begins by itself, once. What is struck is tried again when something has changed.
+    async fn begin_automatic(&self, names: &mut BTreeSet<&str>) -> Result<(), StoreError> {
+        let docket = &self.setup.docket;
+        let mut refused = BTreeSet::new();
+        for name in core::mem::take(names) {
+            let Some(kind) = docket.registry().kind(name) else { continue };
+            let Some(Ok(entry)) = (kind.empty)().map(|empty| kind.entry(name, empty)) else { continue };
+            let put = docket.store().put(super::Entry { key: name.into(), ..entry }).await?;
+            if matches!(put, super::Put::Struck(_)) {
+                refused.insert(name);
+            }
+        }
+        names.extend(refused);
+        Ok(())
+    }
+
+    fn tell(&self, claimed: &super::Claimed, kind: EventKind) {
+        if let Some(listener) = &self.setup.listener {
+            let (name, key) = (claimed.name.clone(), claimed.key.clone());
+            listener(&Event { name, key, attempt: claimed.attempt, kind });
+        }
+    }
+}
+
+/// Resolves when one of them does.
+async fn any<const N: usize>(mut futures: [Pin<&mut (dyn Future<Output = ()> + Send)>; N]) {
+    poll_fn(|cx| match futures.iter_mut().any(|future| future.as_mut().poll(cx).is_ready()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
