@@ -1,4 +1,4 @@
-//! What flows: calls and items that come too often, or too many at once.
+//! What flows: calls and items that come too often, or too many at once; messages for many.
 //!
 //! # Which part do I want?
 //!
@@ -11,6 +11,13 @@
 //! | catch up when slow, by the newest or by a sum | | [`FlowExt::conflate`], [`FlowExt::conflate_with`] |
 //! | take several at once, and wait for them no longer than so | | [`FlowExt::windows`] |
 //!
+//! | you want to | use |
+//! |---|---|
+//! | publish messages for subscribers, each in a task and at a pace of its own | [`topic`] |
+//! | call handlers with each message, wait for them or not, and have their errors | [`handlers`] |
+//! | give each item to one of several | a [`queue`](crate::queue) |
+//! | look at a state whenever you like | a [`watch`](crate::sync::watch) |
+//!
 //! # What is promised
 //!
 //! Tests cite these by number.
@@ -20,13 +27,24 @@
 //! - **F2** Of calls that are left out each is told so, and why, at once; none waits for what will not come.
 //! - **F3** A waiting call that is dropped leaves nothing behind: no timer, no turn, and nothing that was superseded by it.
 //! - **F4** A stream's end gives what waits, at once.
+//! - **F5** All subscribers of a topic read its messages in one order, in which those of each publisher keep theirs. One with
+//!   [`Slow::Wait`](topic::Slow::Wait) reads each that is published while it is subscribed; one with `DropOldest` reads each or is told
+//!   exactly how many it missed, and where; one with `Latest` reads none but what is the latest then, and in the end the last.
+//! - **F6** What was published is read or missed as F5 says, what was handed back is read by nobody, and what a dropped publishing
+//!   held is either; none is read twice.
+//! - **F7** A topic keeps no more messages than its capacity, and none longer than until those who are to read it have done so or are
+//!   gone. None is cloned or dropped under a lock.
+//! - **F8** Each handler is called once with each message that is published while it is on, whatever others make of it; nothing
+//!   that it does wrong is lost: it is told to who waits, or to the sink.
 
 mod conflated;
 mod debounce;
 mod ext;
+pub mod handlers;
 mod pace;
 mod paced;
 mod throttle;
+pub mod topic;
 mod turns;
 mod windowed;
 

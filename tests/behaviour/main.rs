@@ -7,6 +7,7 @@
 #[macro_use]
 mod runtimes;
 mod cancel;
+mod flow;
 mod limit;
 mod queue;
 mod resilience;
@@ -318,6 +319,12 @@ on_every_runtime! {
         a_bulkhead_turns_away_who_finds_no_room
         a_hedge_takes_the_first_that_is_well
         what_stands_around_a_call_nests
+    }
+    flow {
+        a_debounce_runs_the_last_of_three_calls
+        spaced_calls_keep_their_distance
+        subscribers_see_what_their_policies_promise
+        handlers_fail_each_for_itself
     }
     work {
         every_item_is_in_one_place

@@ -1,6 +1,10 @@
-//! Calls that have turns: one that is given up leaves no timer, and those behind it are not kept waiting.
+//! Calls that have turns: one that is given up leaves no timer, and those behind it are not kept waiting. Messages: none is lost
+//! by who gives up, and none is published that was taken back.
 
 use crate::ms;
+use std::num::NonZeroUsize;
+use wakeful::flow::handlers::{Handlers, Message};
+use wakeful::flow::topic::{RecvError, Slow, Topic};
 use wakeful::flow::{Debounce, Edge, Skipped, Spaced, Throttle};
 use wakeful::sim::Sim;
 
@@ -8,6 +12,11 @@ crate::sweeps! {
     "flow::Debounce::call" => debounce,
     "flow::Throttle::call" => throttle,
     "flow::Spaced::call" => spaced,
+    "flow::Publish" => publish,
+    "flow::Recv" => recv,
+    "flow::Drained" => drained,
+    "flow::Handlers::publish" => handle,
+    "flow::Handlers::drained" => handled,
 }
 
 async fn debounce(sim: Sim) {
@@ -54,4 +63,114 @@ async fn spaced(sim: Sim) {
     at.sort();
     assert!(at == [20, 40] || at == [20], "who is left moves up: {at:?}");
     assert_eq!(time.pending(), 0);
+}
+
+fn small() -> Topic<u32> {
+    Topic::new(NonZeroUsize::MIN)
+}
+
+async fn publish(sim: Sim) {
+    let topic = small();
+    let mut reader = topic.subscribe(Slow::Wait);
+    topic.publish(0).await.unwrap();
+    let read = sim.spawn("reader", {
+        let time = sim.time();
+        async move {
+            let mut read = Vec::new();
+            loop {
+                time.sleep(ms(5)).await;
+                match reader.recv().await {
+                    Ok(n) => read.push(n),
+                    Err(error) => return (read, error),
+                }
+            }
+        }
+    });
+    let rival = sim.spawn("rival", {
+        let topic = topic.clone();
+        async move { topic.publish(2).await }
+    });
+    let published = sim.cancel_at_each(topic.publish(1)).await;
+    assert_eq!(rival.await, Ok(1));
+    topic.close();
+    let (mut read, end) = read.await;
+    read.sort_unstable();
+    assert_eq!(end, RecvError::Closed);
+    assert!(read == [0, 1, 2] || published.is_none() && read == [0, 2], "{published:?}: {read:?}");
+}
+
+async fn recv(sim: Sim) {
+    let topic = small();
+    let mut reader = topic.subscribe(Slow::Wait);
+    let publisher = sim.spawn("publisher", {
+        let time = sim.time();
+        async move {
+            for n in 0..2 {
+                time.sleep(ms(5)).await;
+                topic.publish(n).await.unwrap();
+            }
+        }
+    });
+    let first = sim.cancel_at_each(reader.recv()).await;
+    let mut read: Vec<_> = first.into_iter().collect();
+    while read.last() != Some(&Err(RecvError::Closed)) {
+        read.push(reader.recv().await);
+    }
+    assert_eq!(read, [Ok(0), Ok(1), Err(RecvError::Closed)], "what was not given is read by the next");
+    publisher.await;
+}
+
+async fn drained(sim: Sim) {
+    let topic = small();
+    let mut reader = topic.subscribe(Slow::Wait);
+    topic.publish(0).await.unwrap();
+    let read = sim.spawn("reader", {
+        let time = sim.time();
+        async move {
+            time.sleep(ms(5)).await;
+            while reader.recv().await.is_ok() {
+                time.sleep(ms(5)).await;
+            }
+        }
+    });
+    topic.close();
+    if sim.cancel_at_each(topic.drained()).await.is_some() {
+        assert_eq!(sim.now().as_nanos(), 10_000_000);
+    }
+    topic.drained().await;
+    read.await;
+}
+
+fn two(sim: &Sim) -> (Handlers<u32, ()>, [impl Sized + use<>; 2]) {
+    let handlers = Handlers::new(|error| panic!("nothing fails: {error:?}"));
+    let on = [5, 9].map(|millis| {
+        let time = sim.time();
+        handlers.on("sleeps", move |_: Message<u32>| {
+            let sleep = time.sleep(ms(millis));
+            async move {
+                sleep.await;
+                Ok(())
+            }
+        })
+    });
+    (handlers, on)
+}
+
+async fn handle(sim: Sim) {
+    let (handlers, _on) = two(&sim);
+    if let Some(handled) = sim.cancel_at_each(handlers.publish(1)).await {
+        assert_eq!((handled.ok(), sim.now().as_nanos()), (Some(2), 9_000_000));
+    }
+    assert_eq!(sim.time().pending(), 0);
+    handlers.drained().await;
+}
+
+async fn handled(sim: Sim) {
+    let (handlers, on) = two(&sim);
+    handlers.post(&sim.spawner(), 1).unwrap();
+    drop(on);
+    if sim.cancel_at_each(handlers.drained()).await.is_some() {
+        assert_eq!((sim.now().as_nanos(), sim.time().pending()), (9_000_000, 0));
+    }
+    handlers.drained().await;
 }

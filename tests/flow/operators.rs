@@ -1,18 +1,14 @@
 //! Operators over time: when each call and each item has its turn, exactly.
 
+use crate::ms;
 use futures::{FutureExt, Stream, StreamExt};
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
-use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::flow::{Debounce, DebounceConfig, Edge, FlowExt, Skipped, Spaced, Throttle};
 use wakeful::sim::{self, Sim};
 use wakeful::time::ManualClock;
-
-const fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
 
 /// What became of a call: when it ran, in milliseconds, or why it did not.
 type Fate = Result<u64, Skipped>;

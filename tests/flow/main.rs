@@ -1,0 +1,11 @@
+//! What flows: calls and items over time, messages that are published.
+
+mod handlers;
+mod operators;
+mod topic;
+
+use std::time::Duration;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
