@@ -69,7 +69,7 @@ build_for_board() {
   local triple=$1 upper=${1^^}; shift
   debian_rustc qemu-system-arm lld-@
   export CARGO_TARGET_DIR=$target/bare-metal "CARGO_TARGET_${upper//-/_}_LINKER=/usr/bin/ld.lld-$llvm"
-  cargo build -Zbuild-std=core,alloc --release --target "$triple" --manifest-path tests/bare-metal/Cargo.toml "$@"
+  cargo build -Zbuild-std=core,alloc --release --target "$triple" --manifest-path tests/bare-metal/Cargo.toml "$@" || return
   program=$CARGO_TARGET_DIR/$triple/release/wakeful-bare-metal
 }
 

@@ -19,11 +19,11 @@ use crate::interrupts::Stage;
 const RELOAD: u32 = 25_000 - 1;
 const TICK: Duration = Duration::from_millis(1);
 
-#[cfg(target_has_atomic = "32")]
+#[cfg(not(feature = "microbit"))]
 const HEAP_BYTES: usize = 256 * 1024;
-/// Of the 16 KB that the smallest board has.
-#[cfg(not(target_has_atomic = "32"))]
-const HEAP_BYTES: usize = 10 * 1024;
+/// Of 16 KB; the stack has the rest.
+#[cfg(feature = "microbit")]
+const HEAP_BYTES: usize = 7 * 1024 + 512;
 
 #[global_allocator]
 static HEAP: LlffHeap = LlffHeap::empty();
