@@ -112,3 +112,21 @@ stages() {
   printf '%s\n' "${summary[@]}"
   [ "$failed" = 0 ]
 }
+
+# Writes to a file a line for each of the stages in `all`, of its last run, and the lines of one stage's own figures that the
+# pattern finds, which that stage has put into a file of its name. What was not run now stays as it was.
+keep_results() {
+  local last=$1 figures=$scratch/$2 pattern=$3 stage ran by
+  by="$(date +%F), $(rustc -V | cut -d' ' -f1,2), $(nproc) cores"
+  touch "$last"
+  {
+    printf '# The last run of each stage of %s\n\n' "${last%.last.md}"
+    for stage in "${all[@]}"; do
+      if ran=$(printf '%s\n' "${summary[@]}" | grep "^$stage: "); then echo "- $ran ($by)"; else grep "^- $stage: " "$last"; fi
+    done
+    printf '\n```text\n'
+    if [ -s "$figures" ]; then grep -E "$pattern" "$figures"; else sed '1,/^```text/d; /^```$/d' "$last"; fi
+    printf '```\n'
+  } > "$scratch/last"
+  mv "$scratch/last" "$last"
+}
