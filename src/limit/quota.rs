@@ -46,17 +46,18 @@ impl Quota {
         }
     }
 
-    /// `permits` a second.
+    /// `permits` a second, spread over it: one at a time, unless [`burst`](Self::burst) grants more after a pause. A service that
+    /// may be asked several things at the same instant wants a burst.
     pub const fn per_second(permits: NonZeroU32) -> Self {
         Self::of(permits, SECOND)
     }
 
-    /// `permits` a minute.
+    /// `permits` a minute, spread over it as [in a second](Self::per_second).
     pub const fn per_minute(permits: NonZeroU32) -> Self {
         Self::of(permits, MINUTE)
     }
 
-    /// `permits` an hour.
+    /// `permits` an hour, spread over it as [in a second](Self::per_second).
     pub const fn per_hour(permits: NonZeroU32) -> Self {
         Self::of(permits, HOUR)
     }

@@ -59,6 +59,7 @@
 //! | keep an item, whatever happens | [`Lease::take`] |
 //! | have workers that are tasks of their own, in parallel | [`Work::run_on`] |
 //! | hand items over one by one, and have the result of each | [`worker_pool()`] |
+//! | work off what was submitted before a program ends | [`WorkerPool::drain`], [in a phase of its shutdown](WorkerPoolBuilder::spawn_on) |
 //! | end it from elsewhere, and have the report | [`Scope::cancel`](crate::cancel::Scope::cancel) |
 //! | go on later with what was not started | [`Report::rest`] |
 //! | go on where an earlier run was ended, killed even | [`Checkpointing`], [`resume`] |

@@ -116,6 +116,40 @@ impl<F> WorkerPoolBuilder<F> {
     /// Spawns the pool: one task that looks after the workers, and one for each of them. Bodies run in a scope inside `scope`.
     ///
     /// If `spawner` drops the task, there are no workers: the pool is closed.
+    ///
+    /// A pool in a scope that [winds down](Scope::cancel_with_grace) takes nothing more and starts nothing more: what is in its
+    /// queue is skipped. Where that is to be worked off too, as when a service is shut down, spawn it in a scope around the one
+    /// that winds down, and [drain](WorkerPool::drain) it.
+    ///
+    /// # Examples
+    /// A pool that works its queue off in a phase of a program's end:
+    /// ```
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::task::Registry;
+    /// use wakeful::work::{ItemOutcome, Lease, worker_pool};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (second, registry) = (Duration::from_secs(1), Registry::new(&Scope::new(sim.time())));
+    ///     let requests = registry.phase("requests", 10 * second, second);
+    ///     let body = move |_: Lease<u32>| async move { Ok::<_, ()>(wakeful::sleep(second).await) };
+    ///     let pool = worker_pool(body).spawn_on(sim.spawner(), registry.scope()); // not the phase's
+    ///     let tickets = [1, 2, 3].map(|item| pool.try_submit(item).unwrap());
+    ///     let winds_down = requests.scope().draining();
+    ///     let drains = async move {
+    ///         winds_down.await;
+    ///         pool.drain(9 * second).await;
+    ///     };
+    ///     drop(sim.spawn("pool", requests.track("pool", drains).unwrap()));
+    ///
+    ///     let report = registry.shutdown("the example is over").await;
+    ///     assert_eq!(report.to_string(), "requests: 1 drained");
+    ///     for ticket in tickets {
+    ///         assert_eq!(ticket.await, ItemOutcome::Done(()));
+    ///     }
+    ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000);
+    /// });
+    /// ```
     pub fn spawn_on<P, T, Fut, O, E>(self, spawner: P, scope: &Scope) -> WorkerPool<T, O, E>
     where
         P: Spawn + Send + Sync + 'static,
