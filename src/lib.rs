@@ -93,7 +93,7 @@
 //! |---|---|
 //! | `std`, the default | the system's clock, threads, panics that are caught, the ambient scope and the free functions that use it |
 //! | `counter-clock` | `time::CounterClock`, which reads a counter of the processor; for what reads the clock very often |
-//! | `observe` | looking on: timings of tasks, slow polls, a dump of who is there |
+//! | `observe` | looking on: timings of tasks, slow polls, stalls, a dump of who waits for what, numbers for an exporter |
 //! | `sim` | the simulator; usually switched on for a dev-dependency |
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |

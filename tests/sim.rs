@@ -141,6 +141,22 @@ fn two_seeds_take_two_courses() {
 }
 
 #[test]
+fn a_future_that_is_watched_says_what_it_waits_for_as_it_would_without() {
+    async fn stuck(sim: Sim, is_watched: bool) {
+        let (_tx, rx) = wakeful::queue::unbounded::<()>();
+        if is_watched {
+            let monitor = wakeful::observe::TaskMonitor::new(&sim.time(), "recv");
+            let _ = monitor.watch(rx.recv()).await;
+        } else {
+            let _ = rx.recv().await;
+        }
+    }
+    let [watched, bare] = [true, false].map(|on| Builder::new().explore(move |sim| stuck(sim, on)).unwrap_err());
+    assert_eq!(watched.tasks()[0].waits, bare.tasks()[0].waits);
+    assert_eq!(bare.tasks()[0].waits[0].what, "queue recv");
+}
+
+#[test]
 fn a_lock_order_deadlock_is_found_named_and_replayed() {
     let found = Builder::new().explore(lock_order).unwrap_err();
     assert_eq!(found.kind(), FailureKind::Deadlock);

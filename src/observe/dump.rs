@@ -1,6 +1,7 @@
 //! Who is there, and in what state.
 
 use super::monitor::{Live, TaskMonitor};
+use crate::sys::probe::Wait;
 use crate::time::Instant;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -45,14 +46,31 @@ pub struct TaskInfo {
     pub since: Instant,
     /// How many of its polls have ended.
     pub polls: u64,
+    /// What its last poll waits for, as far as the kit's own futures say; empty unless it is waiting.
+    pub waits: Vec<WaitInfo>,
+}
+
+/// What a future waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitInfo {
+    /// What it is: "sleep", "queue send". The words are those of the simulator's reports.
+    pub what: &'static str,
+    /// The place where that was made.
+    pub made: Option<&'static Location<'static>>,
+    /// Until when it waits at the latest; [`Instant::NEVER`] if there is no end.
+    pub until: Instant,
 }
 
 impl TaskMonitor {
-    /// Its futures, in what state each is and since when.
+    /// Its futures, in what state each is and since when, and what it waits for.
     ///
     /// From any thread, at any time: for a signal, a page of a server, a test that fails. A dump that is made while an
     /// executor hangs shows which future is running, and since when. Each future is shown as it was at one instant, but while
     /// others go on, not all at the same.
+    ///
+    /// What a future waits for is noted by the kit's own futures while they are polled. Without `std` there is one place for
+    /// such notes: if two executors are polling at once there, on two cores or in an interrupt, they may get each other's.
     ///
     /// # Examples
     /// ```
@@ -67,6 +85,7 @@ impl TaskMonitor {
     ///
     ///     let dump = monitor.dump();
     ///     assert_eq!((dump.tasks[0].state, dump.tasks[0].polls), (TaskState::Waiting, 1));
+    ///     assert_eq!(dump.tasks[0].waits[0].to_string(), "sleep until 3.000000000s");
     ///     task.await;
     ///     assert!(monitor.dump().tasks.is_empty());
     /// });
@@ -80,14 +99,18 @@ impl TaskMonitor {
 
 impl Live {
     fn describe(&self) -> TaskInfo {
-        let Self { bell, polls, left } = self;
+        let Self { bell, polls, left, waits } = self;
         let (state, since) = match (bell.polling(), bell.woken()) {
             (Some(began), _) => (TaskState::Running, began),
             (None, Some(woken)) => (TaskState::Ready, woken.max(*left)),
             (None, None) if *polls == 0 => (TaskState::Ready, *left),
             (None, None) => (TaskState::Waiting, *left),
         };
-        TaskInfo { name: bell.name().to_string(), place: bell.place, state, since, polls: *polls }
+        let waits = match state {
+            TaskState::Waiting => waits.iter().map(WaitInfo::of).collect(),
+            TaskState::Ready | TaskState::Running => Vec::new(),
+        };
+        TaskInfo { name: bell.name().to_string(), place: bell.place, state, since, polls: *polls, waits }
     }
 }
 
@@ -101,13 +124,38 @@ impl fmt::Display for Dump {
 
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, place, state, since, polls } = self;
+        let Self { name, place, state, since, polls, waits } = self;
         write!(f, "{name}, made at {place}: ")?;
         match state {
-            TaskState::Ready => write!(f, "ready since {since}")?,
-            TaskState::Running => write!(f, "runs since {since}")?,
-            TaskState::Waiting => write!(f, "waits since {since}")?,
+            TaskState::Ready => f.write_str("ready")?,
+            TaskState::Running => f.write_str("runs")?,
+            TaskState::Waiting if waits.is_empty() => f.write_str("waits for something that is not the kit's")?,
+            TaskState::Waiting => {
+                for (n, wait) in waits.iter().enumerate() {
+                    write!(f, "{}{wait}", if n == 0 { "waits for " } else { "; for " })?;
+                }
+            }
         }
-        write!(f, ", polled {polls} time{}", if *polls == 1 { "" } else { "s" })
+        write!(f, ", since {since}, polled {polls} time{}", if *polls == 1 { "" } else { "s" })
+    }
+}
+
+impl WaitInfo {
+    fn of(wait: &Wait) -> Self {
+        let Wait { what, id, until } = *wait;
+        Self { what, made: id.map(|id| id.made), until: Instant::from_nanos(until) }
+    }
+}
+
+impl fmt::Display for WaitInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        if let Some(made) = self.made {
+            write!(f, " made at {made}")?;
+        }
+        match self.until.is_never() {
+            true => Ok(()),
+            false => write!(f, " until {}", self.until),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::histogram::Histogram;
 use super::timed::{Bell, Timed};
 use super::timing::Timing;
+use crate::sys::probe::Wait;
 use crate::sys::{Arc, Told};
 use crate::time::{Instant, Time};
 use alloc::borrow::Cow;
@@ -79,6 +80,8 @@ pub(super) struct Live {
     pub(super) polls: u64,
     /// When the last one did, or the future was made.
     pub(super) left: Instant,
+    /// What that one waits for.
+    pub(super) waits: Vec<Wait>,
 }
 
 /// A poll that took longer than the monitor's [threshold](TaskMonitor::reporting).
@@ -160,11 +163,12 @@ impl State {
         self.live[number].take()
     }
 
-    /// A poll of the future of this number has ended now.
-    pub(super) fn add(&mut self, number: usize, more: &Timing, now: Instant) {
+    /// A poll of the future of this number has ended now. What it waits for changes places with what the last one waited for.
+    pub(super) fn add(&mut self, number: usize, more: &Timing, now: Instant, waits: &mut Vec<Wait>) {
         if let Some(live) = &mut self.live[number] {
             live.polls += 1;
             live.left = now;
+            core::mem::swap(&mut live.waits, waits);
             live.bell.rest();
         }
         self.timing += *more;

@@ -2,11 +2,12 @@
 
 use super::monitor::{Live, Shared, SlowPoll, TaskMonitor};
 use super::timing::Timing;
-use crate::sys::probe::{self, Access, Resource};
+use crate::sys::probe::{self, Access, Resource, Wait};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Lock, Stamp};
 use crate::time::Instant;
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::panic::Location;
@@ -96,6 +97,8 @@ struct Watch {
     left: Instant,
     /// When the last poll began and how long it took, if it was slow and that was not reported.
     slow: Option<(Instant, Duration)>,
+    /// What the poll that is under way waits for; otherwise a buffer.
+    waits: Vec<Wait>,
     done: bool,
 }
 
@@ -110,10 +113,19 @@ impl<F> Timed<F> {
         let (woken, polling, task) = (Stamp::new(NOT), Stamp::new(NOT), Lock::new(None));
         let bell = Arc::new(Bell { shared, name, place, woken, polling, resource: Resource::new(), task });
         let left = bell.shared.time.now();
-        let live = Live { bell: bell.clone(), polls: 0, left };
+        let live = Live { bell: bell.clone(), polls: 0, left, waits: Vec::new() };
         let number = bell.shared.state.with(|state| state.enter(live));
         let waker = waker(bell.clone());
-        let watch = Watch { bell, number, task: None, timing: Timing::default(), left, slow: None, done: false };
+        let watch = Watch {
+            bell,
+            number,
+            task: None,
+            timing: Timing::default(),
+            left,
+            slow: None,
+            waits: Vec::new(),
+            done: false,
+        };
         Self { future, watch, waker }
     }
 
@@ -137,7 +149,11 @@ impl<F: Future> Future for Timed<F> {
             return this.future.poll(cx);
         }
         let mut polling = Polling::begin(this.watch, cx.waker());
-        let poll = this.future.poll(&mut Context::from_waker(this.waker));
+        let future = || this.future.poll(&mut Context::from_waker(this.waker));
+        let poll = probe::record(&mut polling.watch.waits, future);
+        if poll.is_pending() {
+            probe::repeat(&polling.watch.waits);
+        }
         polling.is_ready = poll.is_ready();
         drop(polling);
         this.watch.report();
@@ -185,7 +201,7 @@ impl Drop for Polling<'_> {
         more.slow_polls = u64::from(watch.slow.is_some());
         watch.timing += *more;
         let over = watch.bell.shared.state.with(|state| {
-            state.add(watch.number, more, watch.left);
+            state.add(watch.number, more, watch.left, &mut watch.waits);
             is_ready.then(|| state.leave(watch.number, true))
         });
         if *is_ready {

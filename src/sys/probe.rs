@@ -7,13 +7,14 @@
 //! looks at that or changes it. It also says which wakers it [keeps](keeping) and [fires](firing): one that is not an
 //! executor's own leads to state that no primitive knows of. Whoever polls under [`watch`] gets the touches of that poll.
 //!
-//! Elsewhere a note costs one thread-local read, and with neither `sim` nor another looker-on compiled in, nothing at all.
+//! With the feature `observe` alone there are notes of what is waited for, and touches are nothing. Elsewhere a note costs one
+//! thread-local read, and with neither `sim` nor `observe` compiled in, nothing at all.
 
 pub(crate) use imp::*;
 
 /// What a primitive waits for.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "read by those who look on"))]
+#[cfg_attr(not(any(feature = "observe", feature = "sim")), expect(dead_code, reason = "read by those who look on"))]
 pub(crate) struct Wait {
     /// What is waited for, as a report prints it: "queue send".
     pub(crate) what: &'static str,
@@ -34,7 +35,8 @@ pub(crate) enum Access {
     Write,
 }
 
-#[cfg(feature = "sim")]
+#[cfg(any(feature = "observe", feature = "sim"))]
+#[cfg_attr(not(feature = "sim"), allow(dead_code, reason = "touches are watched by the simulator alone"))]
 mod imp {
     use super::{Access, Wait};
     use alloc::vec::Vec;
@@ -205,33 +207,41 @@ mod imp {
         const NONE: Self = Self { made: 0, counting: false, polling: false, waits: Vec::new(), watch: None };
     }
 
-    // Whether a poll is being watched, apart from the rest: most of the time nobody watches, and this is cheap to ask.
-    #[cfg(feature = "std")]
+    // Whether a poll is being watched, apart from the rest: most of the time nobody watches, and this is cheap to ask. Without
+    // the simulator nobody ever does.
+    #[cfg(all(feature = "sim", feature = "std"))]
     std::thread_local! {
         static WATCHED: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
     }
-    #[cfg(not(feature = "std"))]
+    #[cfg(all(feature = "sim", not(feature = "std")))]
     static WATCHED: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "sim", feature = "std"))]
     #[inline]
     fn is_watched() -> bool {
         WATCHED.with(core::cell::Cell::get)
     }
-    #[cfg(not(feature = "std"))]
+    #[cfg(all(feature = "sim", not(feature = "std")))]
     #[inline]
     fn is_watched() -> bool {
         WATCHED.load(core::sync::atomic::Ordering::Relaxed)
     }
+    #[cfg(not(feature = "sim"))]
+    #[inline(always)]
+    fn is_watched() -> bool {
+        false
+    }
 
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "sim", feature = "std"))]
     fn set_watched(on: bool) {
         WATCHED.with(|watched| watched.set(on));
     }
-    #[cfg(not(feature = "std"))]
+    #[cfg(all(feature = "sim", not(feature = "std")))]
     fn set_watched(on: bool) {
         WATCHED.store(on, core::sync::atomic::Ordering::Relaxed);
     }
+    #[cfg(not(feature = "sim"))]
+    fn set_watched(_: bool) {}
 
     #[cfg(feature = "std")]
     fn with<R>(f: impl FnOnce(&mut Notes) -> R) -> Option<R> {
@@ -298,9 +308,14 @@ mod imp {
         let _back = Back(outer.flatten(), waits);
         poll()
     }
+
+    /// Notes for the outer recording, if there is one, what an inner one has got.
+    pub(crate) fn repeat(waits: &[Wait]) {
+        waits.iter().for_each(|wait| waiting(wait.what, wait.id, wait.until));
+    }
 }
 
-#[cfg(not(feature = "sim"))]
+#[cfg(not(any(feature = "observe", feature = "sim")))]
 mod imp {
     use super::Access;
     use core::task::Waker;

@@ -2,11 +2,13 @@
 
 use crate::ms;
 use std::sync::Arc;
-use wakeful::observe::TaskMonitor;
+use wakeful::cancel::Scope;
+use wakeful::observe::{StallMonitor, TaskMonitor};
 use wakeful::sim::Sim;
 
 crate::sweeps! {
     "observe::Timed" => timed,
+    "observe::StallMonitor::run" => stalls,
 }
 
 /// It is done or dropped, never both, and all of its time is accounted for.
@@ -26,4 +28,16 @@ async fn timed(sim: Sim) {
     assert!(!is_done || timings.timing.total() == sim.now() - made);
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
     assert!(monitor.dump().tasks.is_empty());
+}
+
+/// Who does not watch any more is not late, and no timer is left.
+async fn stalls(sim: Sim) {
+    let monitor =
+        StallMonitor::new(&sim.time(), ms(10), ms(1), |stall| unreachable!("no executor is as prompt: {stall}"));
+    let scope = Scope::new(sim.time());
+    let watch = scope.move_on_after(ms(35), async |_| monitor.run().await);
+    sim.cancel_at_each(watch).await;
+    assert_eq!((monitor.stats().stalls, sim.time().pending()), (0, 0));
+    sim.advance(ms(100)).await;
+    assert_eq!(monitor.late(), ms(0));
 }
