@@ -94,11 +94,30 @@
 //! | `std`, the default | the system's clock, threads, panics that are caught, the ambient scope and the free functions that use it |
 //! | `counter-clock` | `time::CounterClock`, which reads a counter of the processor; for what reads the clock very often |
 //! | `observe` | looking on: timings of tasks, slow polls, stalls, a dump of who waits for what, numbers for an exporter |
+//! | `tracing` | [spans and events](#spans-and-events) for the crate of that name |
 //! | `sim` | the simulator; usually switched on for a dev-dependency |
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
 //! | `docket` | the scheduler of keyed, repeating tasks |
 //! | `portable-atomic` | targets without compare-and-swap; the application chooses how `portable-atomic` makes up for it |
+//!
+//! # Spans and events
+//!
+//! With the feature `tracing`, the kit tells [tracing](https://docs.rs/tracing) what it does. Without the feature it is compiled to
+//! nothing, and with it, little is done unless a subscriber listens.
+//!
+//! | target | at level | what |
+//! |---|---|---|
+//! | `wakeful::cancel` | debug | a scope was cancelled, and why |
+//! | `wakeful::task` | info | the span of a group's child, by name and the place where it was made, around each of its polls |
+//! | `wakeful::task` | debug, warn | a child has ended, and how; warn if it failed, panicked or was lost |
+//! | `wakeful::work` | debug | the span of an item of [`work()`](work::work()), around each poll of its body |
+//! | `wakeful::work` | debug, info | an item has ended, and how; info if it is not done |
+//! | `wakeful::limit` | debug, info | somebody waits for a [`Limiter`](limit::Limiter), or was refused after having asked to wait |
+//! | `wakeful::resilience` | warn | a circuit breaker changed its state, and why |
+//!
+//! Nothing is told under a lock. `tracing` needs atomics with compare-and-swap, so it does not build where `portable-atomic` has to
+//! make up for them.
 //!
 //! # Without `std`
 //!

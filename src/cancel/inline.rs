@@ -13,7 +13,7 @@ use super::tree::{self, Branch, CANCELLED, Up};
 use crate::sys::atomic::{AtomicU8, Ordering};
 use crate::sys::probe::{Access, Resource};
 use crate::sys::slot::Mark;
-use crate::sys::{Arc, OnceArc};
+use crate::sys::{Arc, OnceArc, trace};
 use crate::time::{Instant, Time};
 
 /// In the state: somebody makes, or has made, a node of it.
@@ -104,8 +104,12 @@ impl Inline {
         self.resource.touch(Access::Write);
         // Acquire and release: partner of the exchange in `share`, which comes before or after this one.
         let unshared = |state| (state & SHARED == 0).then_some(state | CANCELLED);
-        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, unshared).is_err() {
-            tree::cancel(&self.branch(), Reason::deadline(self.deadline), self.deadline);
+        match self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, unshared) {
+            Ok(before) if before & CANCELLED == 0 => trace::scope_cancelled(|| Some(Reason::deadline(self.deadline))),
+            Ok(_) => {}
+            Err(_) => {
+                tree::cancel(&self.branch(), Reason::deadline(self.deadline), self.deadline);
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use super::reason::Reason;
 use super::sweep::{detach, sweep};
 use crate::sys::atomic::{AtomicU8, Ordering};
 use crate::sys::slot::Mark;
-use crate::sys::{Arc, Stamp, Weak};
+use crate::sys::{Arc, Stamp, Weak, trace};
 use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
 use alloc::boxed::Box;
@@ -286,6 +286,7 @@ pub(super) fn cancel(branch: &Branch, reason: Reason, since: Instant) -> bool {
     });
     if first {
         sweep(branch);
+        trace::scope_cancelled(|| self::reason(branch));
     }
     first
 }

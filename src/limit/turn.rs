@@ -8,7 +8,7 @@ use super::state::{Gate, LINE, Limit, Todo, Verdict, Wish};
 use super::timer::follow;
 use crate::cancel::Deadline;
 use crate::sys::thread::contain;
-use crate::sys::{Arc, probe};
+use crate::sys::{Arc, probe, trace};
 use crate::time::Instant;
 use crate::wait::{Batch, Home, Seat, Seen, Standing, Waiter};
 use core::fmt;
@@ -109,7 +109,7 @@ impl<A: Algorithm, D: Door<A>> Turn<A, D> {
                 match gate.decide(ask.permits, now) {
                     Decision::Granted(_) => return Poll::Ready(Ok(Receipt::NONE)),
                     Decision::NotYet(due) if !ask.deadline.allows(Instant::from_nanos(due)) => {
-                        return Poll::Ready(Err(ask.too_late(due)));
+                        return Poll::Ready(Err(ask.refused(ask.too_late(due))));
                     }
                     _ => {}
                 }
@@ -172,9 +172,12 @@ impl Ask {
             follow(gate, &mut batch, todo);
             match round {
                 Round::Granted(receipt) => return Poll::Ready(Ok(receipt)),
-                Round::Refused(error) => return Poll::Ready(Err(error)),
+                Round::Refused(error) => return Poll::Ready(Err(self.refused(error))),
                 Round::Waits(at, old) => {
-                    *due = at.unwrap_or(*due);
+                    if let Some(at) = at {
+                        *due = at;
+                        trace::limiter_waits(self.permits, at);
+                    }
                     drop(old);
                     probe::waiting("limiter", Some(gate.shared.id), *due);
                     return Poll::Pending;
@@ -258,6 +261,12 @@ impl Ask {
 
     fn exceeds(self, burst: u32) -> AcquireError {
         AcquireError::ExceedsBurst { permits: self.permits, burst }
+    }
+
+    /// Tells those who listen of a refusal.
+    fn refused(self, error: AcquireError) -> AcquireError {
+        trace::limiter_refused(self.permits, &error);
+        error
     }
 
     fn too_late(self, due: u64) -> AcquireError {

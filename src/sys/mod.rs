@@ -25,6 +25,7 @@
 //! | `marks` | the macros that mark places in code, and what they do where there is no simulator |
 //! | [`Told`] | a value behind the lock, each use of which is told to those who look on |
 //! | [`thread`] | parking, the alarm thread, panic capture |
+//! | [`trace`] | spans and events for `tracing`: compiled to nothing without it |
 //! | [`probe`] | the hook for those who look on: compiled to nothing unless somebody can |
 //!
 //! No other room names a feature, a target or a synchronisation primitive; `tests/house_rules.rs` checks it.
@@ -56,6 +57,7 @@ pub(crate) mod stage;
 pub(crate) mod stamp;
 pub(crate) mod thread;
 mod told;
+pub(crate) mod trace;
 #[cfg(feature = "sim")]
 pub(crate) mod trail;
 pub(crate) mod waker;

@@ -7,6 +7,7 @@ use super::tally::How;
 use crate::cancel::{Nested, Scope};
 use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled};
+use crate::sys::trace::{self, Span};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Weak};
 use crate::wait::Seen;
@@ -52,6 +53,7 @@ impl<T, E> Record<T, E> {
     /// `alone`: there is no handle, and will be none.
     fn ended(&self, (end, how): Ending<T, E>, alone: bool) {
         let tell = if alone { Tell::NOBODY } else { self.outlet.end(end) };
+        trace::child_ended(&self.core().shared.name, &self.label.name, self.label.made, how.word());
         self.core().ended(self.place, &self.label, how);
         tell.now();
     }
@@ -75,12 +77,13 @@ pin_project! {
         // The waker that is noted in the group, and when it was (T4).
         seen: Seen,
         epoch: usize,
+        span: Span,
     }
 }
 
 impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     pub(super) fn new(body: F) -> Self {
-        Self { life: Life::new(body), seen: Seen::NONE, epoch: 0 }
+        Self { life: Life::new(body), seen: Seen::NONE, epoch: 0, span: Span::new() }
     }
 }
 
@@ -103,9 +106,11 @@ where
         let (seen, epoch) = (this.seen, this.epoch);
         let rest = |cx: &mut Context<'_>| rest(record, seen, epoch, cx);
         let late = |error| record.core().failed_late(record.label.clone(), error);
-        if let Some(ending) =
-            ready!(this.life.poll(record.scope(), || record.scope().check().is_ok(), alone, cx, rest, late))
-        {
+        let polled = {
+            let _entered = this.span.child(&record.label.name, record.label.made);
+            this.life.poll(record.scope(), || record.scope().check().is_ok(), alone, cx, rest, late)
+        };
+        if let Some(ending) = ready!(polled) {
             record.ended(ending, alone);
         }
         Poll::Ready(Some(()))

@@ -77,6 +77,19 @@ pub(super) enum How<E> {
     Lost,
 }
 
+impl<E> How<E> {
+    /// As the counts of a group name it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// What follows from an ending.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {

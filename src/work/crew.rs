@@ -7,6 +7,7 @@ use crate::cancel::Scope;
 use crate::spawn::Panic;
 use crate::sys::arena::Arena;
 use crate::sys::thread::catch;
+use crate::sys::trace::Span;
 use crate::time::Instant;
 use crate::wait::Ready;
 use alloc::borrow::ToOwned;
@@ -32,6 +33,8 @@ pin_project! {
         // When that was started, if anything is timed.
         started: Instant,
         given: u64,
+        // Of that item.
+        span: Span,
     }
 }
 
@@ -108,7 +111,14 @@ impl<T, Fut> Crew<T, Fut> {
     #[cold]
     fn make(&mut self, ready: &mut Ready) -> usize {
         let home = Home::new();
-        let worker = self.workers.insert(Worker { body: None, home, index: 0, started: Instant::EPOCH, given: 0 });
+        let worker = self.workers.insert(Worker {
+            body: None,
+            home,
+            index: 0,
+            started: Instant::EPOCH,
+            given: 0,
+            span: Span::new(),
+        });
         ready.reach(worker);
         self.books.idle.insert(worker);
         worker
@@ -164,6 +174,7 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
         let lease = w.home.lend(item);
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {
+            let _entered = w.span.item(index);
             catch(|| {
                 body.set(Some(make(lease)));
                 poll_body(body, &mut Context::from_waker(&waker))
@@ -177,7 +188,10 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
     pub(super) fn poll(&mut self) -> Option<Fate<T, O, E>> {
         let mut w = self.worker.as_mut().project();
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
-        let polled = w.home.watch(|| catch(|| poll_body(body, &mut Context::from_waker(&waker))));
+        let polled = w.home.watch(|| {
+            let _entered = w.span.item(*w.index);
+            catch(|| poll_body(body, &mut Context::from_waker(&waker)))
+        });
         settle(w, polled)
     }
 
@@ -191,6 +205,7 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item },
         };
         let index = *w.index;
+        *w.span = Span::new();
         self.rise();
         (index, outcome)
     }
@@ -248,6 +263,7 @@ fn settle<T, O, E, Fut>(
         Ok(Poll::Ready(Err(error))) => ItemOutcome::Failed { error, item: w.home.back() },
         Err(panic) => panicked(w.body, w.home, panic),
     };
+    *w.span = Span::new();
     Some((*w.index, outcome))
 }
 

@@ -9,6 +9,7 @@ use super::outcome::{Count, Ended, ItemOutcome, Sink};
 use super::report::Stop;
 use super::width;
 use crate::cancel::{Reason, Scope};
+use crate::sys::trace;
 use crate::time::Instant;
 use crate::wait::Ready;
 use core::future::Future;
@@ -53,6 +54,7 @@ impl<K> Outlet<K> {
         K: Sink<T, O, E>,
     {
         self.count.add(&outcome);
+        trace::item_ended(index, outcome.word());
         self.sink.accept(Ended::new(index, worker, outcome));
     }
 }

@@ -43,6 +43,19 @@ pub enum ItemOutcome<T, O, E> {
 }
 
 impl<T, O, E> ItemOutcome<T, O, E> {
+    /// As a [`Count`] names it.
+    #[inline]
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed { .. } => "failed",
+            Self::Panicked { .. } => "panicked",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+
     /// The result, if there is one.
     pub fn done(self) -> Option<O> {
         match self {

@@ -6,7 +6,7 @@ use super::config::{BreakerConfig, BreakerConfigError};
 use super::machine::{self, BreakerChange, BreakerState, Changes, Machine, NeedsTime};
 use super::window::{BreakerCounts, Sample};
 use crate::sys::atomic::{AtomicUsize, Ordering};
-use crate::sys::{Arc, Told};
+use crate::sys::{Arc, Told, trace};
 use crate::time::{Instant, Time};
 use alloc::boxed::Box;
 use core::fmt;
@@ -371,6 +371,9 @@ impl Shared {
 
     #[cold]
     fn tell_all(&self, changes: &Changes) {
+        for BreakerChange { from, to, cause, .. } in changes.iter().flatten() {
+            trace::breaker_changed(from, to, cause);
+        }
         if let Some(listener) = &self.listener {
             changes.iter().flatten().for_each(listener);
         }

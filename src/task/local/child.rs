@@ -3,6 +3,7 @@
 use crate::cancel::Scope;
 use crate::sys::Told;
 use crate::sys::joint::{Joined, Label, Runner, Runs};
+use crate::sys::trace::Span;
 use crate::task::life::{Life, Returned};
 use crate::task::outlet::{End, Ended, Outlet, Tell};
 use crate::task::tally::How;
@@ -80,12 +81,13 @@ pin_project! {
         #[pin]
         life: Life<F, T, E>,
         noted: bool,
+        span: Span,
     }
 }
 
 impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     pub(super) fn new(body: F) -> Self {
-        Self { life: Life::new(body), noted: false }
+        Self { life: Life::new(body), noted: false, span: Span::new() }
     }
 }
 
@@ -113,7 +115,10 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T,
         // Its own scope has no deadline before it has begun; the group may have been cancelled since it looked.
         let may_begin = || open && !record.scope.is_cancelled();
         let mut late = None;
-        let polled = this.life.poll(&record.scope, may_begin, alone, cx, rest, |error| late = Some(error));
+        let polled = {
+            let _entered = this.span.child(&record.label.name, record.label.made);
+            this.life.poll(&record.scope, may_begin, alone, cx, rest, |error| late = Some(error))
+        };
         polled.map(|ending| {
             let (end, how) = ending?;
             let tell = if alone { Tell::NOBODY } else { record.outlet.end(end) };

@@ -15,7 +15,7 @@ use super::state::{Newcomer, Place, Shared, State};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
 use crate::sys::probe::{self, Id};
 use crate::sys::thread::{catch, contain, is_panicking, resume};
-use crate::sys::{Arc, Told};
+use crate::sys::{Arc, Told, trace};
 use crate::task::crew::{BUDGET, Crew, PASSES};
 use crate::task::guarded::Guarded;
 use crate::task::outcome::{Cause, GroupError, GroupReport};
@@ -369,6 +369,7 @@ impl<E, K: Kind> Shared<'_, E, K> {
     /// Counts a child whose body is gone (L3).
     fn count(&self, place: Place, gone: Gone<E>) {
         let Gone { label, how, late, tell } = gone;
+        trace::child_ended(&self.name, &label.name, label.made, how.word());
         let verdict = self.state.with(|state| {
             state.leave(place);
             let before = late.map(|error| state.tally.failed(label.clone(), Cause::Error(error)));

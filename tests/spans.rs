@@ -1,0 +1,195 @@
+//! Spans and events, as a subscriber that collects them gets them.
+
+use std::cell::RefCell;
+use std::fmt::{Debug, Write as _};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use wakeful::cancel::Scope;
+use wakeful::limit::{Limiter, Quota};
+use wakeful::resilience::{BreakerConfig, CircuitBreaker};
+use wakeful::sim::Sim;
+use wakeful::task::group;
+use wakeful::work::{Count, Lease, work};
+
+/// A line for each event, with the spans that it came in.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Collected>>);
+
+#[derive(Default)]
+struct Collected {
+    spans: Vec<String>,
+    lines: Vec<String>,
+}
+
+std::thread_local! {
+    /// The spans that have been entered, outermost first.
+    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The fields of a span or an event, but for places in code.
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            write!(self.0, " {value:?}").unwrap();
+        } else if field.name() != "made" {
+            write!(self.0, " {}={value:?}", field.name()).unwrap();
+        }
+    }
+}
+
+impl Subscriber for Collector {
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        of.target().starts_with("wakeful::") || of.target() == "spans"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields(span.metadata().name().to_string());
+        span.record(&mut fields);
+        let mut all = self.0.lock().unwrap();
+        all.spans.push(fields.0);
+        Id::from_u64(all.spans.len() as u64)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(format!("{} {}:", event.metadata().level(), event.metadata().target()));
+        event.record(&mut fields);
+        let mut all = self.0.lock().unwrap();
+        ENTERED.with_borrow(|entered| {
+            for &span in entered {
+                write!(fields.0, ", in {}", all.spans[span as usize - 1]).unwrap();
+            }
+        });
+        all.lines.push(fields.0);
+    }
+
+    fn enter(&self, span: &Id) {
+        ENTERED.with_borrow_mut(|entered| entered.push(span.into_u64()));
+    }
+
+    fn exit(&self, span: &Id) {
+        let last = ENTERED.with_borrow_mut(Vec::pop);
+        assert_eq!(last, Some(span.into_u64()), "spans are left in the order in which they were entered");
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+}
+
+/// What is said during a simulated run of `body`.
+fn said<F: Future<Output = ()> + 'static>(body: impl FnOnce(Sim) -> F) -> Vec<String> {
+    let collector = Collector::default();
+    tracing::subscriber::with_default(collector.clone(), || wakeful::sim::run(body));
+    ENTERED.with_borrow(|entered| assert!(entered.is_empty(), "every span was left"));
+    collector.0.lock().unwrap().lines.clone()
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_scope_says_why_it_was_cancelled_once() {
+    let said = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        scope.cancel("enough");
+        scope.cancel("too late");
+        let timed = Scope::new(sim.time());
+        assert!(timed.move_on_after(ms(5), async |_| sim.time().sleep(ms(10)).await).await.is_cancelled());
+    });
+    assert_eq!(
+        said,
+        [
+            "DEBUG wakeful::cancel: scope cancelled reason=enough",
+            "DEBUG wakeful::cancel: scope cancelled reason=the deadline 0.005000000s was reached",
+        ]
+    );
+}
+
+#[test]
+fn what_a_child_says_comes_in_its_span_and_its_end_is_told() {
+    let said = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let report = group::<&str>(sim.spawner()).named("house").report(&scope, async |group| {
+            let time = sim.time();
+            let cook = async move {
+                time.sleep(ms(5)).await;
+                tracing::info!(target: "spans", "served");
+                Ok(())
+            };
+            group.spawn("cook", cook).unwrap().await.unwrap();
+            drop(group.spawn("thief", async { Err::<(), _>("caught") }).unwrap());
+            Ok(())
+        });
+        assert_eq!(report.await.count.total(), 2);
+    });
+    assert!(said.contains(&"INFO spans: served, in child name=\"cook\"".to_string()), "{said:#?}");
+    let ended: Vec<_> = said.iter().filter(|line| line.contains("child ended")).collect();
+    assert_eq!(
+        ended,
+        [
+            "DEBUG wakeful::task: child ended group=\"house\" name=\"cook\" how=\"done\"",
+            "WARN wakeful::task: child ended group=\"house\" name=\"thief\" how=\"failed\"",
+        ]
+    );
+}
+
+#[test]
+fn what_a_body_says_comes_in_the_span_of_its_item_and_the_outcome_is_told() {
+    let said = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let time = sim.time();
+        let body = |n: Lease<u32>| {
+            let time = time.clone();
+            async move {
+                time.sleep(ms(1)).await;
+                tracing::info!(target: "spans", n = *n, "works");
+                if *n == 7 { Ok(()) } else { Err("odd") }
+            }
+        };
+        work([7, 8]).workers(NonZeroUsize::MIN).run(&scope, body, Count::new()).await;
+    });
+    assert_eq!(
+        said,
+        [
+            "INFO spans: works n=7, in item index=0",
+            "DEBUG wakeful::work: item ended index=0 how=\"done\"",
+            "INFO spans: works n=8, in item index=1",
+            "INFO wakeful::work: item ended index=1 how=\"failed\"",
+        ]
+    );
+}
+
+#[test]
+fn a_limiter_says_who_waits_and_who_is_refused() {
+    let said = said(|sim| async move {
+        let limiter = Limiter::new(
+            &sim.time(),
+            Quota::per_second(NonZeroU32::new(10).unwrap()).burst(NonZeroU32::new(10).unwrap()),
+        );
+        limiter.acquire(10).await.unwrap();
+        limiter.acquire(1).await.unwrap();
+        assert!(limiter.acquire_before(5, sim.now() + ms(1)).await.is_err());
+    });
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said[0].starts_with("DEBUG wakeful::limit: limiter waits permits=1"), "{said:#?}");
+    assert!(said[1].starts_with("INFO wakeful::limit: limiter refused permits=5 why="), "{said:#?}");
+}
+
+#[test]
+fn a_breaker_says_how_its_state_changes() {
+    let said = said(|sim| async move {
+        let breaker = CircuitBreaker::new(&sim.time(), BreakerConfig::calls(NonZeroU32::new(10).unwrap())).unwrap();
+        breaker.trip();
+        breaker.close();
+    });
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said.iter().all(|line| line.starts_with("WARN wakeful::resilience: breaker changed from=")));
+    assert!(said[0].contains("Open") && said[1].contains("Closed"), "{said:#?}");
+}
