@@ -801,3 +801,23 @@ fn wake_ups_come_from_other_threads() {
     drop(tx);
     answering.join().unwrap();
 }
+
+#[test]
+fn a_body_that_is_done_in_the_poll_after_a_cancel_makes_room_for_nothing() {
+    sim::check(|sim| async move {
+        for workers in [1, 2] {
+            let (scope, begun) = (Scope::new(sim.time()), sim.now());
+            let set = work(vec![ms(10); 10]).workers(n(workers));
+            let mut run = pin!(set.run(&scope, takes(&sim.time()), Count::new()));
+            let report = poll_fn(|cx| {
+                if sim.now() >= begun + ms(10) {
+                    scope.cancel("when the bodies are done");
+                }
+                run.as_mut().poll(cx)
+            });
+            let report = report.await;
+            assert_eq!((report.count.done, report.pulled()), (workers as u64, workers as u64), "{report}");
+            assert_eq!(report.stop, Stop::Cancelled("when the bodies are done".into()));
+        }
+    });
+}

@@ -32,7 +32,7 @@ pub(super) struct Desk<'p, N, F, K> {
     pub(super) closes: Instant,
     /// Whether the clock is of any interest.
     pub(super) is_timed: bool,
-    /// What items come from has registered the control waker.
+    /// What items come from has registered the control waker, or the scope is cancelled.
     pub(super) blocked: bool,
     pub(super) stop: Option<Stop>,
     /// The instant from which on nothing is started, whatever items take.
@@ -132,7 +132,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
             self.closes = closes;
             // A permit was asked for with the one of then.
             self.feed.ask_anew();
-            self.blocked = false;
+            self.blocked = self.scope.is_cancelled();
         }
     }
 

@@ -256,7 +256,8 @@ where
         if let Some(most) = self.width.as_mut().and_then(|width| width.poll_change(cx)) {
             self.crew.resize(most.get());
         }
-        self.desk.blocked = false;
+        // K2. A body that is done in this poll makes room for nothing, if the scope was cancelled before.
+        self.desk.blocked = self.desk.scope.is_cancelled();
     }
 
     /// Lets the source go on with what it fetches ahead.
