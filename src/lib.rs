@@ -59,7 +59,7 @@
 //! | keep to a rate, all together or each client by itself, or to what a service can take at once | [`limit`] |
 //! | call services that fail, hang, or have too much to do: retries, circuit breakers, bulkheads, hedges | [`resilience`] |
 //! | work through many items against a deadline, and account for each; hand items to a pool of workers; keep a pool of what is expensive to make; do one thing periodically | [`work`] |
-//! | act on calls and events that come too often: debounce, throttle, sample, batch them; publish to subscribers | [`flow`] |
+//! | act on calls and events that come too often: debounce, throttle, sample, batch them; publish to subscribers; let items go through stages | [`flow`] |
 //! | schedule tasks that have keys, repeat, are limited by what they are about | `docket`, with the feature of that name |
 //! | start tasks without naming a runtime, or run one future here and now | [`spawn`] |
 //! | know where the time of tasks goes, and which of them holds up the others | `observe`, with the feature of that name |

@@ -10,6 +10,7 @@
 //! | leave nothing out, and keep a distance in between | [`Spaced`] | [`Limiter::throttle`](crate::limit::Limiter::throttle) |
 //! | catch up when slow, by the newest or by a sum | | [`FlowExt::conflate`], [`FlowExt::conflate_with`] |
 //! | take several at once, and wait for them no longer than so | | [`FlowExt::windows`] |
+//! | have items go through stages, each with workers and a queue of its own | | [`pipeline`] |
 //!
 //! | you want to | use |
 //! |---|---|
@@ -43,6 +44,7 @@ mod ext;
 pub mod handlers;
 mod pace;
 mod paced;
+pub mod pipeline;
 mod throttle;
 pub mod topic;
 mod turns;

@@ -9,6 +9,7 @@ mod runtimes;
 mod cancel;
 mod flow;
 mod limit;
+mod pipeline;
 mod queue;
 mod resilience;
 mod spawn;
@@ -337,5 +338,10 @@ on_every_runtime! {
         a_pool_lends_its_objects_in_order_and_loses_none
         a_worker_pool_tells_every_ticket_and_drains
         cancelling_the_scope_ends_the_run_with_a_report
+    }
+    pipeline {
+        stages_pass_items_on_in_order
+        a_stage_that_stops_loses_no_item
+        cancelling_the_scope_ends_all_stages_with_a_report
     }
 }

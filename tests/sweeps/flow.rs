@@ -3,10 +3,14 @@
 
 use crate::ms;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use wakeful::cancel::Scope;
 use wakeful::flow::handlers::{Handlers, Message};
+use wakeful::flow::pipeline::{pipeline, stage};
 use wakeful::flow::topic::{RecvError, Slow, Topic};
 use wakeful::flow::{Debounce, Edge, Skipped, Spaced, Throttle};
 use wakeful::sim::Sim;
+use wakeful::work::Lease;
 
 crate::sweeps! {
     "flow::Debounce::call" => debounce,
@@ -17,6 +21,7 @@ crate::sweeps! {
     "flow::Drained" => drained,
     "flow::Handlers::publish" => handle,
     "flow::Handlers::drained" => handled,
+    "flow::Pipeline::run" => pipeline_run,
 }
 
 async fn debounce(sim: Sim) {
@@ -173,4 +178,34 @@ async fn handled(sim: Sim) {
         assert_eq!((sim.now().as_nanos(), sim.time().pending()), (9_000_000, 0));
     }
     handlers.drained().await;
+}
+
+async fn pipeline_run(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let body = |n: u64| {
+        let sim = sim.clone();
+        move |item: Lease<(u64, Arc<()>)>| {
+            let sim = sim.clone();
+            async move {
+                wakeful::sleep(ms(item.0 * n)).await;
+                sim.yield_now().await;
+                if item.0 == n { Err(()) } else { Ok(item.take()) }
+            }
+        }
+    };
+    let two = NonZeroUsize::new(2).unwrap();
+    let line = pipeline(items)
+        .then(stage("here").workers(two).in_order().buffer(NonZeroUsize::MIN).item_timeout(ms(4)), body(1))
+        .then_on(sim.spawner(), stage("there").workers(two).buffer(NonZeroUsize::MIN), body(2))
+        .then(stage("last"), body(0));
+    if let Some(report) = sim.cancel_at_each(line.deadline_after(ms(9)).run(&scope, drop)).await {
+        assert_eq!(report.pulled() + report.not_started.unwrap() as u64, 5);
+        assert!(report.stages.windows(2).all(|pair| pair[0].count.done == pair[1].count.total()), "{report}");
+        drop(report);
+    }
+    // Workers who were left behind end at their next poll.
+    sim.time().sleep(ms(1)).await;
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+    assert!(!scope.cancel_called());
 }
