@@ -263,6 +263,26 @@ fn runtime_features(manifest: &str) -> Vec<String> {
     complaints
 }
 
+/// Every feature but the default one stands in the table below the heading, which names no other.
+fn untold_features(manifest: &str, path: &str, text: &str) -> Vec<String> {
+    let of_manifest = manifest.lines().skip_while(|line| *line != "[features]").skip(1);
+    let features: Vec<&str> = of_manifest
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .filter(|name| *name != "default" && !name.starts_with('#'))
+        .collect();
+    let prose = text.lines().map(|line| line.trim_start_matches("//!").trim());
+    let table = prose.skip_while(|line| line.trim_start_matches('#') != " Features").skip(1);
+    let told: Vec<&str> = table
+        .take_while(|line| !line.starts_with("# ") && !line.starts_with("## "))
+        .filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0))
+        .collect();
+    let untold = features.iter().filter(|name| !told.contains(name));
+    let unknown = told.iter().filter(|name| !features.contains(name));
+    let untold = untold.map(|name| format!("{path}: the table of features lacks `{name}`"));
+    untold.chain(unknown.map(|name| format!("{path}: there is no feature `{name}`"))).collect()
+}
+
 // ---- applied to this crate ------------------------------------------------
 
 /// Every file of `src/`.
@@ -397,4 +417,13 @@ fn every_table_of_sweeps_is_run() {
 fn no_feature_names_a_runtime() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     expect_none(runtime_features(&fs::read_to_string(manifest).expect("Cargo.toml")));
+}
+
+#[test]
+fn each_feature_is_told_where_it_is_looked_for() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path);
+    let manifest = read("Cargo.toml");
+    expect_none(
+        ["README.md", "src/lib.rs"].iter().flat_map(|path| untold_features(&manifest, path, &read(path))).collect(),
+    );
 }

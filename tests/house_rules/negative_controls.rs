@@ -153,6 +153,18 @@ fn runtimes() {
 }
 
 #[test]
+fn features() {
+    let manifest = "[features]\ndefault = [\"std\"]\n## More.\nstd = []\nsim = []\n\n[dependencies]\nserde = \"1\"";
+    let said = |text: &str| untold_features(manifest, "README.md", text);
+    assert!(said("# Features\n| `std` | x |\n| `sim` | y |\n## Next\n| `other` | z |").is_empty());
+    assert!(said("//! # Features\n//!\n//! | `std` | x |\n//! | `sim` | y |").is_empty());
+    assert_eq!(said("# Features\n| `std` | x |"), ["README.md: the table of features lacks `sim`"]);
+    assert_eq!(said("| `sim` | y |\n# Features\n| `std` | x |").len(), 1, "a table elsewhere does not count");
+    let stale = said("# Features\n| `std` | x |\n| `sim` | y |\n| `gone` | z |");
+    assert_eq!(stale, ["README.md: there is no feature `gone`"]);
+}
+
+#[test]
 fn modules_for_tests_are_found() {
     let room =
         at("src/time/mod.rs", "mod wheel;\n#[cfg(test)]\nmod tests;\n#[cfg(all(test, wakeful_loom))]\nmod loom_tests;");
