@@ -10,7 +10,7 @@
 //! `cargo bench -- time.` runs the rows whose name holds the given text.
 //!
 //! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
-//! every primitive, which the rows here should not pay for.
+//! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
 //! [`task`], [`queue`], [`limit`], [`resilience`], [`work`] and [`pool`]. A group has one file for each contender, with the same workload
@@ -30,8 +30,8 @@ mod time;
 mod work;
 
 fn main() {
-    if cfg!(feature = "sim") {
-        println!("not measured: the simulator is compiled in; `--bench sim` has its rows");
+    if cfg!(any(feature = "sim", feature = "observe")) {
+        println!("not measured: what looks on is compiled in; `--bench sim` and `--bench observe` have its rows");
         return;
     }
     let mut bench = harness::Bench::from_arguments();
