@@ -128,6 +128,28 @@ impl Scope {
     ///     assert_eq!(sim.now().as_nanos(), 3_000_000_000);
     /// });
     /// ```
+    ///
+    /// A part of it that is to end when the scope outside is cancelled watches that scope by itself. (A [run](Self::run) of that
+    /// scope would not do: the outermost that is cancelled ends its body as a whole, and that one waits for the shield.)
+    /// ```
+    /// use core::pin::pin;
+    /// use core::time::Duration;
+    /// use futures::future::{Either, select};
+    /// use wakeful::cancel::Scope;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (scope, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let outcome = scope.move_on_after(second, async |outer| {
+    ///         outer.shield(10 * second, async |s| {
+    ///             let answer = pin!(s.sleep(8 * second)); // nobody waits for it when time is up
+    ///             assert!(matches!(select(answer, pin!(outer.cancelled())).await, Either::Right(_)));
+    ///             s.sleep(second).await; // what must not be cut short
+    ///         }).await
+    ///     }).await;
+    ///     assert_eq!(outcome.done().and_then(|shield| shield.done()), Some(())); // and it has come to its end
+    ///     assert_eq!(sim.now().as_nanos(), 2_000_000_000);
+    /// });
+    /// ```
     pub async fn shield<T>(&self, budget: Duration, body: impl AsyncFnOnce(&Scope) -> T) -> Outcome<T> {
         let mut shelter = Shelter::new(self, budget);
         shelter.place();
