@@ -13,10 +13,11 @@
 //! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`] and [`pool`]. A group has one file for each contender, with the same workload
+//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`] and [`flow`]. A group has one file for each contender, with the same workload
 //! names in every one.
 
 mod cancel;
+mod flow;
 mod harness;
 mod limit;
 mod pool;
@@ -36,6 +37,7 @@ fn main() {
     }
     let mut bench = harness::Bench::from_arguments();
     bench.print_versions(&[
+        "async-broadcast",
         "async-channel",
         "async-io",
         "async-lock",
@@ -77,5 +79,6 @@ fn main() {
     work::run(&mut bench);
     resilience::run(&mut bench);
     pool::run(&mut bench);
+    flow::run(&mut bench);
     bench.print_summary();
 }

@@ -1,5 +1,6 @@
 //! What flows: calls and items over time, messages that are published.
 
+mod bus_example;
 mod handlers;
 mod operators;
 mod topic;

@@ -8,8 +8,9 @@
 //!   for. Those who read the latest only are not among them: `fresh` says how many of those have not read the last message.
 //! - **T3** Message `n` is published only when nobody holds message `n - capacity`. Publishers that wait for that lay their
 //!   messages down in line, and whoever lets one go puts its message into the ring: none is overtaken.
-//! - **T4** A message enters and leaves the ring by moves alone. It is cloned, and dropped, where the lock is free: who is not its
-//!   last reader takes a share of the shell that it lies in, and the last reader takes it out of the shell, which stays.
+//! - **T4** A message enters and leaves the ring by moves alone. It is cloned, and dropped, where the lock is free: for a reader that is
+//!   not its last it is moved into a shell, of which that reader takes a share, and the last reader takes it out again. A shell that
+//!   nobody has a share of stays in its cell, empty, for the next message.
 
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
@@ -59,6 +60,9 @@ pub(super) struct Shared {
 }
 
 struct Cell<T> {
+    /// A message of which nobody has had a share.
+    message: Option<T>,
+    /// One of which somebody has, or nothing (T4).
     shell: Option<Arc<Option<T>>>,
     left: usize,
     held: usize,
@@ -125,7 +129,7 @@ impl<T> Place for Hub<T> {
 #[track_caller]
 pub(super) fn hub<T>(capacity: usize) -> Arc<Topical<T>> {
     let cells = capacity.next_power_of_two();
-    let ring = (0..cells).map(|_| Cell { shell: None, left: 0, held: 0 }).collect();
+    let ring = (0..cells).map(|_| Cell { message: None, shell: None, left: 0, held: 0 }).collect();
     let state = State {
         ring,
         capacity: capacity as u64,
@@ -145,6 +149,13 @@ impl<T> Cell<T> {
     /// Takes the message out, or the whole shell, if somebody has a share of it.
     #[inline]
     fn empty(&mut self) -> Option<Out<T>> {
+        match self.message.take() {
+            Some(message) => Some(Out::Message(message)),
+            None => self.empty_shell(),
+        }
+    }
+
+    fn empty_shell(&mut self) -> Option<Out<T>> {
         let shell = self.shell.as_mut()?;
         match Arc::get_mut(shell) {
             Some(message) => message.take().map(Out::Message),
@@ -152,17 +163,25 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Puts a message into an empty cell. Gives back a shell of which somebody has a share.
+    /// Puts a message into an empty cell.
     #[inline]
-    fn fill(&mut self, message: T) -> Option<Arc<Option<T>>> {
-        match self.shell.as_mut().and_then(Arc::get_mut) {
-            Some(place) => {
-                debug_assert!(place.is_none());
-                mem::forget(place.replace(message));
-                None
+    fn fill(&mut self, message: T) {
+        debug_assert!(self.message.is_none());
+        mem::forget(self.message.replace(message));
+    }
+
+    /// A share of the message.
+    fn share(&mut self) -> Option<Out<T>> {
+        if let Some(message) = self.message.take() {
+            match self.shell.as_mut().and_then(Arc::get_mut) {
+                Some(place) => {
+                    debug_assert!(place.is_none());
+                    mem::forget(place.replace(message));
+                }
+                None => mem::forget(self.shell.replace(Arc::new(Some(message)))),
             }
-            None => self.shell.replace(Arc::new(Some(message))),
         }
+        self.shell.clone().map(Out::Share)
     }
 }
 
@@ -235,9 +254,7 @@ impl<T> State<T> {
         let (n, each, waited) = (self.next, self.each, self.waited);
         let cell = self.cell(n);
         (cell.left, cell.held) = (each, waited);
-        if let Some(shell) = cell.fill(message) {
-            outs.0[2] = Some(Out::Share(shell));
-        }
+        cell.fill(message);
         self.next += 1;
         self.fresh = self.latest;
     }
@@ -269,9 +286,9 @@ impl<T> State<T> {
         *at += 1;
         let out = match self.is_read(n) {
             true => self.cell(n).empty(),
-            false => self.cell(n).shell.clone().map(Out::Share),
+            false => self.cell(n).share(),
         };
-        // There is one in the cell of each message that anybody is to read (T1).
+        // There is one in each cell that anybody is to read (T1).
         out.map_or(Found::Nothing, Found::Message)
     }
 
@@ -300,14 +317,14 @@ impl<T> State<T> {
     }
 }
 
-/// What a publishing displaces: the last message, of which none but those who read the latest had been left; the oldest; and a
-/// shell of which somebody has a share. To be dropped where the lock is free.
-pub(super) struct Outs<T>([Option<Out<T>>; 3]);
+/// What a publishing displaces: the last message, of which none but those who read the latest had been left, and the oldest. To be
+/// dropped where the lock is free.
+pub(super) struct Outs<T>([Option<Out<T>>; 2]);
 
 impl<T> Outs<T> {
     #[inline]
     pub(super) fn new() -> Self {
-        Self([None, None, None])
+        Self([None, None])
     }
 
     #[inline]
