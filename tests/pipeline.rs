@@ -1,16 +1,22 @@
-//! Stages one after another.
+//! Stages one after another, and streams that are merged.
 
-use std::cell::RefCell;
+use futures::stream::{self, Stream, StreamExt};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 use wakeful::cancel::{Reason, ReasonKind, Scope};
+use wakeful::flow::merge;
 use wakeful::flow::pipeline::{PipelineReport, Stage, StageReport, pipeline, stage};
 use wakeful::limit::{Limiter, Quota};
 use wakeful::sim::{self, Builder, Rng, Sim};
+use wakeful::spawn::block_on;
+use wakeful::time::{Instant, Sleep};
 use wakeful::work::{Collect, Count, Ended, Lease, OnError, Sink, Stop};
 
 const fn ms(n: u64) -> Duration {
@@ -454,4 +460,81 @@ fn the_same_seed_gives_the_same_reports_to_the_byte() {
     let run = |seed| Builder::new().seed(seed).run(much).unwrap();
     let all: Vec<_> = (0..20).map(run).collect();
     assert_eq!(all, (0..20).map(run).collect::<Vec<_>>());
+}
+
+/// A stream that gives its items as they are due, and counts how often it is polled.
+fn timed<'a>(sim: &Sim, items: Vec<(u64, u32)>, polls: &'a Cell<u32>) -> impl Stream<Item = u32> + use<'a> {
+    let (time, mut items) = (sim.time(), items.into_iter());
+    let mut sleep: Option<(Pin<Box<Sleep>>, u32)> = None;
+    stream::poll_fn(move |cx| {
+        polls.set(polls.get() + 1);
+        if sleep.is_none() {
+            let Some((at, item)) = items.next() else { return Poll::Ready(None) };
+            sleep = Some((Box::pin(time.sleep_until(Instant::EPOCH + ms(at))), item));
+        }
+        let Some((until, item)) = &mut sleep else { unreachable!() };
+        if until.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let item = *item;
+        sleep = None;
+        Poll::Ready(Some(item))
+    })
+}
+
+#[test]
+fn merged_streams_come_as_they_are_due_and_end_when_all_have() {
+    sim::check(|sim| async move {
+        let polls = Cell::new(0);
+        let sources = [vec![(10, 1), (30, 2)], vec![], vec![(20, 3), (40, 4)], vec![(25, 5)]];
+        let mut merged = merge(sources.map(|items| timed(&sim, items, &polls)));
+        assert_eq!(merged.len(), 4);
+        let mut all = Vec::new();
+        while let Some(item) = merged.next().await {
+            all.push((item, sim.now().as_nanos() / 1_000_000));
+        }
+        assert_eq!(all, [(1, 10), (3, 20), (5, 25), (2, 30), (4, 40)]);
+        assert!(merged.is_empty() && merged.next().await.is_none());
+        merged.push(timed(&sim, vec![(50, 6)], &polls));
+        assert_eq!((merged.next().await, merged.next().await), (Some(6), None));
+    });
+}
+
+#[test]
+fn of_thousands_of_streams_a_wake_up_polls_the_one_that_it_is_for() {
+    sim::run(|sim| async move {
+        let polls = Cell::new(0);
+        let sources = (0..5_000).map(|at| timed(&sim, vec![(10 + u64::from(at), at)], &polls));
+        let mut merged = merge(sources);
+        for at in 0..5_000 {
+            assert_eq!(merged.next().await, Some(at));
+        }
+        assert_eq!(merged.next().await, None);
+        // Each one: at first, when its item is due, and for its end.
+        assert_eq!(polls.get(), 15_000);
+    });
+}
+
+#[test]
+fn merged_streams_that_always_have_something_are_asked_in_turn() {
+    let mut merged = merge((0..200_u32).map(|n| stream::iter(std::iter::repeat_n(n, 3))));
+    let all = block_on(async { (&mut merged).collect::<Vec<_>>().await });
+    let turns: Vec<BTreeSet<u32>> = all.chunks(200).map(|turn| turn.iter().copied().collect()).collect();
+    assert_eq!(turns, vec![(0..200).collect::<BTreeSet<_>>(); 3]);
+}
+
+#[test]
+fn a_merged_stream_that_panics_is_dropped_and_the_others_go_on() {
+    let bad = |n: u32| stream::iter(0..3).map(move |at| if (n, at) == (1, 1) { panic!("bad") } else { 10 * n + at });
+    let mut merged = merge((0..3).map(bad));
+    let (mut all, mut panics) = (Vec::new(), 0);
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| block_on(merged.next()))) {
+            Ok(Some(item)) => all.push(item),
+            Ok(None) => break,
+            Err(_) => panics += 1,
+        }
+    }
+    all.sort();
+    assert_eq!((all, panics), (vec![0, 1, 2, 10, 20, 21, 22], 1));
 }

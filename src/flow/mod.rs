@@ -11,6 +11,7 @@
 //! | catch up when slow, by the newest or by a sum | | [`FlowExt::conflate`], [`FlowExt::conflate_with`] |
 //! | take several at once, and wait for them no longer than so | | [`FlowExt::windows`] |
 //! | have items go through stages, each with workers and a queue of its own | | [`pipeline`] |
+//! | read many streams as one | | [`merge`] |
 //!
 //! | you want to | use |
 //! |---|---|
@@ -42,6 +43,7 @@ mod conflated;
 mod debounce;
 mod ext;
 pub mod handlers;
+mod merge;
 mod pace;
 mod paced;
 pub mod pipeline;
@@ -53,6 +55,7 @@ mod windowed;
 pub use conflated::{Conflated, Newest};
 pub use debounce::{Debounce, DebounceConfig};
 pub use ext::FlowExt;
+pub use merge::{Merge, merge};
 pub use pace::Edge;
 pub use paced::{Debounced, Paced, Sampled, Throttled};
 pub use throttle::{Spaced, Throttle};
