@@ -43,6 +43,7 @@
 //! | make a closure a task | [`Registry::closure`], [`Docket::raw`] |
 //! | share connections and the like with all runs | [`Registry::provide`], [`Cx::get`] |
 //! | add a task: now, later, at a date, under a key | [`Docket::add`], [`Add`] |
+//! | add many, spread over a while | [`Agenda`] |
 //! | wait for what it gives, see how far it is | [`Handle`], [`Cx::progress`] |
 //! | run what is due | [`Worker::run`]; in tests [`Worker::until_finished`], [`Worker::drain`], [`Worker::run_at_most`] |
 //! | repeat a task, or begin it by itself | [`Policy::every`], [`Policy::automatic`] |
@@ -69,7 +70,29 @@
 //!
 //! Sleeps, timeouts and leases are measured by the clock. A date ("at") is Unix time, of the store's wall clock, which is looked at
 //! when the task is added.
+//! # What differs from docket for Python
+//!
+//! The ideas are those of [docket](https://github.com/chrisguidry/docket), a task system over Redis. What is otherwise, and why:
+//!
+//! | | there | here | because |
+//! |---|---|---|---|
+//! | storage | Redis | a [trait](Store) of whole transitions; in memory unless another is given | it works in process, without a server; a shared store can come later, and passes the same suite |
+//! | waiting | future tasks are looked for every so often, and so are blocked ones | every instant is exact, and nobody polls: whoever can run is woken | tests in virtual time say when, to the nanosecond |
+//! | several limits on a task | each is checked by itself | [all are taken or none](Store), those that wait hold nothing, the first in line keeps its place | tasks that need two limits neither block each other nor starve |
+//! | whose turn it is at a limit | that of whoever is looked at when there is room | priority, due time, order of adding | nobody is passed by newcomers |
+//! | a cooldown, or a rate | drops what comes too early, or moves it to when there is room; counts in a sliding window | [waits](Limit::cooldown), unless it is [dropping](Limit::dropping); the generic cell rate algorithm | memory does not grow with the rate |
+//! | when a cooldown begins | when a task is let through it | when the task runs: one that another limit blocks arms nothing | else it would be kept out by its own attempt |
+//! | debouncing | the first submission wins, later ones are dropped and put it off | [by key](Add::settle): the last one wins, and a bound says when it runs anyway | what came last is what is known by then |
+//! | strikes | by condition, and restored by the same condition | each has a number, and is [restored](Docket::restore) by it; also "between" | two strikes of one condition are two |
+//! | comparing in a strike | as Python compares | numbers by value, [text by code points](Test), unlike kinds never in an order | no error, and no match that depends on a conversion |
+//! | what is struck | is accepted, and then not run | is [refused](AddError::Struck) when it is added; what was queued before ends as [struck](Ending::Struck) | whoever adds it hears of it |
+//! | tasks that begin by themselves | are put back by every worker as long as it runs, cancelled ones too | begin once for each worker that starts | what was cancelled stays so |
+//! | an agenda with an unknown task | – | [adds nothing](Agenda::scatter); a store that fails half-way gives the handles of what was added | whoever tries again knows what is there |
+//! | how a limit is used | keys in Redis | [`Snapshot::gates`] | stores keep it in their own way |
+//! | lost workers | tasks are delivered anew some time after a timeout, for ever | at the instant at which the lease lapses, [so often at most](Policy::deliveries) | a task that kills its workers ends as [`Ending::Dead`] |
+//! | arguments, dependencies | parameters of functions, some of them injected | fields of a type; [`Cx`] has the rest | no macros |
 
+mod agenda;
 mod context;
 mod error;
 mod front;
@@ -80,11 +103,12 @@ mod strike;
 mod task;
 mod worker;
 
+pub use agenda::{Agenda, Scatter, ScatterError};
 pub use context::Cx;
 pub use error::AddError;
 pub use front::{Add, Added, Docket};
 pub use handle::{Handle, NoResult};
-pub use registry::{DuplicateTask, Registry};
+pub use registry::{RegisterError, Registry};
 pub use serde_json::Value;
 pub use store::{
     Answer, Cancelled, Claim, Claimed, Claims, Close, Ending, Entry, Excess, Existing, Fence, Finished, Gate, GateUse,

@@ -104,7 +104,7 @@ fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
 ///     .closure("add", Policy::new(), async |(a, b): (u32, u32), _: Cx| Ok::<_, String>(a + b))?
 ///     .provide(vec![1u32, 2, 3]);
 /// assert!(registry.task::<Tidy>().is_err(), "a name is there once");
-/// # Ok::<(), wakeful::docket::DuplicateTask>(())
+/// # Ok::<(), wakeful::docket::RegisterError>(())
 /// ```
 #[derive(Default)]
 pub struct Registry {
@@ -121,8 +121,8 @@ impl Registry {
     /// Learns a task.
     ///
     /// # Errors
-    /// If there is one of that name.
-    pub fn task<T: Task>(self) -> Result<Self, DuplicateTask> {
+    /// If there is one of that name, or it is to begin by itself and needs fields.
+    pub fn task<T: Task>(self) -> Result<Self, RegisterError> {
         let run = |args: T, cx: Cx| async move {
             let failure = |error: T::Error| Failure { verdict: T::verdict(&error), text: error.to_string() };
             args.run(cx).await.map_err(failure)
@@ -133,8 +133,8 @@ impl Registry {
     /// Learns a closure, whose argument holds the fields.
     ///
     /// # Errors
-    /// If there is a task of that name.
-    pub fn closure<A, O, E, F, Fut>(self, name: &str, policy: Policy, run: F) -> Result<Self, DuplicateTask>
+    /// If there is a task of that name, or it is to begin by itself and needs fields.
+    pub fn closure<A, O, E, F, Fut>(self, name: &str, policy: Policy, run: F) -> Result<Self, RegisterError>
     where
         A: Serialize + DeserializeOwned + Send + 'static,
         O: Serialize + Send + 'static,
@@ -152,7 +152,7 @@ impl Registry {
         self.learn(name, policy, run)
     }
 
-    fn learn<A, O, F, Fut>(mut self, name: &str, policy: Policy, run: F) -> Result<Self, DuplicateTask>
+    fn learn<A, O, F, Fut>(mut self, name: &str, policy: Policy, run: F) -> Result<Self, RegisterError>
     where
         A: DeserializeOwned + Send + 'static,
         O: Serialize + Send + 'static,
@@ -179,8 +179,11 @@ impl Registry {
             check: |args| A::deserialize(args).map(drop),
             run: Box::new(run),
         };
+        if matches!(policy.perpetual, Some(Perpetual { automatic: true, .. })) && (kind.empty)().is_none() {
+            return Err(RegisterError::NeedsFields(name.to_owned()));
+        }
         match self.kinds.entry(name.to_owned()) {
-            btree_map::Entry::Occupied(_) => Err(DuplicateTask { name: name.to_owned() }),
+            btree_map::Entry::Occupied(_) => Err(RegisterError::Duplicate(name.to_owned())),
             btree_map::Entry::Vacant(place) => {
                 place.insert(kind);
                 Ok(self)
@@ -220,17 +223,22 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// There is a task of that name already.
+/// A task could not be learnt.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DuplicateTask {
-    /// The name.
-    pub name: String,
+pub enum RegisterError {
+    /// There is a task of this name already.
+    Duplicate(String),
+    /// It is to begin by itself, and has fields without which it can't.
+    NeedsFields(String),
 }
 
-impl fmt::Display for DuplicateTask {
+impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is a task named `{}` already", self.name)
+        match self {
+            Self::Duplicate(name) => write!(f, "there is a task named `{name}` already"),
+            Self::NeedsFields(name) => write!(f, "`{name}` is to begin by itself, and needs fields"),
+        }
     }
 }
 
-impl Error for DuplicateTask {}
+impl Error for RegisterError {}

@@ -2,6 +2,7 @@
 
 mod memory;
 mod model;
+mod simulated;
 mod suite;
 mod support;
 mod tasks;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    AddError, Cancelled, Cx, Docket, Ending, EventKind, Limit, NoResult, Policy, Put, Registry, State, Strike, Task,
-    Test, When, WorkerError,
+    AddError, Agenda, Cancelled, Cx, Docket, Ending, EventKind, Limit, NoResult, Policy, Put, Registry, Scatter, State,
+    Strike, Task, Test, When, WorkerError,
 };
 use wakeful::resilience::{Exponential, Schedule, Verdict};
 use wakeful::sim::{self, Sim};
@@ -138,6 +138,9 @@ fn what_can_not_be_added_says_why() {
         assert!(why(args).starts_with("`mail` can't have these fields: "));
         let twice = Registry::new().task::<Mail>().unwrap().task::<Mail>().unwrap_err();
         assert_eq!(twice.to_string(), "there is a task named `mail` already");
+        let automatic = Policy::new().automatic(ms(1));
+        let needs = Registry::new().closure("needs", automatic, async |n: u32, _: Cx| Ok::<_, String>(n)).unwrap_err();
+        assert_eq!(needs.to_string(), "`needs` is to begin by itself, and needs fields");
         let docket = Docket::new(&sim.time(), Registry::new().task::<Odd>().unwrap());
         assert_eq!(
             why(docket.add(&Odd { there: 1 }).unwrap_err()),
@@ -391,5 +394,25 @@ fn progress_is_seen_and_drain_leaves_what_is_to_come() {
         assert_eq!((progress, handle.result().await), (Some(1.into()), Ok(3.into())));
         assert_eq!(sim.now(), Instant::EPOCH + ms(60), "3, 2 and 1 steps");
         assert_eq!(docket.clear().await, Ok(1));
+    });
+}
+
+#[test]
+fn an_agenda_adds_all_or_says_what_it_added() {
+    sim::run(|sim| async move {
+        let (docket, ..) = mails(&sim);
+        let mut agenda = Agenda::new();
+        agenda.task(&mail(1, "a")).unwrap().raw("mail", mail(2, "b")).unwrap();
+        agenda.raw("nobody", ()).unwrap();
+        let unknown = agenda.scatter(&docket, Scatter::over(ms(10))).await.unwrap_err();
+        assert_eq!(unknown.to_string(), "task 2 of the agenda was not added: no task is named `nobody`");
+        assert!(unknown.added.is_empty() && docket.snapshot().await.unwrap().rows.is_empty());
+        agenda.clear();
+        agenda.task(&mail(1, "a")).unwrap().task(&mail(2, "b")).unwrap().task(&mail(1, "c")).unwrap();
+        docket.strike(Strike::field("user", Test::Eq(2.into()))).await.unwrap();
+        let struck = agenda.scatter(&docket, Scatter::over(ms(10)).start(ms(5))).await.unwrap_err();
+        assert_eq!((struck.at, struck.added.len(), agenda.len()), (1, 1, 3));
+        let due = struck.added[0].row().await.unwrap().unwrap().due;
+        assert_eq!((due - Instant::EPOCH, docket.snapshot().await.unwrap().rows.len()), (ms(5), 1));
     });
 }

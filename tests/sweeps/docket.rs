@@ -6,8 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    Answer, Cancelled, Claim, Claims, Close, Cx, Docket, Entry, Fence, Finished, Generation, MemoryStore, Policy, Put,
-    Registry, Renewal, Renewed, Row, Snapshot, Store, Strike, StrikeId, Topic, When, Worker, WorkerError,
+    Agenda, Answer, Cancelled, Claim, Claims, Close, Cx, Docket, Entry, Fence, Finished, Generation, MemoryStore,
+    Policy, Put, Registry, Renewal, Renewed, Row, Scatter, Snapshot, Store, Strike, StrikeId, Topic, Value, When,
+    Worker, WorkerError,
 };
 use wakeful::sim::Sim;
 use wakeful::time::Time;
@@ -15,6 +16,7 @@ use wakeful::time::Time;
 crate::sweeps! {
     "docket::Answer" => news,
     "docket::Add::send" => send,
+    "docket::Agenda::scatter" => scatter,
     "docket::Handle::result" => result,
     "docket::Cx::progress" => progress,
     "docket::Worker::run" => worked,
@@ -65,6 +67,21 @@ async fn send(sim: Sim) {
     let theirs = add(2).send().await.unwrap();
     assert!(mine.is_none_or(|mine| mine == theirs.handle.generation()));
     assert_eq!(docket.snapshot().await.unwrap().rows.len(), 1, "one of a key");
+}
+
+async fn scatter(sim: Sim) {
+    let docket = sleepers(&sim);
+    let mut agenda = Agenda::new();
+    for n in [2u64, 1, 3] {
+        agenda.raw("sleep", n).unwrap();
+    }
+    let added = sim.cancel_at_each(agenda.scatter(&docket, Scatter::over(ms(8)))).await;
+    let rows = docket.snapshot().await.unwrap().rows;
+    assert!(
+        rows.iter().map(|row| &row.args).eq([2u64, 1, 3].map(Value::from).iter().take(rows.len())),
+        "the first ones"
+    );
+    assert!(added.is_none_or(|added| added.unwrap().len() == 3 && rows.len() == 3));
 }
 
 async fn result(sim: Sim) {

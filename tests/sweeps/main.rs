@@ -24,7 +24,6 @@
 //! A new room needs a file with such a table, and its name in [`rooms`].
 
 mod cancel;
-#[cfg(feature = "docket")]
 mod docket;
 mod flow;
 mod limit;
@@ -55,7 +54,6 @@ fn rooms() -> Vec<&'static [Sweep]> {
         resilience::SWEEPS,
         work::SWEEPS,
         flow::SWEEPS,
-        #[cfg(feature = "docket")]
         docket::SWEEPS,
         observe::SWEEPS,
         sim::SWEEPS,

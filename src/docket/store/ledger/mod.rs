@@ -97,9 +97,8 @@ impl Ledger {
         }
         while let Some(&(at, generation)) = self.ended.first().filter(|(at, _)| *at <= now) {
             self.ended.remove(&(at, generation));
-            if let Some(slot) = self.rows.remove(&generation)
-                && self.newest.get(&slot.entry.key) == Some(&generation)
-            {
+            let Some(slot) = self.rows.remove(&generation) else { continue };
+            if self.newest.get(&slot.entry.key) == Some(&generation) {
                 self.newest.remove(&slot.entry.key);
             }
         }

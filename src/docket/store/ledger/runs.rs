@@ -19,9 +19,8 @@ impl Ledger {
         self.news.work = false;
         let before = self.next();
         let mut taken = Vec::new();
-        while taken.len() < claim.most
-            && let Some(generation) = self.pop_ready(&claim.names)
-        {
+        while taken.len() < claim.most {
+            let Some(generation) = self.pop_ready(&claim.names) else { break };
             if let Some(claimed) = self.try_claim(generation, claim, now) {
                 taken.push(claimed);
             }
