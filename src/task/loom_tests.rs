@@ -274,17 +274,19 @@ mod watched {
 }
 
 #[test]
-fn a_child_rests_whose_waker_does_not_look_like_its_clones() {
-    let (scope, kept) = (Scope::new(Time::new(Still)), Kept::new());
-    let (run, group) = endless(&scope, &kept, 1);
-    let mut task = kept.take();
-    let (count, waker) = unlike_its_clones();
-    for _ in 0..3 {
-        assert!(!poll(Pin::new(&mut task), &waker), "it waits for ever");
-    }
-    scope.cancel("afterwards");
-    assert_eq!(count.load(Ordering::Relaxed), 1);
-    assert!(poll(Pin::new(&mut task), &waker));
-    assert_eq!(group.count().cancelled, 1);
-    drop(run);
+fn loom_a_child_rests_whose_waker_does_not_look_like_its_clones() {
+    model(|| {
+        let (scope, kept) = (Scope::new(Time::new(Still)), Kept::new());
+        let (run, group) = endless(&scope, &kept, 1);
+        let mut task = kept.take();
+        let (count, waker) = unlike_its_clones();
+        for _ in 0..3 {
+            assert!(!poll(Pin::new(&mut task), &waker), "it waits for ever");
+        }
+        scope.cancel("afterwards");
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert!(poll(Pin::new(&mut task), &waker));
+        assert_eq!(group.count().cancelled, 1);
+        drop(run);
+    });
 }

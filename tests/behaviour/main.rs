@@ -7,6 +7,7 @@
 #[macro_use]
 mod runtimes;
 mod cancel;
+mod docket;
 mod flow;
 mod limit;
 mod pipeline;
