@@ -42,6 +42,8 @@ pub(super) struct Ledger {
     ready: BTreeMap<String, BTreeSet<Rank>>,
     leases: BTreeSet<(Instant, Generation)>,
     ended: BTreeSet<(Instant, Generation)>,
+    /// How many rows of a task have not ended; none, if all have.
+    alive: BTreeMap<String, usize>,
     /// The newest row of a key that has ended, as long as it is kept.
     newest: BTreeMap<String, Generation>,
     gates: BTreeMap<String, GateState>,
@@ -182,8 +184,15 @@ impl Ledger {
     fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
         let slot = self.slot(generation);
         slot.phase = Phase::Ended(ending);
-        let (key, until) = (slot.entry.key.clone(), now + slot.entry.keep);
+        let (name, key, until) = (slot.entry.name.clone(), slot.entry.key.clone(), now + slot.entry.keep);
         self.ended.insert((until, generation));
+        let alive = self.alive.get_mut(&name).expect("this one was alive");
+        *alive -= 1;
+        if *alive == 0 {
+            // Somebody may work until there is nothing more.
+            self.alive.remove(&name);
+            self.news.work = true;
+        }
         if self.newest.get(&key).is_none_or(|newest| *newest < generation) {
             self.newest.insert(key.clone(), generation);
         }

@@ -61,6 +61,7 @@ impl Ledger {
             progress: None,
             phase: Phase::Following,
         };
+        *self.alive.entry(slot.entry.name.clone()).or_default() += 1;
         self.rows.insert(generation, slot);
         generation
     }
