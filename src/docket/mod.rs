@@ -70,6 +70,7 @@
 //!
 //! Sleeps, timeouts and leases are measured by the clock. A date ("at") is Unix time, of the store's wall clock, which is looked at
 //! when the task is added.
+//!
 //! # What differs from docket for Python
 //!
 //! The ideas are those of [docket](https://github.com/chrisguidry/docket), a task system over Redis. What is otherwise, and why:
