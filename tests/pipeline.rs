@@ -1,11 +1,17 @@
-//! Stages one after another, and streams that are merged.
+//! Stages one after another, and streams that are merged; and the example that makes files of files.
+
+#[path = "../examples/pipeline/main.rs"]
+#[expect(dead_code, reason = "`main` is called in the example's own binary alone")]
+mod example;
 
 use futures::stream::{self, Stream, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::fs;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -49,7 +55,7 @@ fn counts<R>(report: &PipelineReport<R>) -> Vec<Count> {
     report.stages.iter().map(|stage| stage.count).collect()
 }
 
-/// F1, F2: what a stage is given is what the one before handed on.
+/// L1: what a stage is given is what the one before handed on.
 #[track_caller]
 fn assert_balanced<R>(report: &PipelineReport<R>) {
     for pair in report.stages.windows(2) {
@@ -537,4 +543,51 @@ fn a_merged_stream_that_panics_is_dropped_and_the_others_go_on() {
     }
     all.sort();
     assert_eq!((all, panics), (vec![0, 1, 2, 10, 20, 21, 22], 1));
+}
+
+/// What a text comes to, in another way than the example's: all words in a row, sorted.
+fn words(text: &str) -> Vec<(usize, String)> {
+    let mut all = vec![String::new()];
+    for c in text.chars() {
+        match c.is_alphabetic() {
+            true => all.last_mut().unwrap().extend(c.to_lowercase()),
+            false => all.push(String::new()),
+        }
+    }
+    all.retain(|word| !word.is_empty());
+    all.sort();
+    let mut counts: Vec<_> = all.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0].clone())).collect();
+    counts.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
+    counts
+}
+
+#[test]
+fn the_example_writes_what_it_should_on_every_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, sources) = (folder.path().join("from"), Path::new(env!("CARGO_MANIFEST_DIR")).join("src/queue"));
+    fs::create_dir(&from).unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(sources).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), from.join(entry.file_name())).unwrap();
+        names.push(entry.file_name());
+    }
+    fs::write(from.join("no text"), [0xff]).unwrap();
+    assert!(names.len() > 10);
+    for runtime in example::RUNTIMES {
+        let to = folder.path().join(runtime);
+        let options = example::Options { from: from.clone(), to: to.clone(), workers: n(3) };
+        let done = example::run(runtime, &options).unwrap();
+        assert_eq!(done.report.delivered(), names.len() as u64, "{runtime}: {}", done.report);
+        assert_balanced(&done.report);
+        assert_eq!(done.failed.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>(), [from.join("no text")]);
+        let mut bytes = 0;
+        for name in &names {
+            let written = fs::read_to_string(example::target(&from.join(name), &to)).unwrap();
+            let expected = words(&fs::read_to_string(from.join(name)).unwrap());
+            let line = |line: &str| line.split_once(' ').map(|(n, word)| (n.parse().unwrap(), word.to_owned()));
+            assert_eq!(written.lines().filter_map(line).collect::<Vec<_>>(), expected, "{runtime}: {name:?}");
+            bytes += written.len();
+        }
+        assert_eq!((bytes, fs::read_dir(&to).unwrap().count()), (done.bytes, names.len()));
+    }
 }
