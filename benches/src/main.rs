@@ -13,13 +13,14 @@
 //! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`] and [`flow`]. A group has one file for each contender, with the same workload
-//! names in every one.
+//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`], [`flow`] and [`pipeline`]. A group has one file for each
+//! contender, with the same workload names in every one.
 
 mod cancel;
 mod flow;
 mod harness;
 mod limit;
+mod pipeline;
 mod pool;
 mod queue;
 mod resilience;
@@ -80,5 +81,6 @@ fn main() {
     resilience::run(&mut bench);
     pool::run(&mut bench);
     flow::run(&mut bench);
+    pipeline::run(&mut bench);
     bench.print_summary();
 }

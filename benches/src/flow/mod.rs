@@ -27,8 +27,11 @@ const OPERATIONS: usize = 51_200;
 /// Messages that there is room for.
 const CAPACITY: usize = 64;
 
+/// A round of a contender.
+type Round = fn() -> f64;
+
 pub fn run(bench: &mut Bench) {
-    let each: [(&str, fn() -> f64, [fn() -> f64; 2]); 6] = [
+    let each: [(&str, Round, [Round; 2]); 6] = [
         (
             "flow.publish_read_1",
             publish_read::<Each, 1>,
@@ -48,7 +51,7 @@ pub fn run(bench: &mut Bench) {
         let rivals = &[("tokio broadcast", broadcast), ("async-broadcast", overflowing)];
         bench.row(&Row { name, unit: "ns", rounds: 31, target: Target::Ratio(0.80), ours, rivals });
     }
-    let latest: [(&str, fn() -> f64, fn() -> f64); 2] = [
+    let latest: [(&str, Round, Round); 2] = [
         ("flow.latest", publish_read::<Latest, 1>, publish_read::<Watch, 1>),
         ("flow.latest_wake", wake::<Latest, 1>, wake::<Watch, 1>),
     ];

@@ -38,16 +38,16 @@ const FEWER: u64 = 100_000;
 const WIDTH: usize = 50;
 
 /// Gives its number once it has been pending as often as it is to.
-struct Step {
+pub struct Step {
     number: u64,
     pending: bool,
 }
 
-fn ready(number: u64) -> Step {
+pub fn ready(number: u64) -> Step {
     Step { number, pending: false }
 }
 
-fn pending(number: u64) -> Step {
+pub fn pending(number: u64) -> Step {
     Step { number, pending: true }
 }
 
