@@ -43,6 +43,8 @@ pub use stall::{Stall, StallMonitor, StallStats};
 pub use timed::Timed;
 pub use timing::Timing;
 
+#[cfg(all(test, feature = "std", not(wakeful_loom)))]
+mod dump_tests;
 #[cfg(test)]
 mod loom_tests;
 #[cfg(all(test, not(wakeful_loom)))]

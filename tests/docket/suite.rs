@@ -349,6 +349,7 @@ async fn changes(store: impl Store, time: Time) {
     orders.await.unwrap();
     done(store, &run.taken[0]).await;
     end.await.unwrap();
+    assert!(soon(store.changed(Topic::Work, run.seen)).await.is_some(), "there is nothing more of this name");
     assert!(soon(store.changed(Topic::End(generation), 0)).await.is_some(), "it has ended");
 }
 

@@ -32,21 +32,22 @@ async fn news(sim: Sim) {
     let (theirs, mine) = (store.clone(), store.clone());
     let other = sim.spawn("other", async move {
         theirs.changed(Topic::End(first), 0).await.unwrap();
-        theirs.changed(Topic::Work, 1).await.unwrap()
+        theirs.changed(Topic::Work, 2).await.unwrap()
     });
     let actor = sim.spawn("actor", async move {
+        // The second news: of this name there is nothing more.
         mine.cancel("a", ms(0)).await.unwrap();
         mine.put(entry("b")).await.unwrap();
     });
     let swept = async {
         store.changed(Topic::End(first), 0).await.unwrap();
-        store.changed(Topic::Work, 1).await.unwrap()
+        store.changed(Topic::Work, 2).await.unwrap()
     };
     if let Some(number) = sim.cancel_at_each(swept).await {
-        assert_eq!(number, 2);
+        assert_eq!(number, 3);
     }
     actor.await;
-    assert_eq!(other.await, 2);
+    assert_eq!(other.await, 3);
 }
 
 /// A docket whose one task sleeps for so many milliseconds; three deliveries are allowed.

@@ -366,7 +366,7 @@ pub struct Snapshot {
 /// What may change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Topic {
-    /// A claim may find more than before.
+    /// A claim may find more than before, or all tasks of a name have ended.
     Work,
     /// A run is to end.
     Orders,
