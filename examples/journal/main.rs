@@ -21,7 +21,7 @@ use std::time::Duration;
 use wakeful::cancel::{Reason, Scope};
 use wakeful::queue::{self, Receiver, Sender};
 use wakeful::spawn::Job;
-use wakeful::task::{Phase, Registry};
+use wakeful::task::{Phase, Registry, offload};
 use wakeful::time::Time;
 
 /// What is asked for.
@@ -132,7 +132,8 @@ async fn keep(phase: Phase, mut file: File, lines: Receiver<Vec<u8>>) -> io::Res
     let blocking = |job: Job| blocking::unblock(|| job.run()).detach();
     while let Ok(line) = lines.recv().await {
         let work = move || file.write_all(&line).and_then(|()| file.sync_data()).map(|()| file);
-        file = phase.offload(&blocking, "write", work).await.map_err(io::Error::other)??;
+        // Not by the phase itself, which takes nothing new once it winds down: what waits in the queue then is written, too.
+        file = offload(phase.scope(), &blocking, "write", work).await.map_err(io::Error::other)??;
     }
     Ok(())
 }

@@ -245,6 +245,9 @@ impl Phase {
     /// Does `work`, which blocks, on a thread of `pool`, as [`offload`] does. It is counted until it is done, whether anybody
     /// waits for it or not: what blocks for too long is in the report, as lost.
     ///
+    /// Not for a member that has work left when the phase winds down, such as one that empties a queue: nothing is begun
+    /// then. That takes [`offload`] with the phase's [scope](Self::scope), and is counted as the member that it is.
+    ///
     /// # Cancel safety
     /// Dropping it abandons the work: it is done all the same, once it was polled, and its result is dropped.
     ///

@@ -62,6 +62,9 @@ pub struct Topic<T> {
 
 impl<T> Topic<T> {
     /// A topic without subscribers. Allocates for the capacity, rounded up to a power of two.
+    ///
+    /// # Panics
+    /// If there is no room for so many.
     #[must_use]
     #[track_caller]
     pub fn new(capacity: NonZeroUsize) -> Self {
