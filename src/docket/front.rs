@@ -187,7 +187,7 @@ impl<O> Add<O> {
         self
     }
 
-    /// With another priority than the task's.
+    /// With another priority than the task's, for this one: what follows when it repeats has the task's.
     pub fn priority(mut self, priority: i32) -> Self {
         self.entry.priority = priority;
         self
