@@ -121,6 +121,20 @@ fn an_error_stops_all_workers_as_it_was_said() {
 }
 
 #[test]
+fn an_error_is_named_though_the_source_is_exhausted() {
+    sim::check(|sim| async move {
+        for on_error in [OnError::StopStarting, OnError::CancelRest] {
+            let scope = Scope::new(sim.time());
+            let set = || work([2, 4, 5, 20]).workers(n(4)).on_error(on_error);
+            let in_place = set().run(&scope, body, Count::new()).await;
+            let (spawned, _) = set().run_on(sim.spawner(), &scope, body, Count::new()).await;
+            assert_eq!((spawned.stop, spawned.count), (Stop::Failed { index: 2 }, in_place.count));
+            assert_eq!(in_place.stop, Stop::Failed { index: 2 }, "K8");
+        }
+    });
+}
+
+#[test]
 fn a_permit_is_taken_for_each_item_and_none_in_vain() {
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());

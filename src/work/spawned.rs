@@ -68,10 +68,13 @@ struct Turn<S> {
 }
 
 impl<S, K, T, O, E> Shared<S, K, T, O, E> {
-    /// Nothing more is started, by anybody: the first reason stays. Those in line are told.
+    /// Nothing more is started, by anybody: the first reason stays, but an error comes before all others (K8). Those in line are told.
     fn stop(&self, stop: &Stop) {
+        let is_error = |stop: &Stop| matches!(stop, Stop::Failed { .. });
         self.turn.with(|turn| {
-            turn.stop.get_or_insert_with(|| stop.clone());
+            if turn.stop.as_ref().is_none_or(|first| is_error(stop) && !is_error(first)) {
+                turn.stop = Some(stop.clone());
+            }
         });
         self.call_all();
     }
