@@ -80,6 +80,7 @@
 //! | smol | `\|task: Task\| smol::spawn(task).detach()` | [`Time::system`](time::Time::system) |
 //! | async-std | `\|task: Task\| { async_std::task::spawn(task); }` | [`Time::system`](time::Time::system) |
 //! | futures' pools | `move \|task: Task\| pool.spawn_ok(task)` | [`Time::system`](time::Time::system) |
+//! | compio | `\|task: Task\| compio::runtime::spawn(task).detach()`, on the thread of the runtime | [`Time::system`](time::Time::system) |
 //! | embassy | a closure that puts the task into a storage of embassy's | [`time::pump`] over embassy's clock |
 //! | none | [`block_on`] runs one future | [`Time::system`](time::Time::system) |
 //! | a bare-metal loop | [`block_on_with`] runs one future | [`Time::new`](time::Time::new) with a [`Clock`](time::Clock) of two methods |

@@ -51,6 +51,8 @@ pub(crate) struct AsyncStd;
 pub(crate) struct FuturesThreadPool;
 /// futures' pool on one thread.
 pub(crate) struct FuturesLocalPool;
+/// compio: one thread, with the completions of io_uring where the kernel has it.
+pub(crate) struct Compio;
 /// embassy's executor, as on a board, with embassy's clock.
 pub(crate) struct Embassy;
 /// The simulator, under many schedules.
@@ -143,6 +145,26 @@ impl Runtime for FuturesLocalPool {
     }
 }
 
+impl Runtime for Compio {
+    type Spawner = Start;
+
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+        let runtime = compio_runtime::Runtime::new().map_err(|error| format!("compio can't be started: {error}"))?;
+        let (queue, mut queued) = futures::channel::mpsc::unbounded();
+        let start = real(move |task| drop(queue.unbounded_send(task)));
+        runtime.block_on(async {
+            let spawns = compio_runtime::spawn(async move {
+                while let Some(task) = queued.next().await {
+                    compio_runtime::spawn(task).detach();
+                }
+            });
+            compio_runtime::spawn(scenario(start)).await.expect("the scenario failed");
+            drop(spawns);
+        });
+        Ok(())
+    }
+}
+
 impl Runtime for Embassy {
     type Spawner = Start;
 
@@ -213,6 +235,7 @@ macro_rules! on_every_runtime {
         on_runtime! { async_std AsyncStd $($rooms)* }
         on_runtime! { futures_thread_pool FuturesThreadPool $($rooms)* }
         on_runtime! { futures_local_pool FuturesLocalPool $($rooms)* }
+        on_runtime! { compio Compio $($rooms)* }
         on_runtime! { embassy Embassy $($rooms)* }
         on_runtime! { simulator Simulator $($rooms)* }
     };
