@@ -71,7 +71,7 @@ impl<T> Owner<T> {
     }
 
     /// Calls `f`, in which a way that is dropped on this thread comes back at less cost.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watch<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let _watched = here::Watched::new(Arc::as_ptr(&self.0).addr());
         f()

@@ -19,10 +19,12 @@ use crate::sys::{Arc, Lock};
 use alloc::vec::Vec;
 use core::task::Waker;
 
-/// Members of a block, and blocks of a row.
-const IN_A_WORD: usize = usize::BITS as usize - 1;
+/// Members of a block.
+const MEMBERS: usize = usize::BITS as usize;
+/// Blocks of a row.
+const BLOCKS: usize = usize::BITS as usize - 1;
 /// The bit of a row which says that the task rests.
-const RESTING: usize = 1 << IN_A_WORD;
+const RESTING: usize = 1 << BLOCKS;
 
 /// The way to the task.
 struct Bell {
@@ -124,14 +126,14 @@ impl Ready {
     /// Makes room for `member`; members are numbered 0, 1, 2, ….
     #[inline]
     pub(crate) fn reach(&mut self, member: usize) {
-        while self.blocks.len() * IN_A_WORD <= member {
+        while self.blocks.len() * MEMBERS <= member {
             self.add_block();
         }
     }
 
     #[cold]
     fn add_block(&mut self) {
-        let number = self.blocks.len() % IN_A_WORD;
+        let number = self.blocks.len() % BLOCKS;
         if number == 0 {
             self.rows.push(Arc::new(Row { bits: AtomicUsize::new(0), bell: self.bell.clone() }));
         }
@@ -142,7 +144,7 @@ impl Ready {
     /// The waker of `member`, for which there is [room](Self::reach).
     #[inline]
     pub(crate) fn waker(&self, member: usize) -> TaggedWaker<'_> {
-        tagged_ref(&self.blocks[member / IN_A_WORD], member % IN_A_WORD)
+        tagged_ref(&self.blocks[member / MEMBERS], member % MEMBERS)
     }
 
     /// Begins a poll of the task that `waker` wakes.
@@ -185,7 +187,7 @@ impl Ready {
         }
         let member = self.turn.members.trailing_zeros() as usize;
         self.turn.members &= self.turn.members - 1;
-        Some(self.turn.block * IN_A_WORD + member)
+        Some(self.turn.block * MEMBERS + member)
     }
 
     fn next_block(&mut self) -> Option<()> {
@@ -195,7 +197,7 @@ impl Ready {
             turn.row = if turn.row + 1 < self.rows.len() { turn.row + 1 } else { 0 };
             turn.blocks = self.rows[turn.row].take();
         }
-        turn.block = turn.row * IN_A_WORD + turn.blocks.trailing_zeros() as usize;
+        turn.block = turn.row * BLOCKS + turn.blocks.trailing_zeros() as usize;
         turn.blocks &= turn.blocks - 1;
         // R1. Acquire: partner of the releasing `fetch_or` in `wake`.
         turn.members = self.blocks[turn.block].bits.swap(0, Ordering::Acquire);

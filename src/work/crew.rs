@@ -170,7 +170,9 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
         let mut w = self.worker.as_mut().project();
         (*w.index, *w.started) = (index, started);
         *w.given += 1;
-        self.books.soonest = self.books.soonest.min(started + self.books.timeout);
+        if self.books.timeout != Duration::MAX {
+            self.books.soonest = self.books.soonest.min(started + self.books.timeout);
+        }
         let lease = w.home.lend(item);
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {

@@ -75,7 +75,7 @@ impl<T> Home<T> {
     }
 
     /// Calls `f`, which polls the body that has the lease.
-    #[inline]
+    #[inline(always)]
     pub(super) fn watch<R>(&mut self, f: impl FnOnce() -> R) -> R {
         self.0.watch(f)
     }

@@ -166,7 +166,7 @@ impl Count {
         self.done + self.failed + self.panicked + self.timed_out + self.cancelled + self.skipped
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn add<T, O, E>(&mut self, outcome: &ItemOutcome<T, O, E>) {
         let place = match outcome {
             ItemOutcome::Done(_) => &mut self.done,

@@ -15,6 +15,7 @@ mod profile;
 mod queue;
 mod sync;
 mod time;
+mod work;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,8 @@ const ROWS: &[Row] = &[
     ("limit.acquire_ready", limit::acquire_ready),
     ("limit.reserve_pair", limit::reserve_pair),
     ("limit.wait_cycle", limit::wait_cycle),
+    ("work.ready_at_once", work::ready_at_once),
+    ("work.pending_once", work::pending_once),
 ];
 
 fn main() -> ExitCode {
