@@ -14,6 +14,7 @@ mod limit;
 mod profile;
 mod queue;
 mod sync;
+mod task;
 mod time;
 mod work;
 
@@ -62,6 +63,8 @@ const ROWS: &[Row] = &[
     ("limit.acquire_ready", limit::acquire_ready),
     ("limit.reserve_pair", limit::reserve_pair),
     ("limit.wait_cycle", limit::wait_cycle),
+    ("task.set", task::set),
+    ("task.local_child", task::local_child),
     ("work.ready_at_once", work::ready_at_once),
     ("work.pending_once", work::pending_once),
 ];

@@ -11,7 +11,13 @@ use wakeful::cancel::Scope;
 use wakeful::work::{Count, Lease, work};
 
 /// Not ready when it is polled for the first time, when it wakes itself.
-struct Once(bool);
+pub struct Once(bool);
+
+impl Once {
+    pub fn new() -> Self {
+        Self(false)
+    }
+}
 
 impl Future for Once {
     type Output = ();
@@ -53,5 +59,5 @@ pub fn ready_at_once() {
 /// Each body is pending once.
 #[inline(never)]
 pub fn pending_once() {
-    all(|| Once(false));
+    all(Once::new);
 }
