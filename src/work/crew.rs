@@ -185,9 +185,10 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
         settle(w, polled)
     }
 
-    /// Polls the worker's body. None: it goes on.
+    /// Polls the worker's body. None: it goes on. `OFTEN` or not are two functions, each called in one place: so the compiler
+    /// puts the whole of the one into the loop that it is called in.
     #[inline(always)]
-    pub(super) fn poll(&mut self) -> Option<Fate<T, O, E>> {
+    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Option<Fate<T, O, E>> {
         let mut w = self.worker.as_mut().project();
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {

@@ -308,7 +308,7 @@ where
         self.ready.begin_pass();
         while let Some(worker) = self.ready.next() {
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
-                if let Some((index, outcome)) = seat.poll() {
+                if let Some((index, outcome)) = seat.poll::<true>() {
                     self.desk.end(index, Some(worker), seat.started(), outcome);
                     let is_on =
                         self.desk.is_open() && seat.is_wanted() && self.desk.fill(&mut seat, &mut budget.starts);
@@ -377,7 +377,7 @@ where
     /// D2.
     fn poll_once_more(&mut self, worker: usize) {
         let Some(mut seat) = self.crew.taken(worker, &self.ready) else { return };
-        if let Some((index, outcome)) = seat.poll() {
+        if let Some((index, outcome)) = seat.poll::<false>() {
             let started = seat.started();
             seat.rise();
             self.desk.end(index, Some(worker), started, outcome);
