@@ -4,9 +4,12 @@ use super::conflated::{Conflated, Newest};
 use super::debounce::DebounceConfig;
 use super::pace::{Edge, Periods, Samples};
 use super::paced::{Debounced, Paced, Sampled, Throttled};
+use super::partitioned::Partitioned;
 use super::windowed::Windowed;
 use crate::time::Time;
 use crate::work::chunks;
+use core::future::Future;
+use core::hash::Hash;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 use futures_core::stream::Stream;
@@ -184,6 +187,41 @@ pub trait FlowExt: Stream {
         Self: Sized + Unpin,
     {
         Windowed::new(chunks(self, size).max_wait(time, longest))
+    }
+
+    /// Works on items with `body`: on those of a key one at a time, in their order; on those of up to `lanes` keys at once.
+    ///
+    /// For changes of accounts, of carts, of devices: what belongs together must not overtake, and what does not need not wait.
+    /// Items whose key is busy are set aside, up to a [bound](Partitioned::look_ahead), and those behind them go on.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use futures::{StreamExt, stream};
+    /// use wakeful::flow::FlowExt;
+    ///
+    /// wakeful::sim::check(|sim| async move {
+    ///     let changes = stream::iter([("ann", 3), ("ann", 1), ("bob", 1), ("bob", 1)]);
+    ///     let time = &sim.time();
+    ///     let apply = |(name, seconds)| async move {
+    ///         time.sleep(Duration::from_secs(seconds)).await;
+    ///         (name, seconds, time.now().as_nanos() / 1_000_000_000)
+    ///     };
+    ///     let applied = changes.partition_by(NonZeroUsize::new(8).unwrap(), |change| change.0, apply);
+    ///     let applied: Vec<_> = applied.collect().await;
+    ///     assert_eq!(applied, [("bob", 1, 1), ("bob", 1, 2), ("ann", 3, 3), ("ann", 1, 4)]);
+    /// });
+    /// ```
+    fn partition_by<G, F, B, Fut>(self, lanes: NonZeroUsize, key: F, body: B) -> Partitioned<Self, F, G, B, Fut>
+    where
+        Self: Sized,
+        G: Hash + Eq,
+        F: FnMut(&Self::Item) -> G,
+        B: FnMut(Self::Item) -> Fut,
+        Fut: Future,
+    {
+        Partitioned::new(self, lanes, key, body)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | catch up when slow, by the newest or by a sum | | [`FlowExt::conflate`], [`FlowExt::conflate_with`] |
 //! | take several at once, and wait for them no longer than so | | [`FlowExt::windows`] |
 //! | have items go through stages, each with workers and a queue of its own | | [`pipeline`] |
+//! | work on several items at once, on those of a key in their order | [`Work::per_key`](crate::work::Work::per_key) | [`FlowExt::partition_by`] |
 //! | read many streams as one | | [`merge`] |
 //!
 //! | you want to | use |
@@ -38,6 +39,8 @@
 //!   gone. None is cloned or dropped under a lock.
 //! - **F8** Each handler is called once with each message that is published while it is on, whatever others make of it; nothing
 //!   that it does wrong is lost: it is told to who waits, or to the sink.
+//! - **F9** Of a stream that is partitioned, the items of a key are worked on one at a time, in their order, and no more than so many of
+//!   different keys at once; no lane is empty while an item that was pulled could have it.
 
 mod conflated;
 mod debounce;
@@ -46,6 +49,7 @@ pub mod handlers;
 mod merge;
 mod pace;
 mod paced;
+mod partitioned;
 pub mod pipeline;
 mod throttle;
 pub mod topic;
@@ -58,6 +62,7 @@ pub use ext::FlowExt;
 pub use merge::{Merge, merge};
 pub use pace::Edge;
 pub use paced::{Debounced, Paced, Sampled, Throttled};
+pub use partitioned::Partitioned;
 pub use throttle::{Spaced, Throttle};
 pub use turns::Skipped;
 pub use windowed::Windowed;

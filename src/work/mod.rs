@@ -212,6 +212,7 @@ pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
 pub use pages::{Page, Pages, PagesRest, Unpulled, pages};
+pub(crate) use per_key::{DEFAULT_LOOK_AHEAD, Groups};
 pub use per_key::{PerKey, PerKeyRest};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,

@@ -35,8 +35,9 @@ use core::future::Future;
 use core::hash::Hash;
 use core::num::NonZeroUsize;
 use ends::{Ends, Teller};
-use groups::Groups;
 use source::Keyed;
+
+pub(crate) use groups::{DEFAULT_LOOK_AHEAD, Groups};
 
 /// Work of which so many items of one key are done at a time; made by [`Work::per_key`](super::Work::per_key).
 ///
@@ -134,7 +135,7 @@ type Ways<S, F, G, K> = (Keyed<S, F, G>, Teller<K>, Arc<Ends>);
 
 impl<S: Source, F> PerKey<S, F> {
     /// How many items are set aside at most, unless set.
-    pub const DEFAULT_LOOK_AHEAD: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+    pub const DEFAULT_LOOK_AHEAD: NonZeroUsize = DEFAULT_LOOK_AHEAD;
 
     pub(super) fn new(source: S, options: Options, most: NonZeroUsize, key: F) -> Self {
         Self { source, options, most, look_ahead: Self::DEFAULT_LOOK_AHEAD, key }

@@ -3,6 +3,7 @@
 mod bus_example;
 mod handlers;
 mod operators;
+mod partition;
 mod topic;
 
 use std::time::Duration;

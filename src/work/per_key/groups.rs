@@ -4,10 +4,14 @@ use crate::sys::mix;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::hash::Hash;
+use core::num::NonZeroUsize;
 use hashbrown::HashTable;
 
+/// How many items are set aside at most, unless set.
+pub(crate) const DEFAULT_LOOK_AHEAD: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
 /// The items of each key that are worked on, and those that are set aside.
-pub(super) struct Groups<G, T> {
+pub(crate) struct Groups<G, T> {
     most: usize,
     look_ahead: usize,
     /// The groups that there are.
@@ -38,15 +42,15 @@ struct Group {
 
 /// An item that may start.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Called<T> {
-    pub(super) item: T,
-    pub(super) group: usize,
+pub(crate) struct Called<T> {
+    pub(crate) item: T,
+    pub(crate) group: usize,
     /// How many were pulled from the source before it.
-    pub(super) position: u64,
+    pub(crate) position: u64,
 }
 
 impl<G: Hash + Eq, T> Groups<G, T> {
-    pub(super) fn new(most: usize, look_ahead: usize) -> Self {
+    pub(crate) fn new(most: usize, look_ahead: usize) -> Self {
         Self {
             most,
             look_ahead,
@@ -58,18 +62,23 @@ impl<G: Hash + Eq, T> Groups<G, T> {
         }
     }
 
+    /// So many items are set aside at most from now on.
+    pub(crate) fn set_look_ahead(&mut self, items: usize) {
+        self.look_ahead = items;
+    }
+
     /// How many items are set aside.
-    pub(super) fn aside(&self) -> usize {
+    pub(crate) fn aside(&self) -> usize {
         self.aside.len()
     }
 
     /// Whether no more may be set aside.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.aside.len() >= self.look_ahead
     }
 
     /// Takes an item in. It may start, if its key has room; if not, it is set aside.
-    pub(super) fn admit(&mut self, key: G, item: T, position: u64) -> Option<Called<T>> {
+    pub(crate) fn admit(&mut self, key: G, item: T, position: u64) -> Option<Called<T>> {
         let number = self.group_of(key);
         let group = &mut self.groups[number];
         if group.busy < self.most {
@@ -82,7 +91,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
     }
 
     /// The next item of those that are set aside and may start.
-    pub(super) fn next_called(&mut self) -> Option<Called<T>> {
+    pub(crate) fn next_called(&mut self) -> Option<Called<T>> {
         let group = self.called.pop_front()?;
         let first = self.aside.range((group, 0)..).next().map(|(&at, _)| at)?;
         let item = self.aside.remove(&first)?;
@@ -90,7 +99,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
     }
 
     /// An item of this group has come to its end: the room that it leaves is the next one's.
-    pub(super) fn ended(&mut self, number: usize) {
+    pub(crate) fn ended(&mut self, number: usize) {
         let group = &mut self.groups[number];
         if group.waiting > 0 {
             group.waiting -= 1;
@@ -108,7 +117,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
     }
 
     /// What is set aside, in the order in which it was pulled.
-    pub(super) fn into_aside(self) -> Vec<T> {
+    pub(crate) fn into_aside(self) -> Vec<T> {
         let mut all: Vec<_> = self.aside.into_iter().map(|((_, position), item)| (position, item)).collect();
         all.sort_by_key(|(position, _)| *position);
         all.into_iter().map(|(_, item)| item).collect()
@@ -136,7 +145,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
 
     /// How many keys are known.
     #[cfg(all(test, not(wakeful_loom)))]
-    pub(super) fn keys(&self) -> usize {
+    pub(crate) fn keys(&self) -> usize {
         self.keys.len()
     }
 }
