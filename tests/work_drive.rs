@@ -8,8 +8,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 use wakeful::cancel::{Reason, Scope, current};
@@ -105,6 +105,51 @@ fn nothing_is_started_while_the_buffer_is_full() {
             assert_eq!(driven.value, [4, 4, 6, 6, 8, 8, 10, 10, 10, 10, 10], "{in_order}");
             assert!(driven.report.is_complete());
         }
+    });
+}
+
+#[test]
+fn a_full_buffer_holds_up_workers_that_are_tasks_too() {
+    sim::check(|sim| async move {
+        for in_order in [false, true] {
+            let (scope, started) = (Scope::new(sim.time()), Arc::new(AtomicUsize::new(0)));
+            let noted = started.clone();
+            let body = move |item: Lease<u64>| {
+                noted.fetch_add(1, Ordering::Relaxed);
+                body(item)
+            };
+            let consumer = async |mut results: Results<u64, u64, ()>| {
+                let mut before = Vec::new();
+                loop {
+                    scope.sleep(ms(1000)).await;
+                    before.push(started.load(Ordering::Relaxed));
+                    if results.next().await.is_none() {
+                        return before;
+                    }
+                }
+            };
+            let set = work(vec![10; 10]).workers(n(2)).drive().buffer(n(3));
+            let set = if in_order { set.in_order() } else { set };
+            let driven = set.run_on(sim.spawner(), &scope, body, consumer).await;
+            assert_eq!(driven.value, [4, 4, 6, 6, 8, 8, 10, 10, 10, 10, 10], "{in_order}");
+            assert!(driven.report.is_complete());
+        }
+    });
+}
+
+#[test]
+fn a_consumer_that_returns_waits_for_workers_that_are_tasks() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let consumer = async |mut results: Results<u64, u64, ()>| results.next().await.unwrap().index;
+        let set = work([10, 20, 12, 13, 50, 50]).workers(n(3));
+        let driven = set.drive().run_on(sim.spawner(), &scope, body, consumer).await;
+        let (report, mut undelivered) = (driven.report, indexes(&driven.undelivered));
+        undelivered.sort_unstable();
+        assert_eq!((driven.value, &report.stop), (0, &Stop::Cancelled(Reason::owner_dropped())));
+        assert_eq!((1 + undelivered.len() as u64, report.elapsed()), (report.count.total(), ms(10)));
+        assert_eq!(undelivered, (1..report.pulled()).collect::<Vec<_>>());
+        assert!(!scope.cancel_called(), "the caller's scope is not concerned");
     });
 }
 
@@ -388,12 +433,14 @@ async fn much(sim: Sim) -> String {
     let takes = if below(&mut rng, 3) == 0 { below(&mut rng, 20) } else { u64::MAX };
     let pace = below(&mut rng, 3) * below(&mut rng, 15);
     // Those that have ended, or are worked on, and were not taken.
-    let (waiting, highest, chance) = (Cell::new(0_usize), Cell::new(0), RefCell::new(rng));
-    let body = |lease: Lease<u64>| {
-        waiting.set(waiting.get() + 1);
-        highest.set(highest.get().max(waiting.get()));
-        let draws = [0; 2].map(|_: u64| below(&mut chance.borrow_mut(), 1000));
-        let time = sim.time();
+    let spawned = below(&mut rng, 2) == 0;
+    let waiting = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let (noted, chance, time) = (waiting.clone(), Mutex::new(rng), sim.time());
+    let body = move |lease: Lease<u64>| {
+        let (now, highest) = &*noted;
+        highest.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let draws = [0; 2].map(|_: u64| below(&mut chance.lock().unwrap(), 1000));
+        let time = time.clone();
         async move {
             if draws[0] < 700 {
                 time.sleep(ms(draws[0] / 20)).await;
@@ -409,17 +456,22 @@ async fn much(sim: Sim) -> String {
         let mut taken = Vec::new();
         while (taken.len() as u64) < takes {
             let Some(ended) = results.next().await else { break };
-            waiting.set(waiting.get().saturating_sub(1));
+            let less = |now: usize| Some(now.saturating_sub(1));
+            waiting.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).unwrap();
             taken.push(ended);
             sim.time().sleep(ms(pace)).await;
         }
         taken
     };
     let driven = setup.drive().buffer(n(buffer));
-    let driven = if in_order { driven.in_order() } else { driven }.run(&scope, body, consumer).await;
+    let driven = if in_order { driven.in_order() } else { driven };
+    let driven = match spawned {
+        true => driven.run_on(sim.spawner(), &scope, body, consumer).await,
+        false => driven.run(&scope, body, consumer).await,
+    };
     sim.time().sleep(ms(400)).await;
 
-    assert!(highest.get() < buffer + most, "W1");
+    assert!(waiting.1.load(Ordering::Relaxed) < buffer + most, "W1");
     let (report, mut told) = (driven.report, driven.value);
     assert!(takes == u64::MAX && driven.undelivered.is_empty() || told.len() as u64 <= takes);
     told.extend(driven.undelivered);

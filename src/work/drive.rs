@@ -18,9 +18,10 @@ use super::lease::Lease;
 use super::options::Options;
 use super::outcome::Ended;
 use super::report::Report;
-use super::run;
 use super::source::Source;
+use super::{run, spawned};
 use crate::cancel::Scope;
+use crate::spawn::Spawn;
 use crate::sys::Arc;
 use crate::wait::Ready;
 use alloc::vec::Vec;
@@ -46,9 +47,7 @@ const CONSUMER: usize = 1;
 /// started until one is taken.
 ///
 /// For a short reaction to each result, a closure as the [sink](super::Sink) of [`Work::run`](super::Work::run) is simpler.
-/// For workers that are tasks, [`Work::run_on`](super::Work::run_on) with a sink that sends to a
-/// [queue](crate::queue) from which the consumer receives: there the queue's bound does not hold up the workers, so it has to
-/// be [`unbounded`](crate::queue::unbounded).
+/// For workers that are tasks, there is [`run_on`](Self::run_on).
 ///
 /// # Examples
 /// A consumer that takes a while itself:
@@ -78,35 +77,6 @@ const CONSUMER: usize = 1;
 ///     assert_eq!((driven.value, driven.report.count.done), (55, 5));
 ///     // Three rounds of workers, and the last result's own second.
 ///     assert_eq!(sim.now().as_nanos(), 7_000_000_000);
-/// });
-/// ```
-///
-/// With workers that are tasks:
-/// ```
-/// use core::num::NonZeroUsize;
-/// use wakeful::cancel::Scope;
-/// use wakeful::queue;
-/// use wakeful::work::{Ended, Lease, work};
-///
-/// wakeful::sim::run(|sim| async move {
-///     let scope = Scope::new(sim.time());
-///     let (tx, rx) = queue::unbounded();
-///     let consumer = sim.spawn("consumer", async move {
-///         let mut sum = 0;
-///         while let Ok(ended) = rx.recv().await {
-///             let ended: Ended<u64, u64, ()> = ended;
-///             sum += ended.outcome.done().unwrap();
-///         }
-///         sum
-///     });
-///     let body = |item: Lease<u64>| async move { Ok(*item * *item) };
-///     let sink = move |ended| {
-///         tx.try_send(ended).ok();
-///     };
-///     let squares = work(1..=5).workers(NonZeroUsize::new(2).unwrap());
-///     let (report, sink) = squares.run_on(sim.spawner(), &scope, body, sink).await;
-///     drop(sink); // and the sender with it: that is the end of the queue
-///     assert_eq!((report.count.done, consumer.await), (5, 55));
 /// });
 /// ```
 #[derive(Clone, Debug)]
@@ -186,43 +156,128 @@ impl<S: Source> Drive<S> {
         async move {
             let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
             let source = Throttled { source: self.source, hub: hub.clone() };
-            let mut run = pin!(run::in_place(source, self.options, &scope, body, Teller(hub.clone())));
-            let mut consumer = pin!(consumer(Results(hub.clone())));
-            let (mut report, mut value) = (None, None);
-            let mut ready = Ready::new();
-            let wakers = [RUN, CONSUMER].map(|number| ready.control_waker(number));
-            wakers[CONSUMER].wake_by_ref();
-            let (report, value) = poll_fn(|cx| {
-                ready.begin(cx.waker());
-                for _ in 0..ROUNDS {
-                    // W3.
-                    let woken = ready.take_control();
-                    let is_woken = |number: usize| woken & (1 << number) != 0;
-                    if is_woken(RUN) && report.is_none() {
-                        if let Poll::Ready(over) = run.as_mut().poll(&mut Context::from_waker(&wakers[RUN])) {
-                            report = Some(over);
-                            hub.over();
-                        }
-                    }
-                    if is_woken(CONSUMER) && value.is_none() {
-                        if let Poll::Ready(over) = consumer.as_mut().poll(&mut Context::from_waker(&wakers[CONSUMER])) {
-                            value = Some(over);
-                            hub.close();
-                        }
-                    }
-                    if report.is_some() && value.is_some() {
-                        return Poll::Ready((report.take(), value.take()));
-                    }
-                    if ready.rest() {
-                        return Poll::Pending;
-                    }
-                }
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-            let (Some(report), Some(value)) = (report, value) else { unreachable!("both are over") };
-            Delivery { report, value, undelivered: hub.empty() }
+            let run = run::in_place(source, self.options, &scope, body, Teller(hub.clone()));
+            side_by_side(hub, run, consumer).await
         }
     }
+
+    /// Does the work in parallel, as [`Work::run_on`](super::Work::run_on) does, and gives `consumer`, which stays in the caller's
+    /// task, what becomes of the items.
+    ///
+    /// The buffer holds the workers up as it does in [`run`](Self::run), and a consumer that returns ends them: then their reports
+    /// are waited for.
+    ///
+    /// # Fairness
+    /// Workers are tasks, and have their turns from the executor; results are taken in the order in which items end, unless they are
+    /// to come [in order](Self::in_order).
+    ///
+    /// # Time
+    /// As of [`Work::run`](super::Work::run). Deadlines of the run do not bound the consumer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the consumer, and cancels the workers, who end at their next poll; results that were not taken
+    /// are dropped. To end a run and keep its report, cancel the scope, or return from the consumer.
+    ///
+    /// # Panics
+    /// Passes on the panics of the source, when all workers are gone, and of the consumer. Those of bodies are outcomes, with `std`.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     // On tokio: |task: Task| { tokio::spawn(task); }
+    ///     let (scope, spawner) = (Scope::new(sim.time()), sim.spawner());
+    ///     let body = |item: Lease<u64>| async move {
+    ///         wakeful::sleep(Duration::from_secs(2)).await;
+    ///         Ok::<_, ()>(*item * *item)
+    ///     };
+    ///     let squares = work(1..=5).workers(NonZeroUsize::new(2).unwrap()).drive().in_order();
+    ///     let driven = squares
+    ///         .run_on(spawner, &scope, body, async |mut results| {
+    ///             let mut all = Vec::new();
+    ///             while let Some(ended) = results.next().await {
+    ///                 scope.sleep(Duration::from_secs(1)).await; // workers go on meanwhile
+    ///                 all.extend(ended.outcome.done());
+    ///             }
+    ///             all
+    ///         })
+    ///         .await;
+    ///     assert_eq!((driven.value, driven.report.count.done), (vec![1, 4, 9, 16, 25], 5));
+    ///     assert_eq!(sim.now().as_nanos(), 7_000_000_000);
+    /// });
+    /// ```
+    pub fn run_on<P, F, Fut, O, E, C, V>(
+        self,
+        spawner: P,
+        scope: &Scope,
+        body: F,
+        consumer: C,
+    ) -> impl Future<Output = Delivery<S::Rest, V, S::Item, O, E>>
+    where
+        P: Spawn,
+        S: Send + 'static,
+        S::Item: Send + 'static,
+        F: Fn(Lease<S::Item>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+        O: Send + 'static,
+        E: Send + 'static,
+        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+    {
+        let scope = scope.child();
+        async move {
+            let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
+            let source = Throttled { source: self.source, hub: hub.clone() };
+            let run = spawned::run_on(spawner, source, self.options, &scope, body, Teller(hub.clone()));
+            side_by_side(hub, async { run.await.0 }, consumer).await
+        }
+    }
+}
+
+/// Polls run and consumer, each when it was woken, until both are over.
+async fn side_by_side<R, V, T, O, E>(
+    hub: Arc<Hub<T, O, E>>,
+    run: impl Future<Output = Report<R>>,
+    consumer: impl AsyncFnOnce(Results<T, O, E>) -> V,
+) -> Delivery<R, V, T, O, E> {
+    let mut run = pin!(run);
+    let mut consumer = pin!(consumer(Results(hub.clone())));
+    let (mut report, mut value) = (None, None);
+    let mut ready = Ready::new();
+    let wakers = [RUN, CONSUMER].map(|number| ready.control_waker(number));
+    wakers[CONSUMER].wake_by_ref();
+    let (report, value) = poll_fn(|cx| {
+        ready.begin(cx.waker());
+        for _ in 0..ROUNDS {
+            // W3.
+            let woken = ready.take_control();
+            let is_woken = |number: usize| woken & (1 << number) != 0;
+            if is_woken(RUN) && report.is_none() {
+                if let Poll::Ready(over) = run.as_mut().poll(&mut Context::from_waker(&wakers[RUN])) {
+                    report = Some(over);
+                    hub.over();
+                }
+            }
+            if is_woken(CONSUMER) && value.is_none() {
+                if let Poll::Ready(over) = consumer.as_mut().poll(&mut Context::from_waker(&wakers[CONSUMER])) {
+                    value = Some(over);
+                    hub.close();
+                }
+            }
+            if report.is_some() && value.is_some() {
+                return Poll::Ready((report.take(), value.take()));
+            }
+            if ready.rest() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    let (Some(report), Some(value)) = (report, value) else { unreachable!("both are over") };
+    Delivery { report, value, undelivered: hub.empty() }
 }

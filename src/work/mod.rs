@@ -54,7 +54,7 @@
 //! | have the results | `&mut` [`Collect`] as the sink |
 //! | have the numbers only, in constant memory | [`Count`] as the sink |
 //! | do something with each result | a closure that takes an [`Ended`] as the sink |
-//! | have the results as a stream, and workers that go on meanwhile | [`Work::drive`] |
+//! | have the results as a stream, and workers that go on meanwhile | [`Work::drive`]; with workers that are tasks, [`Drive::run_on`] |
 //! | see how far it has come | [`Progressing`] as the sink |
 //! | keep an item, whatever happens | [`Lease::take`] |
 //! | have workers that are tasks of their own, in parallel | [`Work::run_on`] |

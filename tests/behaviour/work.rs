@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wakeful::queue;
 use wakeful::sync::Event;
 use wakeful::work::{
-    Collect, Count, Ended, GetError, ItemOutcome, Lease, Manage, PeriodicStop, Refused, ResourcePool, Stop, periodic,
-    work, worker_pool,
+    Collect, Count, Ended, GetError, ItemOutcome, Lease, Manage, PeriodicStop, Refused, ResourcePool, Results, Stop,
+    periodic, work, worker_pool,
 };
 
 fn workers(n: usize) -> NonZeroUsize {
@@ -75,30 +75,37 @@ pub(crate) async fn workers_that_are_tasks_share_source_and_sink(cx: Cx<impl Spa
 }
 
 pub(crate) async fn a_consumer_takes_results_in_order_while_workers_go_on(cx: Cx<impl Spawner>) {
-    let (scope, begun) = (cx.scope(), Counter::new());
-    let body = |item: Lease<u64>| {
-        begun.add();
-        let sleep = cx.sleep(5 - *item);
-        async move { (sleep.await, Ok::<_, ()>(*item)).1 }
-    };
-    let driven = work(0..5).workers(workers(2)).drive().in_order().buffer(workers(8)).run(&scope, body, {
-        let (cx, begun) = (&cx, &begun);
-        async move |mut results| {
-            let first = results.next().await.expect("there are five");
-            // Nothing is taken meanwhile, and all are begun.
-            while begun.count() < 5 {
-                cx.sleep(1).await;
+    for spawned in [false, true] {
+        let (scope, begun) = (cx.scope(), Counter::new());
+        let (time, noted) = (cx.time.clone(), begun.clone());
+        let body = move |item: Lease<u64>| {
+            noted.add();
+            let sleep = time.sleep(ms(5 - *item));
+            async move { (sleep.await, Ok::<_, ()>(*item)).1 }
+        };
+        let consumer = {
+            let (cx, begun) = (&cx, &begun);
+            async move |mut results: Results<u64, u64, ()>| {
+                let first = results.next().await.expect("there are five");
+                // Nothing is taken meanwhile, and all are begun.
+                while begun.count() < 5 {
+                    cx.sleep(1).await;
+                }
+                let mut taken = vec![first.outcome.done()];
+                while let Some(ended) = results.next().await {
+                    taken.push(ended.outcome.done());
+                }
+                taken
             }
-            let mut taken = vec![first.outcome.done()];
-            while let Some(ended) = results.next().await {
-                taken.push(ended.outcome.done());
-            }
-            taken
-        }
-    });
-    let driven = driven.await;
-    assert_eq!(driven.value, (0..5).map(Some).collect::<Vec<_>>());
-    assert_eq!((driven.report.count.done, driven.undelivered.len()), (5, 0));
+        };
+        let drive = work(0..5).workers(workers(2)).drive().in_order().buffer(workers(8));
+        let driven = match spawned {
+            true => drive.run_on(cx.spawner.clone(), &scope, body, consumer).await,
+            false => drive.run(&scope, body, consumer).await,
+        };
+        assert_eq!(driven.value, (0..5).map(Some).collect::<Vec<_>>());
+        assert_eq!((driven.report.count.done, driven.undelivered.len()), (5, 0));
+    }
 }
 
 pub(crate) async fn no_key_has_more_items_in_work_than_its_number(cx: Cx<impl Spawner>) {
