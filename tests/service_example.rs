@@ -1,13 +1,15 @@
 //! The example of a service: a real process, real signals and a back end in the test's hand, on every runtime.
 //!
-//! Nothing here waits for time to pass: each step waits for a line, a call of the back end, or the end of the process.
+//! Nothing here waits for time to pass: each step waits for a line, a call of the back end, or the end of the process. A service
+//! from which none of that comes for long is killed, so that the test fails instead of waiting.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 const RUNTIMES: [&str; 4] = ["tokio", "tokio-current-thread", "smol", "async-std"];
 
@@ -27,8 +29,14 @@ fn binary() -> PathBuf {
     binary
 }
 
+/// After so long something hangs.
+const HANGS: Duration = Duration::from_secs(120);
+
 /// What the service asks. It answers as the test says, call by call.
-struct Backend(TcpListener);
+struct Backend {
+    address: SocketAddr,
+    calls: mpsc::Receiver<Call>,
+}
 
 struct Call {
     request: String,
@@ -37,15 +45,24 @@ struct Call {
 
 impl Backend {
     fn new() -> Self {
-        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, (called, calls)) = (listener.local_addr().unwrap(), mpsc::channel());
+        // An accept has no time limit, a channel has. The thread ends with the process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, mut request) = (stream.unwrap(), String::new());
+                BufReader::new(&stream).read_line(&mut request).unwrap();
+                if called.send(Call { request: request.trim_end().to_owned(), stream }).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { address, calls }
     }
 
     /// The next call.
     fn call(&self) -> Call {
-        let (stream, _) = self.0.accept().unwrap();
-        let mut request = String::new();
-        BufReader::new(&stream).read_line(&mut request).unwrap();
-        Call { request: request.trim_end().to_owned(), stream }
+        self.calls.recv_timeout(HANGS).expect("the service calls its back end")
     }
 
     /// The next call, which is this one.
@@ -63,13 +80,29 @@ impl Call {
     }
 }
 
-/// Is killed, if the test fails before it has ended.
-struct Process(Child);
+/// Is killed, if the test fails before it has ended, or if it hangs.
+struct Process {
+    child: Child,
+    _ended: mpsc::Sender<()>,
+}
+
+impl Process {
+    fn new(child: Child) -> Self {
+        let (pid, (_ended, end)) = (child.id().to_string(), mpsc::channel());
+        std::thread::spawn(move || {
+            // It is still there: it is waited for before the other end is gone.
+            if end.recv_timeout(HANGS) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &pid]).status();
+            }
+        });
+        Self { child, _ended }
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -82,12 +115,12 @@ struct Service {
 impl Service {
     /// One that has not said anything yet.
     fn start(runtime: &str, backend: &Backend, options: &[&str]) -> Self {
-        let backend = backend.0.local_addr().unwrap().to_string();
+        let backend = backend.address.to_string();
         let mut command = Command::new(binary());
         command.args(["--runtime", runtime, "--backend", &backend, "--timeout", LONG]).args(options);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let says = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process: Process(process), says, address: String::new() }
+        Self { process: Process::new(process), says, address: String::new() }
     }
 
     /// One that takes requests.
@@ -105,14 +138,15 @@ impl Service {
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([format!("-{name}"), self.process.0.id().to_string()]).status().unwrap();
+        let status =
+            Command::new("kill").args([format!("-{name}"), self.process.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// What it says until it ends, and its status.
     fn end(mut self) -> (Vec<String>, i32) {
         let says = self.says.map(Result::unwrap).collect();
-        (says, self.process.0.wait().unwrap().code().expect("it exits by itself"))
+        (says, self.process.child.wait().unwrap().code().expect("it exits by itself"))
     }
 }
 
@@ -301,7 +335,7 @@ fn under_load_every_request_that_was_accepted_is_answered_and_the_report_adds_up
     for runtime in RUNTIMES {
         let backend = Backend::new();
         let service = Service::ready(runtime, &backend, &["--queue", "16", "--rate", "1000", "--grace", LONG]);
-        let address = backend.0.local_addr().unwrap();
+        let address = backend.address;
         let answers = std::thread::spawn(move || {
             let calls = std::iter::repeat_with(|| backend.call());
             calls.take_while(|call| call.request != "the test is over").for_each(Call::answer);

@@ -9,10 +9,12 @@
 //! [`Scope`](wakeful::cancel::Scope) when its time is up. So the panel looks when it likes, and the batch knows nothing of it.
 //! Whatever becomes of either, the terminal is as it was afterwards.
 //!
-//! `q`, Escape and Ctrl-C stop the batch, `+` and `-` change how many workers there are.
+//! `q`, Escape and Ctrl-C stop the batch, as SIGINT, SIGTERM and SIGHUP do; `+` and `-` change how many workers there are.
 
 pub(crate) mod batch;
 pub(crate) mod screen;
+#[cfg(unix)]
+mod signals;
 
 use batch::{Batch, Options, Standing};
 use futures::future::{Either, select};
@@ -47,6 +49,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let count = {
         let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
         let (wishes, wanted) = queue::unbounded();
+        #[cfg(unix)]
+        smol::spawn(signals::listen(signals::ending()?, wishes.clone())).detach();
         let keys = std::thread::spawn(move || listen(&wishes));
         let time = Time::system();
         let batch = Batch::start(|task: Task| smol::spawn(task).detach(), &time, options);
