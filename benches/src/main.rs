@@ -13,10 +13,11 @@
 //! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
-//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`], [`flow`] and [`pipeline`]. A group has one file for each
+//! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`], [`flow`], [`pipeline`] and [`docket`]. A group has one file for each
 //! contender, with the same workload names in every one.
 
 mod cancel;
+mod docket;
 mod flow;
 mod harness;
 mod limit;
@@ -38,6 +39,7 @@ fn main() {
     }
     let mut bench = harness::Bench::from_arguments();
     bench.print_versions(&[
+        "apalis-core",
         "async-broadcast",
         "async-channel",
         "async-io",
@@ -82,5 +84,6 @@ fn main() {
     pool::run(&mut bench);
     flow::run(&mut bench);
     pipeline::run(&mut bench);
+    docket::run(&mut bench);
     bench.print_summary();
 }
