@@ -42,6 +42,10 @@ impl Cx {
         Self(Arc::new(Inner { docket: docket.clone(), scope, worker: worker.into(), lease, claimed, next }))
     }
 
+    pub(super) fn claimed(&self) -> &Claimed {
+        &self.0.claimed
+    }
+
     /// The scope of this attempt, whose deadline is the task's timeout.
     pub fn scope(&self) -> &Scope {
         &self.0.scope

@@ -32,12 +32,12 @@ pub(super) struct Kind {
     /// What stands for no fields, of a task that begins by itself.
     pub(super) empty: fn() -> Option<Value>,
     check: fn(&Value) -> Result<(), serde_json::Error>,
-    run: Box<dyn Fn(Value, Cx) -> Result<Running, Failure> + Send + Sync>,
+    run: Box<dyn Fn(&Value, Cx) -> Result<Running, Failure> + Send + Sync>,
 }
 
 impl Kind {
     /// Begins an attempt.
-    pub(super) fn run(&self, args: Value, cx: Cx) -> Result<Running, Failure> {
+    pub(super) fn run(&self, args: &Value, cx: Cx) -> Result<Running, Failure> {
         (self.run)(args, cx)
     }
 
@@ -160,8 +160,8 @@ impl Registry {
         Fut: Future<Output = Result<O, Failure>> + Send + 'static,
     {
         let hopeless = |text: String| Failure { text, verdict: Verdict::GiveUp };
-        let run = move |args: Value, cx: Cx| {
-            let args = serde_json::from_value(args).map_err(|error| hopeless(error.to_string()))?;
+        let run = move |args: &Value, cx: Cx| {
+            let args = A::deserialize(args).map_err(|error| hopeless(error.to_string()))?;
             let running = run(args, cx);
             let with_value = async move {
                 let output = running.await?;

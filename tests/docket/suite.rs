@@ -35,6 +35,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("strikes_refuse_and_end_and_are_independent", |s, t| Box::pin(strikes(s, t))),
         ("clear_ends_what_waits_and_keeps_strikes", |s, t| Box::pin(clear(s, t))),
         ("changes_are_told", |s, t| Box::pin(changes(s, t))),
+        ("what_has_not_ended_is_not_finished", |s, t| Box::pin(finished(s, t))),
         ("ends_are_kept_as_long_as_asked", |s, t| Box::pin(kept(s, t))),
         ("dates_are_unix_time", |s, t| Box::pin(dates(s, t))),
     ]
@@ -373,4 +374,21 @@ async fn dates(store: impl Store, time: Time) {
     assert_eq!((first.taken[0].key.as_str(), first.taken.len(), first.again), ("past", 1, ms(10)));
     time.sleep(ms(10)).await;
     assert_eq!(keys(&store).await, ["soon"]);
+}
+
+async fn finished(store: impl Store, time: Time) {
+    let is_finished = async |name: &str| store.is_finished(&[name.into(), "v".into()]).await.unwrap();
+    assert!(is_finished("t").await);
+    store.put(after("a", ms(10))).await.unwrap();
+    assert!(!is_finished("t").await, "it is to come");
+    assert!(is_finished("u").await, "it is of another name");
+    time.sleep(ms(10)).await;
+    let claimed = claim_all(&store).await;
+    store.put(Entry { existing: Existing::Follow, ..entry("a") }).await.unwrap();
+    assert!(!is_finished("t").await, "it runs");
+    done(&store, &claimed[0]).await;
+    assert!(!is_finished("t").await, "it follows");
+    let claimed = claim_all(&store).await;
+    done(&store, &claimed[0]).await;
+    assert!(is_finished("t").await);
 }

@@ -12,6 +12,7 @@ use crate::sys::{Arc, Lock};
 use crate::time::{Instant, Time, Wall};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -189,6 +190,10 @@ impl Store for MemoryStore {
 
     fn look(&self, key: &str, generation: Option<Generation>) -> Answer<'_, Option<Row>> {
         Answer::ready(Ok(self.advanced(|ledger, now| ledger.look(key, generation, now))))
+    }
+
+    fn is_finished(&self, names: &[String]) -> Answer<'_, bool> {
+        Answer::ready(Ok(self.advanced(|ledger, _| ledger.is_finished(names))))
     }
 
     fn scan(&self) -> Answer<'_, Snapshot> {

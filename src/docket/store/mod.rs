@@ -5,6 +5,7 @@ mod gates;
 mod ledger;
 mod memory;
 mod row;
+mod strikes;
 mod types;
 
 pub use answer::Answer;
@@ -15,6 +16,7 @@ pub use types::{
 };
 
 use super::Strike;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -73,6 +75,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// The row of this key and generation, or the newest of the key: an ended one, as long as it is kept.
     fn look(&self, key: &str, generation: Option<Generation>) -> Answer<'_, Option<Row>>;
+
+    /// Whether all rows of these tasks have ended: none is queued, running, following or to come. Workers that are to stop then
+    /// ask whenever they have nothing to do, so a store that need not look at all rows for it should say how.
+    fn is_finished(&self, names: &[String]) -> Answer<'_, bool> {
+        let names = names.to_vec();
+        Answer::later(async move {
+            let is_live = |row: &Row| !matches!(row.state, State::Ended(_)) && names.contains(&row.name);
+            Ok(!self.scan().await?.rows.iter().any(is_live))
+        })
+    }
 
     /// All there is, at one instant.
     fn scan(&self) -> Answer<'_, Snapshot>;

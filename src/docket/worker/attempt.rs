@@ -1,7 +1,7 @@
 //! One attempt at a task, from its claim to its end.
 
 use super::{EventKind, Order, Running, Shop};
-use crate::cancel::{Outcome, Scope};
+use crate::cancel::Outcome;
 use crate::docket::context::Next;
 use crate::docket::registry::{Failure, Kind};
 use crate::docket::{Claimed, Close, Cx, Ending, Entry, Finished, StoreError, When};
@@ -27,13 +27,13 @@ impl Shop {
             return self.give_back(&claimed).await;
         };
         let scope = group.scope().child_after(kind.policy.timeout);
-        let running = Running { key: claimed.key.clone(), scope: scope.clone(), order: None };
-        self.running.with(|all| all.insert(fence, running));
-        let run = self.attempt(claimed.clone(), scope);
-        if group.spawn(claimed.name.clone(), run).is_err() {
+        let name = claimed.name.clone();
+        let cx = Cx::new(&self.setup.docket, scope, &self.setup.name, self.setup.lease, claimed);
+        self.running.with(|all| all.insert(fence, Running { cx: cx.clone(), order: None }));
+        if group.spawn(name, self.attempt(cx.clone())).is_err() {
             // It winds down.
-            self.forget(&claimed);
-            return self.give_back(&claimed).await;
+            self.forget(cx.claimed());
+            return self.give_back(cx.claimed()).await;
         }
         Ok(())
     }
@@ -48,39 +48,40 @@ impl Shop {
         run.and_then(|run| run.order)
     }
 
-    async fn attempt(&self, claimed: Claimed, scope: Scope) -> Result<(), StoreError> {
+    async fn attempt(&self, cx: Cx) -> Result<(), StoreError> {
+        let (docket, claimed, scope) = (&self.setup.docket, cx.claimed(), cx.scope());
         let began = scope.now();
-        let (docket, lease) = (&self.setup.docket, self.setup.lease);
         let kind = docket.registry().kind(&claimed.name).expect("looked for before it was started");
-        self.tell(&claimed, EventKind::Begun);
-        let cx = Cx::new(docket, scope.clone(), &self.setup.name, lease, claimed.clone());
-        let body = async { kind.run(claimed.args.clone(), cx.clone())?.await };
+        self.tell(claimed, || EventKind::Begun);
+        let body = async { kind.run(&claimed.args, cx.clone())?.await };
         let outcome = scope.run(Guarded::new(body)).await;
         let order = self.running.with(|running| running.get(&claimed.fence).and_then(|run| run.order));
         let now = scope.now();
         let close = match outcome {
             _ if order == Some(Order::Lost) => {
-                self.forget(&claimed);
-                self.tell(&claimed, EventKind::Lost);
+                self.forget(claimed);
+                self.tell(claimed, || EventKind::Lost);
                 return Ok(());
             }
             Outcome::Cancelled(_) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
             // The worker ends: its lease lapses, and another takes over.
             Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => return Ok(()),
-            outcome => self.judge(kind, &claimed, outcome.done(), now),
+            outcome => self.judge(kind, claimed, outcome.done(), now),
         };
-        let (close, event) = match close {
-            Close::End(ending, _) => {
-                let event = EventKind::Ended(ending.clone());
-                (Close::End(ending, self.next(kind, &claimed, cx.next(), now - began)), event)
-            }
-            Close::Retry(after, why) => (Close::Retry(after, why.clone()), EventKind::Retried(after, why)),
+        // Told of afterwards, if somebody listens.
+        let event = self.setup.listener.as_ref().map(|_| match &close {
+            Close::End(ending, _) => EventKind::Ended(ending.clone()),
+            Close::Retry(after, why) => EventKind::Retried(*after, why.clone()),
             Close::Back => unreachable!("what has begun is not given back"),
+        });
+        let close = match close {
+            Close::End(ending, _) => Close::End(ending, self.next(kind, claimed, cx.next(), now - began)),
+            retry => retry,
         };
         let finished = docket.store().finish(&claimed.key, claimed.fence, close).await;
-        self.forget(&claimed);
+        self.forget(claimed);
         let lost = finished? == Finished::Lost;
-        self.tell(&claimed, if lost { EventKind::Lost } else { event });
+        self.tell(claimed, || event.filter(|_| !lost).unwrap_or(EventKind::Lost));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The heartbeat: prolongs leases, and hears of what is to end.
 
-use super::{Order, Shop, any};
-use crate::docket::{Renewal, Renewed, StoreError, Topic};
+use super::{Order, Running, Shop, any};
+use crate::docket::{Fence, Renewal, Renewed, StoreError, Topic};
 use alloc::vec::Vec;
 use core::pin::pin;
 
@@ -25,8 +25,8 @@ impl Shop {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        let runs: Vec<_> =
-            self.running.with(|running| running.iter().map(|(fence, run)| (run.key.clone(), *fence, None)).collect());
+        let run = |(fence, run): (&Fence, &Running)| (run.cx.key().into(), *fence, None);
+        let runs: Vec<_> = self.running.with(|running| running.iter().map(run).collect());
         if runs.is_empty() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl Shop {
             let scope = self.running.with(|running| {
                 let run = running.get_mut(fence)?;
                 run.order = Some(order);
-                Some(run.scope.clone())
+                Some(run.cx.scope().clone())
             });
             match scope {
                 Some(scope) if grace.is_zero() => drop(scope.cancel(reason)),

@@ -3,7 +3,7 @@
 mod attempt;
 mod beat;
 
-use super::{Claim, Docket, Fence, Row, State, StoreError, Topic};
+use super::{Claim, Cx, Docket, Fence, StoreError, Topic};
 use crate::cancel::{Cancelled, Scope};
 use crate::sync::Notify;
 use crate::sys::{Arc, Lock};
@@ -11,7 +11,6 @@ use crate::task::{Cause, GroupError, LocalGroup, local_group};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -203,8 +202,7 @@ struct Shop {
 
 /// A run, for the heartbeat.
 struct Running {
-    key: String,
-    scope: Scope,
+    cx: Cx,
     order: Option<Order>,
 }
 
@@ -218,7 +216,8 @@ enum Order {
 impl Shop {
     async fn work<'env>(&'env self, group: LocalGroup<'env, StoreError>, until: Until) -> Result<(), StoreError> {
         let docket = &self.setup.docket;
-        let names: Vec<String> = docket.registry().names().map(String::from).collect();
+        let names = docket.registry().names().map(String::from).collect();
+        let mut claim = Claim { worker: self.setup.name.clone(), names, most: 0, lease: self.setup.lease };
         let mut automatic: BTreeSet<&str> = docket.registry().automatic().map(|(name, _)| name).collect();
         // Refused only in a group that is over or winds down already, and then nothing is claimed.
         let _ = group.spawn_background("heartbeat", self.beat());
@@ -231,13 +230,13 @@ impl Shop {
                 any([pin!(freed), draining.as_mut()]).await;
                 continue;
             }
-            let (worker, lease) = (self.setup.name.clone(), self.setup.lease);
-            let claims = docket.store().claim(&Claim { worker, names: names.clone(), most, lease }).await?;
+            claim.most = most;
+            let claims = docket.store().claim(&claim).await?;
             let none = claims.taken.is_empty();
             for claimed in claims.taken {
                 self.start(&group, claimed).await?;
             }
-            if none && self.running.with(|running| running.is_empty()) && self.is_done(until, &names).await? {
+            if none && self.running.with(|running| running.is_empty()) && self.is_done(until, &claim.names).await? {
                 break;
             }
             let changed = async {
@@ -249,11 +248,10 @@ impl Shop {
     }
 
     async fn is_done(&self, until: Until, names: &[String]) -> Result<bool, StoreError> {
-        let is_live = |row: &Row| !matches!(row.state, State::Ended(_)) && names.contains(&row.name);
         Ok(match until {
             Until::Stopped => false,
             Until::Idle => true,
-            Until::Finished => !self.setup.docket.store().scan().await?.rows.iter().any(is_live),
+            Until::Finished => self.setup.docket.store().is_finished(names).await?,
         })
     }
 
@@ -273,10 +271,10 @@ impl Shop {
         Ok(())
     }
 
-    fn tell(&self, claimed: &super::Claimed, kind: EventKind) {
+    fn tell(&self, claimed: &super::Claimed, kind: impl FnOnce() -> EventKind) {
         if let Some(listener) = &self.setup.listener {
             let (name, key) = (claimed.name.clone(), claimed.key.clone());
-            listener(&Event { name, key, attempt: claimed.attempt, kind });
+            listener(&Event { name, key, attempt: claimed.attempt, kind: kind() });
         }
     }
 }

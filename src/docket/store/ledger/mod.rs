@@ -9,9 +9,11 @@ mod runs;
 
 use super::gates::GateState;
 use super::row::{Phase, Rank, Slot};
+use super::strikes::Strikes;
 use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,7 +38,8 @@ struct Live {
 pub(super) struct Ledger {
     /// The last number that was given out: generations, fences and strikes share them.
     serial: u64,
-    rows: BTreeMap<Generation, Slot>,
+    /// Boxed, since they are large, and maps move what they hold.
+    rows: BTreeMap<Generation, Box<Slot>>,
     live: BTreeMap<String, Live>,
     future: BTreeSet<(Instant, Generation)>,
     ready: BTreeMap<String, BTreeSet<Rank>>,
@@ -49,9 +52,7 @@ pub(super) struct Ledger {
     gates: BTreeMap<String, GateState>,
     /// When a gate is to be looked at again: somebody may go in, or it may be forgotten.
     opens: BTreeSet<(Instant, String)>,
-    strikes: BTreeMap<StrikeId, Strike>,
-    /// The same by name; none: those of all tasks.
-    struck: BTreeMap<Option<String>, Vec<StrikeId>>,
+    strikes: Strikes,
     /// The latest reading of the clock.
     clock: Instant,
     news: News,
@@ -133,10 +134,13 @@ impl Ledger {
     }
 
     fn make_ready(&mut self, generation: Generation) {
-        let slot = self.slot(generation);
+        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
         slot.phase = Phase::Ready;
-        let (name, rank) = (slot.entry.name.clone(), slot.rank());
-        self.ready.entry(name).or_default().insert(rank);
+        let rank = slot.rank();
+        match self.ready.get_mut(&slot.entry.name) {
+            Some(ready) => _ = ready.insert(rank),
+            None => _ = self.ready.insert(slot.entry.name.clone(), BTreeSet::from([rank])),
+        }
         self.news.work = true;
     }
 
@@ -182,22 +186,23 @@ impl Ledger {
 
     /// Ends a row that is in no index any more, and lets what follows it take its place.
     fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
-        let slot = self.slot(generation);
+        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
         slot.phase = Phase::Ended(ending);
-        let (name, key, until) = (slot.entry.name.clone(), slot.entry.key.clone(), now + slot.entry.keep);
-        self.ended.insert((until, generation));
-        let alive = self.alive.get_mut(&name).expect("this one was alive");
+        let (name, key) = (&slot.entry.name, &slot.entry.key);
+        self.ended.insert((now + slot.entry.keep, generation));
+        let alive = self.alive.get_mut(name).expect("this one was alive");
         *alive -= 1;
         if *alive == 0 {
             // Somebody may work until there is nothing more.
-            self.alive.remove(&name);
+            self.alive.remove(name);
             self.news.work = true;
         }
-        if self.newest.get(&key).is_none_or(|newest| *newest < generation) {
-            self.newest.insert(key.clone(), generation);
+        match self.newest.get_mut(key) {
+            Some(newest) => *newest = generation.max(*newest),
+            None => _ = self.newest.insert(key.clone(), generation),
         }
         self.news.ended.push(generation);
-        let Some(live) = self.live.get_mut(&key) else { return };
+        let Some(live) = self.live.get_mut(key) else { return };
         if live.follower == Some(generation) {
             live.follower = None;
         } else if live.current == generation {
@@ -207,7 +212,7 @@ impl Ledger {
                     self.queue(follower, now);
                 }
                 None => {
-                    self.live.remove(&key);
+                    self.live.remove(key);
                 }
             }
         }
@@ -225,20 +230,20 @@ impl Ledger {
 
     /// Has a row wait, which was turned away at the gate of this number.
     fn join_lines(&mut self, generation: Generation, at: usize, now: Instant) {
-        let slot = self.slot(generation);
-        let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
-        for gate in &gates {
-            self.gates.entry(gate.name.clone()).or_default().waiting.insert(rank);
+        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
+        let rank = slot.rank();
+        for gate in &slot.entry.gates {
+            state(&mut self.gates, &gate.name).waiting.insert(rank);
         }
+        let name = slot.entry.gates[at].name.clone();
         self.block(generation, at);
-        self.settle(&gates[at].name, now);
+        self.settle(&name, now);
     }
 
     fn block(&mut self, generation: Generation, at: usize) {
-        let slot = self.slot(generation);
+        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
         slot.phase = Phase::Parked(at);
-        let (rank, name) = (slot.rank(), slot.entry.gates[at].name.clone());
-        self.gates.entry(name).or_default().blocked.insert(rank);
+        state(&mut self.gates, &slot.entry.gates[at].name).blocked.insert(slot.rank());
     }
 
     /// Takes a row out of the line of those who are blocked, and makes it ready.
@@ -251,29 +256,28 @@ impl Ledger {
     }
 
     fn leave_lines(&mut self, generation: Generation, now: Instant) {
-        let slot = self.slot(generation);
-        let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
+        let rank = self.slot(generation).rank();
+        let leave = |state: &mut GateState, _: &Gate| {
+            state.waiting.remove(&rank);
+            state.blocked.remove(&rank);
+        };
+        self.at_gates(generation, leave, now);
+    }
+
+    /// Does this at all gates of a row that is blocked at none of them from then on, and sees who can go in now.
+    fn at_gates(&mut self, generation: Generation, each: impl Fn(&mut GateState, &Gate), now: Instant) {
+        let gates = mem::take(&mut self.slot(generation).entry.gates);
         for gate in &gates {
-            if let Some(state) = self.gates.get_mut(&gate.name) {
-                state.waiting.remove(&rank);
-                state.blocked.remove(&rank);
-            }
+            each(state(&mut self.gates, &gate.name), gate);
         }
         for gate in &gates {
             self.settle(&gate.name, now);
         }
+        self.slot(generation).entry.gates = gates;
     }
 
     fn leave_gates(&mut self, generation: Generation, now: Instant) {
-        let gates = self.slot(generation).entry.gates.clone();
-        for gate in &gates {
-            if let Some(state) = self.gates.get_mut(&gate.name) {
-                state.held -= 1;
-            }
-        }
-        for gate in &gates {
-            self.settle(&gate.name, now);
-        }
+        self.at_gates(generation, |state, _| state.held -= 1, now);
     }
 
     /// Makes ready who was blocked here and can go through all of its gates, and notes when to look again. Who is blocked
@@ -321,43 +325,31 @@ impl Ledger {
 
     // ---- strikes -------------------------------------------------------------
 
-    /// The first strike that matches.
+    /// The oldest strike that matches.
     fn struck(&self, entry: &Entry) -> Option<StrikeId> {
-        if self.strikes.is_empty() {
-            return None;
-        }
-        let of = |name: Option<String>| self.struck.get(&name).into_iter().flatten();
-        of(None)
-            .chain(of(Some(entry.name.clone())))
-            .find(|id| self.strikes[*id].matches(&entry.name, &entry.args))
-            .copied()
+        self.strikes.first(&entry.name, &entry.args)
     }
 
     pub(super) fn strike(&mut self, strike: Strike) -> StrikeId {
         let id = StrikeId(self.serial());
         // Those that wait are looked at anew, so that they don't stand in anybody's way.
-        let matches =
-            |slot: &&Slot| matches!(slot.phase, Phase::Parked(_)) && strike.matches(&slot.entry.name, &slot.entry.args);
         let at = |slot: &Slot| match slot.phase {
-            Phase::Parked(at) => Some((slot.generation, slot.entry.gates[at].name.clone())),
+            Phase::Parked(at) if strike.matches(&slot.entry.name, &slot.entry.args) => {
+                Some((slot.generation, slot.entry.gates[at].name.clone()))
+            }
             _ => None,
         };
-        let parked: Vec<_> = self.rows.values().filter(matches).filter_map(at).collect();
+        let parked: Vec<(Generation, String)> = self.rows.values().filter_map(|slot| at(slot)).collect();
         for (generation, gate) in parked {
             self.unblock(generation, &gate);
         }
-        self.struck.entry(strike.name.clone()).or_default().push(id);
         self.strikes.insert(id, strike);
         id
     }
 
     pub(super) fn restore(&mut self, id: StrikeId) -> bool {
-        let Some(strike) = self.strikes.remove(&id) else { return false };
-        if let Some(same) = self.struck.get_mut(&strike.name) {
-            same.retain(|other| *other != id);
-            if same.is_empty() {
-                self.struck.remove(&strike.name);
-            }
+        if !self.strikes.remove(id) {
+            return false;
         }
         // Automatic tasks may begin again.
         self.news.work = true;
@@ -372,6 +364,11 @@ impl Ledger {
         (slot.entry.key == key).then(|| slot.view(now))
     }
 
+    /// Whether no row of these tasks is queued, running or following.
+    pub(super) fn is_finished(&self, names: &[String]) -> bool {
+        !names.iter().any(|name| self.alive.contains_key(name))
+    }
+
     pub(super) fn is_over(&self, generation: Generation) -> bool {
         self.rows.get(&generation).is_none_or(|slot| matches!(slot.phase, Phase::Ended(_)))
     }
@@ -384,7 +381,15 @@ impl Ledger {
             gates: used
                 .map(|(name, gate)| GateUse { name: name.clone(), held: gate.held, waiting: gate.waiting.len() })
                 .collect(),
-            strikes: self.strikes.iter().map(|(id, strike)| (*id, strike.clone())).collect(),
+            strikes: self.strikes.list(),
         }
     }
+}
+
+/// The gate of this name, which begins to be known if it isn't.
+fn state<'a>(gates: &'a mut BTreeMap<String, GateState>, name: &str) -> &'a mut GateState {
+    if !gates.contains_key(name) {
+        gates.insert(name.into(), GateState::default());
+    }
+    gates.get_mut(name).expect("it is there")
 }

@@ -4,6 +4,7 @@ use super::super::row::{Phase, Slot};
 use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put};
 use super::{Ledger, Live};
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -61,8 +62,11 @@ impl Ledger {
             progress: None,
             phase: Phase::Following,
         };
-        *self.alive.entry(slot.entry.name.clone()).or_default() += 1;
-        self.rows.insert(generation, slot);
+        match self.alive.get_mut(&slot.entry.name) {
+            Some(alive) => *alive += 1,
+            None => _ = self.alive.insert(slot.entry.name.clone(), 1),
+        }
+        self.rows.insert(generation, Box::new(slot));
         generation
     }
 

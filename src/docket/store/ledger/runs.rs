@@ -1,8 +1,9 @@
 //! Runs: claiming, renewing, ending.
 
+use super::super::gates::GateState;
 use super::super::row::{Phase, Run};
 use super::super::types::{
-    Claim, Claimed, Close, Ending, Entry, Excess, Fence, Finished, Generation, Renewal, Renewed,
+    Claim, Claimed, Close, Ending, Entry, Excess, Fence, Finished, Gate, Generation, Renewal, Renewed,
 };
 use super::Ledger;
 use crate::time::Instant;
@@ -86,16 +87,12 @@ impl Ledger {
     }
 
     fn enter_gates(&mut self, generation: Generation, now: Instant) {
-        let slot = self.slot(generation);
-        let (rank, gates) = (slot.rank(), slot.entry.gates.clone());
-        for gate in &gates {
-            let state = self.gates.entry(gate.name.clone()).or_default();
+        let rank = self.slot(generation).rank();
+        let enter = |state: &mut GateState, gate: &Gate| {
             state.waiting.remove(&rank);
             state.enter(gate.rule, now);
-        }
-        for gate in &gates {
-            self.settle(&gate.name, now);
-        }
+        };
+        self.at_gates(generation, enter, now);
     }
 
     pub(in super::super) fn renew(&mut self, renewal: &Renewal, now: Instant) -> Vec<Renewed> {
