@@ -26,13 +26,15 @@ pub(super) struct Failure {
 
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send>>;
 
+type Run = dyn Fn(&Value, Cx) -> Result<Running, Failure> + Send + Sync;
+
 /// A task whose type is forgotten.
 pub(super) struct Kind {
     pub(super) policy: Policy,
     /// What stands for no fields, of a task that begins by itself.
     pub(super) empty: fn() -> Option<Value>,
     check: fn(&Value) -> Result<(), serde_json::Error>,
-    run: Box<dyn Fn(&Value, Cx) -> Result<Running, Failure> + Send + Sync>,
+    run: Box<Run>,
 }
 
 impl Kind {
