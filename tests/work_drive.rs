@@ -18,7 +18,7 @@ use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::block_on;
 use wakeful::sync::watch;
 use wakeful::time::{Clock, Instant, ManualClock, Time};
-use wakeful::work::{Count, Drive, Ended, FromIter, ItemOutcome, Lease, OnError, Results, Sink, Stop, work};
+use wakeful::work::{Count, Delivery, Drive, Ended, FromIter, ItemOutcome, Lease, OnError, Results, Sink, Stop, work};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -435,8 +435,8 @@ async fn much(sim: Sim) -> String {
     // Those that have ended, or are worked on, and were not taken.
     let spawned = below(&mut rng, 2) == 0;
     let waiting = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-    let (noted, chance, time) = (waiting.clone(), Mutex::new(rng), sim.time());
-    let body = move |lease: Lease<u64>| {
+    let (noted, time) = (waiting.clone(), sim.time());
+    let body = move |chance: &Mutex<Rng>, lease: Lease<u64>| {
         let (now, highest) = &*noted;
         highest.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let draws = [0; 2].map(|_: u64| below(&mut chance.lock().unwrap(), 1000));
@@ -463,18 +463,36 @@ async fn much(sim: Sim) -> String {
         }
         taken
     };
-    let driven = setup.drive().buffer(n(buffer));
-    let driven = if in_order { driven.in_order() } else { driven };
-    let driven = match spawned {
-        true => driven.run_on(sim.spawner(), &scope, body, consumer).await,
-        false => driven.run(&scope, body, consumer).await,
+    let per_key = (below(&mut rng, 2) == 0).then(|| (n(1 + below(&mut rng, 2) as usize), below(&mut rng, 20) as usize));
+    let (chance, spawner) = (Mutex::new(rng), sim.spawner());
+    let body = move |lease| body(&chance, lease);
+    // What may wait beyond what is worked on and the buffer.
+    let mut more = 0;
+    let all = if let Some((most, look_ahead)) = per_key {
+        more = 1 + look_ahead;
+        let set = setup.per_key(most, |item| item % 3).look_ahead(n(more)).drive().buffer(n(buffer));
+        let set = if in_order { set.in_order() } else { set };
+        let driven = match spawned {
+            true => set.run_on(spawner, &scope, body, consumer).await,
+            false => set.run(&scope, body, consumer).await,
+        };
+        All::of(driven, |rest| rest.set_aside.into_iter().chain(rest.rest).collect())
+    } else {
+        let set = setup.drive().buffer(n(buffer));
+        let set = if in_order { set.in_order() } else { set };
+        let driven = match spawned {
+            true => set.run_on(spawner, &scope, body, consumer).await,
+            false => set.run(&scope, body, consumer).await,
+        };
+        All::of(driven, Iterator::collect)
     };
     sim.time().sleep(ms(400)).await;
 
-    assert!(waiting.1.load(Ordering::Relaxed) < buffer + most, "W1");
-    let (report, mut told) = (driven.report, driven.value);
-    assert!(takes == u64::MAX && driven.undelivered.is_empty() || told.len() as u64 <= takes);
-    told.extend(driven.undelivered);
+    assert!(waiting.1.load(Ordering::Relaxed) < buffer + most + more, "W1");
+    let All { report, count: counted, mut told, undelivered, rest } = all;
+    assert!(told.len() as u64 <= takes);
+    assert!(takes < u64::MAX || undelivered.is_empty(), "whoever takes all gets all");
+    told.extend(undelivered);
     let (mut count, mut seen) = (Count::new(), BTreeSet::new());
     for ended in &told {
         assert!(seen.insert(ended.index), "told once");
@@ -487,9 +505,35 @@ async fn much(sim: Sim) -> String {
     if in_order {
         assert!(indexes(&told).is_sorted());
     }
-    assert_eq!((count, seen), (report.count, (0..report.pulled()).collect()));
-    assert_eq!(report.rest, report.pulled()..items);
-    format!("{report} {report:?} {told:?}")
+    assert_eq!(count, counted);
+    for item in rest {
+        assert!(seen.insert(item), "what was told is not left over");
+    }
+    assert_eq!(seen, (0..items).collect());
+    format!("{report} {told:?}")
+}
+
+/// What became of an item.
+type Fate = Ended<u64, u64, u64>;
+
+/// What there is to be looked at, whatever is left of the source.
+struct All {
+    report: String,
+    count: Count,
+    told: Vec<Fate>,
+    undelivered: Vec<Fate>,
+    /// The items that are left.
+    rest: Vec<u64>,
+}
+
+impl All {
+    fn of<R: std::fmt::Debug>(driven: Delivery<R, Vec<Fate>, u64, u64, u64>, rest: impl FnOnce(R) -> Vec<u64>) -> Self {
+        let Delivery { report, value: told, undelivered, .. } = driven;
+        let said = format!("{report} {report:?}");
+        let (count, rest) = (report.count, rest(report.rest));
+        assert!(report.not_started.is_none_or(|left| left == rest.len()), "{said}");
+        Self { report: said, count, told, undelivered, rest }
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod loom_tests;
 use super::lease::Lease;
 use super::options::Options;
 use super::outcome::Ended;
+use super::per_key::{ByKey, PerKeyRest};
 use super::report::Report;
 use super::source::Source;
 use super::{run, spawned};
@@ -26,6 +27,7 @@ use crate::sys::Arc;
 use crate::wait::Ready;
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
+use core::hash::Hash;
 use core::num::NonZeroUsize;
 use core::pin::pin;
 use core::task::{Context, Poll};
@@ -81,12 +83,17 @@ const CONSUMER: usize = 1;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "no work is done unless it is run"]
-pub struct Drive<S> {
+pub struct Drive<S, R = Freely> {
     source: S,
     options: Options,
+    rule: R,
     buffer: NonZeroUsize,
     is_ordered: bool,
 }
+
+/// The rule of a [`Drive`] by which each item may start.
+#[derive(Clone, Debug)]
+pub struct Freely(());
 
 /// What comes of a [`Drive`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,15 +108,22 @@ pub struct Delivery<R, V, T, O, E> {
 }
 
 impl<S: Source> Drive<S> {
+    pub(super) fn new(source: S, options: Options) -> Self {
+        Self::by(source, options, Freely(()))
+    }
+}
+
+impl<S: Source, R> Drive<S, R> {
     /// How many results may wait until nothing more is started, unless set.
     pub const DEFAULT_BUFFER: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
-    pub(super) fn new(source: S, options: Options) -> Self {
-        Self { source, options, buffer: Self::DEFAULT_BUFFER, is_ordered: false }
+    pub(super) fn by(source: S, options: Options, rule: R) -> Self {
+        Self { source, options, rule, buffer: Self::DEFAULT_BUFFER, is_ordered: false }
     }
 
     /// Starts nothing more while so many results have not been taken. As those that are worked on end all the same, there may
-    /// be as many more, at most, as there are workers, less one.
+    /// be as many more, at most, as there are workers, less one; and as many more again as are [set aside](super::PerKey), which
+    /// start as soon as their keys have room.
     pub fn buffer(mut self, results: NonZeroUsize) -> Self {
         self.buffer = results;
         self
@@ -122,6 +136,14 @@ impl<S: Source> Drive<S> {
         self
     }
 
+    /// The hub of a run in `scope`, and the source that heeds it.
+    fn throttled<O, E>(self, scope: &Scope) -> (Throttled<S, O, E>, Options, R) {
+        let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
+        (Throttled { source: self.source, hub }, self.options, self.rule)
+    }
+}
+
+impl<S: Source> Drive<S> {
     /// Does the work, and gives `consumer` what becomes of the items.
     ///
     /// All settings of the run hold, and the outcome of every item that is pulled goes to the consumer, those that are
@@ -154,9 +176,9 @@ impl<S: Source> Drive<S> {
     {
         let scope = scope.child();
         async move {
-            let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
-            let source = Throttled { source: self.source, hub: hub.clone() };
-            let run = run::in_place(source, self.options, &scope, body, Teller(hub.clone()));
+            let (source, options, Freely(())) = self.throttled(&scope);
+            let hub = source.hub.clone();
+            let run = run::in_place(source, options, &scope, body, Teller(hub.clone()));
             side_by_side(hub, run, consumer).await
         }
     }
@@ -229,13 +251,79 @@ impl<S: Source> Drive<S> {
     {
         let scope = scope.child();
         async move {
-            let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
-            let source = Throttled { source: self.source, hub: hub.clone() };
-            let run = spawned::run_on(spawner, source, self.options, &scope, body, Teller(hub.clone()));
+            let (source, options, Freely(())) = self.throttled(&scope);
+            let hub = source.hub.clone();
+            let run = spawned::run_on(spawner, source, options, &scope, body, Teller(hub.clone()));
             side_by_side(hub, async { run.await.0 }, consumer).await
         }
     }
 }
+
+impl<S: Source, F> Drive<S, ByKey<F>> {
+    /// Does the work, with so many items of one key at a time, and gives `consumer` what becomes of the items. All that holds for
+    /// [work without a bound for each key](Drive::run) holds here.
+    ///
+    /// # Cancel safety
+    /// As without a bound for each key: what is set aside is dropped with the source.
+    pub fn run<G, B, Fut, O, E, C, V>(
+        self,
+        scope: &Scope,
+        body: B,
+        consumer: C,
+    ) -> impl Future<Output = KeyedDelivery<S, V, O, E>>
+    where
+        F: FnMut(&S::Item) -> G,
+        G: Hash + Eq,
+        B: Fn(Lease<S::Item>) -> Fut,
+        Fut: Future<Output = Result<O, E>>,
+        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+    {
+        let scope = scope.child();
+        async move {
+            let (source, options, rule) = self.throttled(&scope);
+            let hub = source.hub.clone();
+            let run = rule.over(source, options).run(&scope, body, Teller(hub.clone()));
+            side_by_side(hub, run, consumer).await
+        }
+    }
+
+    /// Does the work in parallel, by workers that are tasks of `spawner`, with so many items of one key at a time. All that holds
+    /// for [work without a bound for each key](Drive::run_on) holds here.
+    ///
+    /// # Cancel safety
+    /// As without a bound for each key: what is set aside is dropped with the source.
+    pub fn run_on<P, G, B, Fut, O, E, C, V>(
+        self,
+        spawner: P,
+        scope: &Scope,
+        body: B,
+        consumer: C,
+    ) -> impl Future<Output = KeyedDelivery<S, V, O, E>>
+    where
+        P: Spawn,
+        S: Send + 'static,
+        S::Item: Send + 'static,
+        F: FnMut(&S::Item) -> G + Send + 'static,
+        G: Hash + Eq + Send + 'static,
+        B: Fn(Lease<S::Item>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, E>> + Send + 'static,
+        O: Send + 'static,
+        E: Send + 'static,
+        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+    {
+        let scope = scope.child();
+        async move {
+            let (source, options, rule) = self.throttled(&scope);
+            let hub = source.hub.clone();
+            let run = rule.over(source, options).run_on(spawner, &scope, body, Teller(hub.clone()));
+            side_by_side(hub, async { run.await.0 }, consumer).await
+        }
+    }
+}
+
+/// What comes of a run with a bound for each key.
+type KeyedDelivery<S, V, O, E> =
+    Delivery<PerKeyRest<<S as Source>::Item, <S as Source>::Rest>, V, <S as Source>::Item, O, E>;
 
 /// Polls run and consumer, each when it was woken, until both are over.
 async fn side_by_side<R, V, T, O, E>(

@@ -86,7 +86,7 @@
 //! - **K9** With a bound [for each key](Work::per_key) no more items of a key than that are worked on at once, and they start in
 //!   their order. No more are set aside than the look-ahead allows, and one that never starts is in [`Report::rest`].
 //! - **K10** The consumer of a run that it [drives](Work::drive) and the workers do not wait for one another but for the
-//!   buffer: nothing is started while that is full. Every outcome is taken by the consumer, or handed back.
+//!   buffer: nothing is pulled while that is full. Every outcome is taken by the consumer, or handed back.
 //!
 //! # Deadlines and scopes
 //!
@@ -207,13 +207,13 @@ mod width;
 pub use builder::{Work, work};
 pub use checkpoint::{Checkpoint, Checkpointed, Checkpointing, ParseCheckpointError, Resumed, resume};
 pub use chunks::{Chunks, ChunksRest, chunks};
-pub use drive::{Delivery, Drive, Results};
+pub use drive::{Delivery, Drive, Freely, Results};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
 pub use pages::{Page, Pages, PagesRest, Unpulled, pages};
+pub use per_key::{ByKey, PerKey, PerKeyRest};
 pub(crate) use per_key::{DEFAULT_LOOK_AHEAD, Groups};
-pub use per_key::{PerKey, PerKeyRest};
 pub use periodic::{
     Iteration, IterationError, Periodic, PeriodicControl, PeriodicCount, PeriodicReport, PeriodicStop, periodic,
 };

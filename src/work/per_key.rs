@@ -21,6 +21,7 @@ mod source;
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests;
 
+use super::drive::Drive;
 use super::lease::Lease;
 use super::options::{OnError, Options};
 use super::outcome::Sink;
@@ -95,6 +96,20 @@ pub struct PerKey<S, F> {
     key: F,
 }
 
+/// The rule of a [`Drive`] by which so many items of one key are done at a time; made by [`PerKey::drive`].
+#[derive(Clone, Debug)]
+pub struct ByKey<F> {
+    most: NonZeroUsize,
+    look_ahead: NonZeroUsize,
+    key: F,
+}
+
+impl<F> ByKey<F> {
+    pub(super) fn over<S>(self, source: S, options: Options) -> PerKey<S, F> {
+        PerKey { source, options, most: self.most, look_ahead: self.look_ahead, key: self.key }
+    }
+}
+
 /// What is left of the source of a run with a bound [for each key](PerKey).
 ///
 /// # Examples
@@ -145,6 +160,43 @@ impl<S: Source, F> PerKey<S, F> {
     pub fn look_ahead(mut self, items: NonZeroUsize) -> Self {
         self.look_ahead = items;
         self
+    }
+
+    /// Gives the results to a consumer as a stream, while the workers go on: see [`Drive`].
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::work::{Lease, work};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let scope = Scope::new(sim.time());
+    ///     let body = |n: Lease<u32>| async move {
+    ///         wakeful::sleep(Duration::from_secs(1)).await;
+    ///         Ok::<_, ()>(*n)
+    ///     };
+    ///     let work = work([10, 20, 11, 21]).workers(NonZeroUsize::new(2).unwrap());
+    ///     let driven = work
+    ///         .per_key(NonZeroUsize::MIN, |n| n % 10)
+    ///         .drive()
+    ///         .in_order()
+    ///         .run(&scope, body, async |mut results| {
+    ///             let mut all = Vec::new();
+    ///             while let Some(ended) = results.next().await {
+    ///                 all.extend(ended.outcome.done());
+    ///             }
+    ///             all
+    ///         })
+    ///         .await;
+    ///     // Of each key one at a time; given out in the order of the source all the same.
+    ///     assert_eq!((driven.value, driven.report.elapsed()), (vec![10, 20, 11, 21], Duration::from_secs(2)));
+    /// });
+    /// ```
+    pub fn drive(self) -> Drive<S, ByKey<F>> {
+        let rule = ByKey { most: self.most, look_ahead: self.look_ahead, key: self.key };
+        Drive::by(self.source, self.options, rule)
     }
 
     /// Does the work, as [`Work::run`](super::Work::run) does.

@@ -17,6 +17,7 @@ crate::sweeps! {
     "work::Work::run" => paged,
     "work::Work::run_on" => run_on,
     "work::Drive::run" => drive,
+    "work::Drive::run" => drive_per_key,
     "work::Drive::run_on" => drive_on,
     "work::Results::next" => next_result,
     "work::PerKey::run" => per_key,
@@ -244,6 +245,24 @@ async fn drive(sim: Sim) {
     };
     let set = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(8)).drive();
     let set = set.in_order().buffer(NonZeroUsize::MIN);
+    if let Some(driven) = sim.cancel_at_each(set.run(&scope, body, consumer)).await {
+        assert_eq!(driven.report.pulled() + driven.report.not_started.unwrap() as u64, 5);
+        drop(driven);
+    }
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+    assert!(!scope.cancel_called());
+}
+
+async fn drive_per_key(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let body = async |item: Lease<Item>| {
+        wakeful::sleep(ms(item.0)).await;
+        Ok::<_, ()>(())
+    };
+    let consumer = async |mut results: Results<Item, (), ()>| while results.next().await.is_some() {};
+    let set = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(6));
+    let set = set.per_key(NonZeroUsize::MIN, |item| item.0 % 2).drive().in_order();
     if let Some(driven) = sim.cancel_at_each(set.run(&scope, body, consumer)).await {
         assert_eq!(driven.report.pulled() + driven.report.not_started.unwrap() as u64, 5);
         drop(driven);

@@ -56,6 +56,8 @@ impl<T, O, E> Hub<T, O, E> {
     pub(super) fn over(&self) {
         let consumer = self.told.with(|inner| {
             inner.is_over = true;
+            // What was set aside and did not start leaves empty places.
+            inner.ended.retain(Option::is_some);
             inner.consumer.take()
         });
         consumer.into_iter().for_each(Waker::wake);
