@@ -100,6 +100,7 @@
 //! | `critical-section` | every lock is a critical section, so that wakers, timers and cancel may be fired from interrupts |
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
 //! | `docket` | the scheduler of keyed, repeating tasks |
+//! | `sqlite` | a store for it in a file, which outlives the process. Brings `docket`, `std` and SQLite itself, for which a C compiler is needed |
 //! | `portable-atomic` | targets without compare-and-swap; the application chooses how `portable-atomic` makes up for it |
 //!
 //! # Spans and events

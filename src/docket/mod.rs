@@ -55,6 +55,7 @@
 //! | see all there is | [`Docket::snapshot`] |
 //! | hear of all that happens | [`Worker::listen`] |
 //! | keep tasks in memory | [`MemoryStore`], the default |
+//! | keep them in a file, which outlives the process, for one or several processes | `SqliteStore`, with the feature `sqlite` |
 //! | keep them elsewhere | [`Store`], a trait of whole transitions, with [`Docket::on`] |
 //!
 //! # What is promised
@@ -77,7 +78,7 @@
 //!
 //! | | there | here | because |
 //! |---|---|---|---|
-//! | storage | Redis | a [trait](Store) of whole transitions; in memory unless another is given | it works in process, without a server; a shared store can come later, and passes the same suite |
+//! | storage | Redis | a [trait](Store) of whole transitions; in memory, or in a file of SQLite that processes share | it works in process, without a server; every store passes the same suite |
 //! | waiting | future tasks are looked for every so often, and so are blocked ones | every instant is exact, and nobody polls: whoever can run is woken | tests in virtual time say when, to the nanosecond |
 //! | several limits on a task | each is checked by itself | [all are taken or none](Store), those that wait hold nothing, the first in line keeps its place | tasks that need two limits neither block each other nor starve |
 //! | whose turn it is at a limit | that of whoever is looked at when there is room | priority, due time, order of adding | nobody is passed by newcomers |
@@ -116,6 +117,9 @@ pub use store::{
     Generation, MemoryStore, Put, Renewal, Renewed, Row, Rule, Settle, Snapshot, State, Store, StoreError, StrikeId,
     Topic, When,
 };
+crate::sys::with_sqlite! {
+    pub use store::{OpenError, SqliteBuilder, SqliteStore};
+}
 pub use strike::{Strike, Test};
 pub use task::{Delays, Limit, Perpetual, Policy, Task};
 pub use worker::{Event, EventKind, Worker, WorkerError};

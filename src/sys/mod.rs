@@ -100,6 +100,19 @@ macro_rules! with_std {
 }
 pub(crate) use with_std;
 
+/// Keeps its items where there is SQLite.
+#[cfg(feature = "sqlite")]
+macro_rules! with_sqlite {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where there is SQLite.
+#[cfg(not(feature = "sqlite"))]
+macro_rules! with_sqlite {
+    ($($item:item)*) => {};
+}
+#[cfg(feature = "docket")]
+pub(crate) use with_sqlite;
+
 /// Keeps its items where there is the simulator.
 #[cfg(feature = "sim")]
 macro_rules! with_sim {

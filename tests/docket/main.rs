@@ -3,6 +3,8 @@
 mod memory;
 mod model;
 mod simulated;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod suite;
 mod support;
 mod tasks;

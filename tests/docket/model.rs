@@ -175,7 +175,7 @@ fn random_entry(rng: &mut Rng) -> Entry {
 }
 
 /// How the runs that are known to have been claimed go on: some of them were lost meanwhile.
-async fn end_one(store: &MemoryStore, model: &mut Model, run: Claimed, rng: &mut Rng, now: Instant) {
+async fn end_one(store: &impl Store, model: &mut Model, run: Claimed, rng: &mut Rng, now: Instant) {
     let held = matches!(model.rows[&run.generation].at, At::Runs { fence, .. } if fence == run.fence);
     let how = match rng.below(3) {
         0 => Close::End(Ending::Done(1.into()), None),
@@ -200,7 +200,7 @@ async fn end_one(store: &MemoryStore, model: &mut Model, run: Claimed, rng: &mut
 }
 
 /// The store's rows are the model's.
-async fn compare(store: &MemoryStore, model: &Model) {
+async fn compare(store: &impl Store, model: &Model) {
     let snapshot = store.scan().await.unwrap();
     assert_eq!(snapshot.rows.len(), model.rows.len());
     for row in &snapshot.rows {
@@ -226,9 +226,10 @@ async fn compare(store: &MemoryStore, model: &Model) {
     }
 }
 
-async fn requests(sim: Sim) {
+/// Asks a store whose time begins with the run's.
+pub(crate) async fn requests(sim: Sim, store: impl Store) {
     let (time, mut rng) = (sim.time(), sim.rng());
-    let (store, mut model, mut runs) = (MemoryStore::new(&time), Model::default(), Vec::new());
+    let (mut model, mut runs) = (Model::default(), Vec::new());
     for _ in 0..80 {
         let now = time.now();
         match rng.below(12) {
@@ -302,5 +303,8 @@ async fn requests(sim: Sim) {
 
 #[test]
 fn every_request_is_answered_as_by_a_model_that_looks_at_every_row() {
-    Builder::new().runs(400).check(requests);
+    Builder::new().runs(400).check(|sim| {
+        let store = MemoryStore::new(&sim.time());
+        requests(sim, store)
+    });
 }

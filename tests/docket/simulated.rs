@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    Cx, Docket, Ending, Generation, Handle, Limit, Policy, Registry, State, Strike, Test, Value, Worker,
+    Cx, Docket, Ending, Generation, Handle, Limit, MemoryStore, Policy, Registry, State, Store, Strike, Test, Value,
+    Worker,
 };
 use wakeful::resilience::{Constant, Schedule};
 use wakeful::sim::{Builder, Rng, Sim};
@@ -58,7 +59,7 @@ impl Drop for Alive {
     }
 }
 
-fn docket(sim: &Sim, runs: &Arc<Mutex<Runs>>) -> Docket {
+fn docket(sim: &Sim, runs: &Arc<Mutex<Runs>>, store: impl Store) -> Docket {
     let (runs, rng) = (runs.clone(), Arc::new(Mutex::new(sim.rng())));
     let run = move |args: Value, cx: Cx| {
         let (runs, rng) = (runs.clone(), rng.clone());
@@ -77,12 +78,12 @@ fn docket(sim: &Sim, runs: &Arc<Mutex<Runs>>) -> Docket {
             }
         }
     };
-    Docket::new(&sim.time(), Registry::new().closure("t", POLICY, run).unwrap())
+    Docket::on(store, &sim.time(), Registry::new().closure("t", POLICY, run).unwrap())
 }
 
-async fn chaos(sim: Sim) {
+pub(crate) async fn chaos(sim: Sim, store: impl Store) {
     let runs = Arc::new(Mutex::new(Runs::default()));
-    let (docket, mut rng, time) = (docket(&sim, &runs), sim.rng(), sim.time());
+    let (docket, mut rng, time) = (docket(&sim, &runs, store), sim.rng(), sim.time());
     let (mut handles, mut strikes, mut workers) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..60 {
         match rng.below(10) {
@@ -172,6 +173,9 @@ async fn account(docket: &Docket, handles: &[Handle<Value>], runs: &Runs) {
 
 #[test]
 fn every_task_ends_once_whoever_crashes() {
-    let summary = Builder::new().runs(250).check(chaos);
+    let summary = Builder::new().runs(250).check(|sim| {
+        let store = MemoryStore::new(&sim.time());
+        chaos(sim, store)
+    });
     assert!(summary.runs >= 250);
 }

@@ -20,6 +20,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+crate::sys::with_sqlite! {
+    mod sqlite;
+    pub use sqlite::{OpenError, SqliteBuilder, SqliteStore};
+}
+
 /// Where tasks are kept: each method is one whole transition, which happens or doesn't.
 ///
 /// A worker that died half-way leaves nothing half-done: what it had claimed lapses with its lease, and is claimed by another.

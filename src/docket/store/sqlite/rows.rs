@@ -1,0 +1,280 @@
+//! Rows: read, written, and put where they belong.
+
+use super::super::row::{Phase, Run, Slot};
+use super::super::types::{Ending, Entry, Existing, Fence, Generation, StrikeId, When};
+use super::codec;
+use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
+use crate::docket::Strike;
+use crate::time::Instant;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::time::Duration;
+use rusqlite::Row;
+
+pub(super) const FUTURE: i64 = 0;
+pub(super) const READY: i64 = 1;
+pub(super) const FOLLOWING: i64 = 4;
+
+/// The rows that a key has.
+#[derive(Clone, Copy)]
+pub(super) struct Live {
+    pub(super) current: Generation,
+    pub(super) running: bool,
+    pub(super) follower: Option<Generation>,
+}
+
+/// All columns, in the order in which [`read`] takes them.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT generation, key, name, args, urgency, due, added, first_due, cap, keep, gates, errors, deliveries, ",
+            "last_error, progress, phase, gate, worker, fence, until, cancelled, ending FROM task ",
+            $rest
+        )
+    };
+}
+pub(super) use select;
+
+pub(super) fn read(row: &Row<'_>) -> Result<Slot, Fault> {
+    let text = |at: usize| row.get::<_, Option<String>>(at);
+    let int = |at: usize| row.get::<_, i64>(at);
+    let gates = text(10)?.map_or(Ok(Vec::new()), |gates| codec::read_gates(&gates))?;
+    let until = || row.get::<_, Option<i64>>(19).map(|until| instant(until.unwrap_or(i64::MAX)));
+    let phase = match int(15)? {
+        FUTURE => Phase::Future,
+        READY => Phase::Ready,
+        2 => Phase::Parked(usize::try_from(int(16)?).unwrap_or(0)),
+        3 => Phase::Running(Run {
+            worker: text(17)?.unwrap_or_default(),
+            fence: Fence(unsigned(int(18)?)),
+            until: until()?,
+            cancelled: row.get::<_, Option<i64>>(20)?.map(instant),
+        }),
+        FOLLOWING => Phase::Following,
+        _ => Phase::Ended(codec::read_ending(&text(21)?.unwrap_or_default())?),
+    };
+    let entry = Entry {
+        name: row.get(2)?,
+        key: row.get(1)?,
+        args: codec::read(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
+        due: When::Now,
+        priority: i32::try_from(-int(4)?).unwrap_or(0),
+        gates,
+        deliveries: NonZeroU32::new(row.get(8)?).unwrap_or(NonZeroU32::MIN),
+        keep: Duration::from_nanos(unsigned(int(9)?)),
+        existing: Existing::Keep,
+        settle: None,
+    };
+    Ok(Slot {
+        entry,
+        generation: generation(int(0)?),
+        due: instant(int(5)?),
+        added: instant(int(6)?),
+        first_due: instant(int(7)?),
+        errors: row.get(11)?,
+        deliveries: row.get(12)?,
+        last_error: text(13)?,
+        progress: text(14)?.map(|progress| codec::read(&progress)).transpose()?,
+        phase,
+    })
+}
+
+impl Tx<'_> {
+    pub(super) fn find(&self, of: Generation) -> Result<Option<Slot>, Fault> {
+        let mut query = self.sql.prepare_cached(select!("WHERE generation = ?"))?;
+        let mut rows = query.query((signed(of.0),))?;
+        rows.next()?.map(read).transpose()
+    }
+
+    pub(super) fn slot(&self, of: Generation) -> Result<Slot, Fault> {
+        self.find(of)?.ok_or_else(|| Fault::text("the file lacks a row that an index names".into()))
+    }
+
+    pub(super) fn live(&self, key: &str) -> Result<Option<Live>, Fault> {
+        let first = "SELECT generation, phase = 3 FROM task WHERE key = ? AND phase < 4";
+        let Some((current, running)) = self.first(first, (key,), |row| Ok((generation(row.get(0)?), row.get(1)?)))?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Live { current, running, follower: self.follower(key)? }))
+    }
+
+    pub(super) fn follower(&self, key: &str) -> Result<Option<Generation>, Fault> {
+        let follower = "SELECT generation FROM task WHERE key = ? AND phase = 4";
+        self.first(follower, (key,), |row| Ok(generation(row.get(0)?)))
+    }
+
+    /// A new row, which is not yet in its place: it follows.
+    pub(super) fn insert(&mut self, of: Generation, entry: &Entry, due: Instant, added: Instant) -> Result<(), Fault> {
+        let insert = "INSERT INTO task (generation, key, name, args, urgency, due, added, first_due, cap, keep, gates, \
+                      errors, deliveries, phase) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, 0, 0, 4)";
+        let Entry { key, name, args, priority, deliveries, keep, gates, .. } = entry;
+        let urgency = -i64::from(*priority);
+        let (args, gates) = (alloc::string::ToString::to_string(args), codec::write_gates(gates));
+        let (due, added, keep) = (number(due), number(added), length(*keep));
+        self.run(insert, (signed(of.0), key, name, args, urgency, due, added, deliveries.get(), keep, gates))?;
+        Ok(())
+    }
+
+    pub(super) fn make_ready(&mut self, of: Generation) -> Result<(), Fault> {
+        self.place(of, READY)
+    }
+
+    /// Puts a row where its due time says.
+    pub(super) fn queue(&mut self, of: Generation, due: Instant) -> Result<(), Fault> {
+        self.place(of, if due > self.now { FUTURE } else { READY })
+    }
+
+    fn place(&mut self, of: Generation, phase: i64) -> Result<(), Fault> {
+        self.run(
+            "UPDATE task SET phase = ?, gate = NULL, worker = NULL, fence = NULL, lease = NULL, beat = NULL, \
+                  cancelled = NULL, until = NULL WHERE generation = ?",
+            (phase, signed(of.0)),
+        )?;
+        self.news.work = true;
+        Ok(())
+    }
+
+    /// Takes a row that is queued out of the lines.
+    pub(super) fn unqueue(&mut self, slot: &Slot) -> Result<(), Fault> {
+        match slot.phase {
+            Phase::Ready | Phase::Parked(_) => self.leave_lines(slot),
+            Phase::Future | Phase::Running(_) | Phase::Following | Phase::Ended(_) => Ok(()),
+        }
+    }
+
+    /// Ends a row that is in no line any more, and lets what follows it take its place.
+    pub(super) fn end(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
+        let until = number(self.now + slot.entry.keep);
+        self.run(
+            "UPDATE task SET phase = 5, gate = NULL, worker = NULL, fence = NULL, lease = NULL, beat = NULL, \
+             cancelled = NULL, until = ?, ending = ? WHERE generation = ?",
+            (until, codec::write_ending(ending), signed(slot.generation.0)),
+        )?;
+        let alive = self.first("SELECT 1 FROM task WHERE name = ? AND phase < 5", (&slot.entry.name,), |_| Ok(()))?;
+        // Somebody may work until there is nothing more.
+        self.news.work |= alive.is_none();
+        self.news.ended.push(slot.generation);
+        if matches!(slot.phase, Phase::Following) {
+            return Ok(());
+        }
+        match self.follower(&slot.entry.key)? {
+            Some(follower) => {
+                let due = self.slot(follower)?.due;
+                self.queue(follower, due)
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn end_by(&mut self, of: Generation, ending: &Ending) -> Result<(), Fault> {
+        let slot = self.slot(of)?;
+        self.end(&slot, ending)
+    }
+
+    /// Does what is due: rows become ready, leases lapse, gates open, ended rows are forgotten.
+    pub(super) fn advance(&mut self) -> Result<(), Fault> {
+        let now = number(self.now);
+        let lapsed = "SELECT generation FROM task WHERE phase = 3 AND until <= ? AND (beat > ? OR lease <= ?) \
+                      ORDER BY until, generation";
+        let watched = length(self.look.watched);
+        for lapsed in self.all(lapsed, (now, self.look.strange, watched), |row| Ok(generation(row.get(0)?)))? {
+            self.lapse(lapsed)?;
+        }
+        let due = self.run("UPDATE task SET phase = 1 WHERE phase = 0 AND due <= ?", (now,))?;
+        self.news.work |= due > 0;
+        for gate in self.all("SELECT name FROM gate WHERE opens <= ? ORDER BY opens, name", (now,), |row| row.get(0))? {
+            let gate: String = gate;
+            self.settle(&gate)?;
+        }
+        self.run("DELETE FROM task WHERE phase = 5 AND until <= ? AND until < 9223372036854775807", (now,))?;
+        Ok(())
+    }
+
+    fn lapse(&mut self, of: Generation) -> Result<(), Fault> {
+        let slot = self.slot(of)?;
+        let Phase::Running(run) = &slot.phase else { return Ok(()) };
+        let cap = slot.entry.deliveries.get();
+        self.leave_gates(&slot)?;
+        if run.cancelled.is_some() {
+            self.end(&slot, &Ending::Cancelled)
+        } else if slot.deliveries >= cap {
+            self.end(&slot, &Ending::Dead(slot.deliveries))
+        } else {
+            self.make_ready(of)
+        }
+    }
+
+    /// After which instant [`advance`](Self::advance) would do something that a claim can use.
+    pub(super) fn next(&self) -> Result<Instant, Fault> {
+        let number = |sql: &str| self.first(sql, (), |row| row.get::<_, Option<i64>>(0)).map(Option::flatten);
+        let due = number("SELECT due FROM task WHERE phase = 0 ORDER BY due LIMIT 1")?;
+        let mut lapse = number("SELECT until FROM task WHERE phase = 3 ORDER BY until LIMIT 1")?;
+        if lapse.is_some_and(|until| instant(until) <= self.now) {
+            // Some are honoured longer than they say.
+            let sql = "SELECT min(CASE WHEN beat > ?1 OR lease <= ?2 THEN until ELSE max(until, ?3 - ?2 + lease) END) \
+                       FROM task WHERE phase = 3";
+            let (watched, now) = (length(self.look.watched), super::tx::number(self.now));
+            lapse = self.first(sql, (self.look.strange, watched, now), |row| row.get(0))?.flatten();
+        }
+        let opens = number("SELECT opens FROM gate WHERE opens IS NOT NULL ORDER BY opens LIMIT 1")?;
+        Ok([due, lapse, opens].into_iter().flatten().min().map_or(Instant::NEVER, instant))
+    }
+
+    // ---- strikes -------------------------------------------------------------
+
+    /// The first strike that matches.
+    pub(super) fn struck(&mut self, entry: &Entry) -> Result<Option<StrikeId>, Fault> {
+        if self.strikes.version != self.meta.strikes {
+            self.strikes.all = self.read_strikes()?;
+            self.strikes.version = self.meta.strikes;
+        }
+        let matches = |(_, strike): &&(StrikeId, Strike)| strike.matches(&entry.name, &entry.args);
+        Ok(self.strikes.all.iter().find(matches).map(|(id, _)| *id))
+    }
+
+    pub(super) fn read_strikes(&self) -> Result<Vec<(StrikeId, Strike)>, Fault> {
+        let columns = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, Option<String>>(2)?));
+        let all = self.all("SELECT id, name, test FROM strike ORDER BY id", (), columns)?;
+        let strike = |(id, name, test): (i64, Option<String>, Option<String>)| {
+            let field = test.map(|test| codec::read_test(&test)).transpose()?;
+            Ok((StrikeId(unsigned(id)), Strike { name, field }))
+        };
+        all.into_iter().map(strike).collect()
+    }
+
+    pub(super) fn strike(&mut self, strike: &Strike) -> Result<StrikeId, Fault> {
+        let id = self.serial();
+        // Those that wait are looked at anew, so that they don't stand in anybody's way.
+        let parked: Vec<Generation> = match &strike.name {
+            Some(name) => {
+                let of = "SELECT generation FROM task WHERE phase = 2 AND name = ? ORDER BY generation";
+                self.all(of, (name,), |row| Ok(generation(row.get(0)?)))?
+            }
+            None => {
+                let all = "SELECT generation FROM task WHERE phase = 2 ORDER BY generation";
+                self.all(all, (), |row| Ok(generation(row.get(0)?)))?
+            }
+        };
+        for parked in parked {
+            let slot = self.slot(parked)?;
+            if let Phase::Parked(at) = slot.phase
+                && strike.matches(&slot.entry.name, &slot.entry.args)
+            {
+                self.unblock(&slot, &slot.entry.gates[at].name)?;
+            }
+        }
+        self.run("INSERT INTO strike VALUES (?, ?, ?)", (id, &strike.name, codec::write_test(strike)))?;
+        self.meta.strikes += 1;
+        Ok(StrikeId(unsigned(id)))
+    }
+
+    pub(super) fn restore(&mut self, id: StrikeId) -> Result<bool, Fault> {
+        let there = self.run("DELETE FROM strike WHERE id = ?", (signed(id.0),))? > 0;
+        self.meta.strikes += i64::from(there);
+        // Automatic tasks may begin again.
+        self.news.work |= there;
+        Ok(there)
+    }
+}
