@@ -171,17 +171,24 @@ impl<T> Cell<T> {
     }
 
     /// A share of the message.
+    #[inline]
     fn share(&mut self) -> Option<Out<T>> {
         if let Some(message) = self.message.take() {
-            match self.shell.as_mut().and_then(Arc::get_mut) {
-                Some(place) => {
-                    debug_assert!(place.is_none());
-                    mem::forget(place.replace(message));
-                }
-                None => mem::forget(self.shell.replace(Arc::new(Some(message)))),
-            }
+            self.enshell(message);
         }
         self.shell.clone().map(Out::Share)
+    }
+
+    /// Moves the message into the shell, for the first of those who have a share of it.
+    #[inline(never)]
+    fn enshell(&mut self, message: T) {
+        match self.shell.as_mut().and_then(Arc::get_mut) {
+            Some(place) => {
+                debug_assert!(place.is_none());
+                mem::forget(place.replace(message));
+            }
+            None => mem::forget(self.shell.replace(Arc::new(Some(message)))),
+        }
     }
 }
 
@@ -265,29 +272,26 @@ impl<T> State<T> {
         if *at == self.next {
             return if self.closed { Found::End } else { Found::Nothing };
         }
-        match slow {
+        let last = self.next - 1;
+        let n = match slow {
             Slow::Latest => {
-                *at = self.next - 1;
                 self.fresh -= 1;
+                last
             }
             Slow::DropOldest if *at < self.first() => {
                 let missed = self.first() - *at;
                 *at += missed;
                 return Found::Missed(missed);
             }
-            Slow::DropOldest => self.cell(*at).left -= 1,
-            Slow::Wait => {
-                let cell = self.cell(*at);
-                cell.left -= 1;
-                cell.held -= 1;
-            }
-        }
-        let n = *at;
-        *at += 1;
-        let out = match self.is_read(n) {
-            true => self.cell(n).empty(),
-            false => self.cell(n).share(),
+            _ => *at,
         };
+        *at = n + 1;
+        // T2: those who read the latest only are to read the last message as long as they are fresh.
+        let is_fresh = n == last && self.fresh > 0;
+        let cell = self.cell(n);
+        cell.left -= usize::from(slow != Slow::Latest);
+        cell.held -= usize::from(slow == Slow::Wait);
+        let out = if cell.left == 0 && !is_fresh { cell.empty() } else { cell.share() };
         // There is one in each cell that anybody is to read (T1).
         out.map_or(Found::Nothing, Found::Message)
     }
@@ -320,6 +324,12 @@ impl<T> State<T> {
 /// What a publishing displaces: the last message, of which none but those who read the latest had been left, and the oldest. To be
 /// dropped where the lock is free.
 pub(super) struct Outs<T>([Option<Out<T>>; 2]);
+
+impl<T> Default for Outs<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl<T> Outs<T> {
     #[inline]
@@ -384,10 +394,12 @@ impl<T> Held<'_, Hub<T>> {
 
     /// Puts the message of the first publisher that waits into the ring, if one waits and there is room (T3). True: there is
     /// more to do.
+    #[inline]
     pub(super) fn admit(&mut self, outs: &mut Outs<T>, batch: &mut Batch) -> bool {
-        if !self.has_room_for_who_waits() {
-            return false;
-        }
+        self.has_room_for_who_waits() && self.admit_first(outs, batch)
+    }
+
+    fn admit_first(&mut self, outs: &mut Outs<T>, batch: &mut Batch) -> bool {
         let readers = self.state.readers();
         if let Some(brought) = self.first(PUBLISHERS) {
             // With nobody to read it, it stays with its publisher.

@@ -33,16 +33,41 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads under the lock, and lets a publisher go on that waited for it.
+    /// Reads what is there.
     #[inline]
-    fn read<T>(&mut self, held: &mut Held<'_, Hub<T>>, outs: &mut Outs<T>, batch: &mut Batch) -> (Found<T>, bool) {
-        let found = held.read(&mut self.at, self.slow);
-        let more = match found {
-            Found::Message(_) if self.slow == Slow::Wait => held.admit(outs, batch),
-            Found::End if !mem::replace(&mut self.ended, true) => held.end() && held.release(batch),
-            _ => false,
+    fn read<T>(&mut self, hub: &Topical<T>) -> Found<T> {
+        let found = match self.slow {
+            Slow::Wait => self.read_waited(hub),
+            _ => hub.with(|held| held.read(&mut self.at, self.slow)),
         };
+        if let Found::End = found {
+            self.end(hub);
+        }
+        found
+    }
+
+    #[inline]
+    fn read_waited<T>(&mut self, hub: &Topical<T>) -> Found<T> {
+        let (mut outs, mut batch) = (Outs::new(), Batch::new());
+        let (found, more) = hub.with(|held| self.read_held(held, &mut outs, &mut batch));
+        follow(hub, &mut outs, &mut batch, more);
+        found
+    }
+
+    /// Reads under the lock, and lets a publisher go on that waited for it. True: there is more to do.
+    #[inline]
+    fn read_held<T>(&mut self, held: &mut Held<'_, Hub<T>>, outs: &mut Outs<T>, batch: &mut Batch) -> (Found<T>, bool) {
+        let found = held.read(&mut self.at, self.slow);
+        let more = self.slow == Slow::Wait && matches!(found, Found::Message(_)) && held.admit(outs, batch);
         (found, more)
+    }
+
+    /// It has been told of the end.
+    #[cold]
+    fn end<T>(&mut self, hub: &Topical<T>) {
+        if !mem::replace(&mut self.ended, true) && hub.with(|held| held.end()) {
+            hub.settle();
+        }
     }
 
     /// Whether there may be something to read, asked without the lock.
@@ -65,15 +90,22 @@ fn give<T: Clone>(found: Found<T>) -> Option<Result<T, RecvError>> {
 }
 
 /// Wakes whom a read let go, and drops what their messages displaced. Nobody's panic gets in the way of the message.
+///
+/// Both are lent: what is there to hold many would be moved as a whole, although it is empty nearly always.
 #[inline]
-fn follow<T>(hub: &Topical<T>, outs: Outs<T>, mut batch: Batch, more: bool) {
+fn follow<T>(hub: &Topical<T>, outs: &mut Outs<T>, batch: &mut Batch, more: bool) {
     if !batch.is_empty() || more || !outs.is_empty() {
-        contain(|| batch.fire());
-        if more {
-            contain(|| hub.settle());
-        }
-        contain(|| drop(outs));
+        follow_all(hub, outs, batch, more);
     }
+}
+
+#[inline(never)]
+fn follow_all<T>(hub: &Topical<T>, outs: &mut Outs<T>, batch: &mut Batch, more: bool) {
+    contain(|| batch.fire());
+    if more {
+        contain(|| hub.settle());
+    }
+    contain(|| drop(mem::take(outs)));
 }
 
 /// Reads, or waits in line.
@@ -86,10 +118,7 @@ fn poll_read<T: Clone, H: Home<Hub<T>>>(
 ) -> Poll<Result<T, RecvError>> {
     let hub = waiter.home().hall();
     if reader.may_find(hub) {
-        let (mut outs, mut batch) = (Outs::new(), Batch::new());
-        let (found, more) = hub.with(|held| reader.read(held, &mut outs, &mut batch));
-        follow(hub, outs, batch, more);
-        if let Some(given) = give(found) {
+        if let Some(given) = give(reader.read(hub)) {
             return Poll::Ready(given);
         }
     }
@@ -98,7 +127,7 @@ fn poll_read<T: Clone, H: Home<Hub<T>>>(
         *seen = Seen::of(&waker);
         let (mut outs, mut batch) = (Outs::new(), Batch::new());
         let (found, more, old) = waiter.with(|seat| {
-            let (found, more) = reader.read(seat.held, &mut outs, &mut batch);
+            let (found, more) = reader.read_held(seat.held, &mut outs, &mut batch);
             if !matches!(found, Found::Nothing) {
                 return (found, more, Some(waker));
             }
@@ -111,7 +140,10 @@ fn poll_read<T: Clone, H: Home<Hub<T>>>(
             (found, more, None)
         });
         drop(old);
-        follow(hub, outs, batch, more);
+        follow(hub, &mut outs, &mut batch, more);
+        if let Found::End = found {
+            reader.end(hub);
+        }
         if let Some(given) = give(found) {
             return Poll::Ready(given);
         }
@@ -148,10 +180,7 @@ impl<T: Clone> Subscriber<T> {
     /// # Errors
     /// [`TryRecvError::Empty`] if it is not there yet; else as [`recv`](Self::recv).
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let (mut outs, mut batch) = (Outs::new(), Batch::new());
-        let (found, more) = self.hub.with(|held| self.reader.read(held, &mut outs, &mut batch));
-        follow(&self.hub, outs, batch, more);
-        match give(found) {
+        match give(self.reader.read(&self.hub)) {
             Some(given) => given.map_err(Into::into),
             None => Err(TryRecvError::Empty),
         }
@@ -180,7 +209,7 @@ impl<T> Drop for Subscriber<T> {
                 (out, more | held.admit(&mut outs, &mut batch))
             });
             let goes_on = out.is_some();
-            follow(&self.hub, outs, batch, more);
+            follow(&self.hub, &mut outs, &mut batch, more);
             contain(|| drop(out));
             if !goes_on {
                 break;
