@@ -1,11 +1,12 @@
 //! Calls that come too often, and messages for many.
 
 use crate::support::{Cx, Spawner, ms};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use std::num::NonZeroUsize;
 use wakeful::flow::handlers::{HandlerError, Handlers, HandlersError, Message};
 use wakeful::flow::topic::{RecvError, Slow, Topic};
-use wakeful::flow::{Debounce, Skipped, Spaced};
+use wakeful::flow::{Debounce, FlowExt, Skipped, Spaced, merge};
+use wakeful::queue;
 
 pub(crate) async fn a_debounce_runs_the_last_of_three_calls(cx: Cx<impl Spawner>) {
     let debounce = Debounce::new(&cx.time, ms(50));
@@ -76,6 +77,56 @@ pub(crate) async fn subscribers_see_what_their_policies_promise(cx: Cx<impl Spaw
             Slow::Latest => assert!((1..=MESSAGES).contains(&read) && missed == 0),
         }
     }
+}
+
+pub(crate) async fn merged_streams_give_all_that_their_tasks_send(cx: Cx<impl Spawner>) {
+    const SOURCES: u64 = 20;
+    const ITEMS: u64 = 100;
+    let sources = (0..SOURCES).map(|source| {
+        let (tx, rx) = queue::bounded(NonZeroUsize::new(4).unwrap());
+        let time = cx.time.clone();
+        let sender = cx.spawn("sender", async move {
+            for n in 0..ITEMS {
+                tx.send((source, n)).await.unwrap();
+                if n % 50 == 49 {
+                    time.sleep(ms(2)).await;
+                }
+            }
+        });
+        (Box::pin(rx.into_stream()), sender)
+    });
+    let (streams, senders): (Vec<_>, Vec<_>) = sources.unzip();
+    let mut merged = merge(streams);
+    let mut next = [0; SOURCES as usize];
+    while let Some((source, n)) = merged.next().await {
+        assert_eq!(n, next[source as usize], "each source keeps its order");
+        next[source as usize] += 1;
+    }
+    assert_eq!(next, [ITEMS; SOURCES as usize]);
+    for sender in senders {
+        sender.await;
+    }
+    cx.assert_at(4);
+}
+
+pub(crate) async fn the_items_of_a_key_keep_their_order_where_bodies_wait_for_other_tasks(cx: Cx<impl Spawner>) {
+    const KEYS: u64 = 4;
+    let items = futures::stream::iter(0..20 * KEYS);
+    let body = |n| {
+        let time = cx.time.clone();
+        cx.spawn("body", async move {
+            if n % KEYS == 0 {
+                time.sleep(ms(1)).await;
+            }
+            n
+        })
+    };
+    let all: Vec<_> = items.partition_by(NonZeroUsize::new(3).unwrap(), |n| n % KEYS, body).collect().await;
+    for key in 0..KEYS {
+        let of_key: Vec<_> = all.iter().copied().filter(|n| n % KEYS == key).collect();
+        assert_eq!(of_key, (0..20).map(|n| n * KEYS + key).collect::<Vec<_>>());
+    }
+    cx.assert_at(20);
 }
 
 pub(crate) async fn handlers_fail_each_for_itself(cx: Cx<impl Spawner>) {

@@ -326,6 +326,8 @@ on_every_runtime! {
         a_debounce_runs_the_last_of_three_calls
         spaced_calls_keep_their_distance
         subscribers_see_what_their_policies_promise
+        merged_streams_give_all_that_their_tasks_send
+        the_items_of_a_key_keep_their_order_where_bodies_wait_for_other_tasks
         handlers_fail_each_for_itself
     }
     work {
