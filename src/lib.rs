@@ -112,10 +112,14 @@
 //! |---|---|---|
 //! | `wakeful::cancel` | debug | a scope was cancelled, and why |
 //! | `wakeful::task` | info | the span of a group's child, by name and the place where it was made, around each of its polls |
+//! | `wakeful::task` | info | the span of a group, by name, around each poll of its body; of a local group, of its children too |
+//! | `wakeful::task` | debug, warn | a group is over; warn if it or a child failed |
 //! | `wakeful::task` | debug, warn | a child has ended, and how; warn if it failed, panicked or was lost |
-//! | `wakeful::work` | debug | the span of an item of [`work()`](work::work()), around each poll of its body |
+//! | `wakeful::work` | debug | the span of an item of [`work()`](work::work()) or of a pool, around each poll of its body |
 //! | `wakeful::work` | debug, info | an item has ended, and how; info if it is not done |
 //! | `wakeful::limit` | debug, info | somebody waits for a [`Limiter`](limit::Limiter), or was refused after having asked to wait |
+//! | `wakeful::limit` | debug | the limit of a [`Concurrency`](limit::Concurrency) has changed |
+//! | `wakeful::resilience` | debug, info | somebody waits for a [`Bulkhead`](resilience::Bulkhead), or was turned away |
 //! | `wakeful::resilience` | warn | a circuit breaker changed its state, and why |
 //!
 //! Nothing is told under a lock. `tracing` needs atomics with compare-and-swap, so it does not build where `portable-atomic` has to

@@ -9,11 +9,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use wakeful::cancel::Scope;
-use wakeful::limit::{Limiter, Quota};
-use wakeful::resilience::{BreakerConfig, CircuitBreaker};
+use wakeful::limit::{Aimd, Bounds, Concurrency, Feedback, Limiter, Quota};
+use wakeful::resilience::{BreakerConfig, Bulkhead, BulkheadConfig, CircuitBreaker};
 use wakeful::sim::Sim;
-use wakeful::task::group;
-use wakeful::work::{Count, Lease, work};
+use wakeful::task::{group, local_group};
+use wakeful::work::{Count, Lease, work, worker_pool};
 
 /// A line for each event, with the spans that it came in.
 #[derive(Clone, Default)]
@@ -192,4 +192,92 @@ fn a_breaker_says_how_its_state_changes() {
     assert_eq!(said.len(), 2, "{said:#?}");
     assert!(said.iter().all(|line| line.starts_with("WARN wakeful::resilience: breaker changed from=")));
     assert!(said[0].contains("Open") && said[1].contains("Closed"), "{said:#?}");
+}
+
+#[test]
+fn what_a_groups_body_says_comes_in_its_span_and_its_end_is_told() {
+    let told = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let body = async |_| {
+            sim.time().sleep(ms(5)).await;
+            tracing::info!(target: "spans", "at home");
+            Ok(())
+        };
+        group::<&str>(sim.spawner()).named("house").run(&scope, body).await.unwrap();
+        let failed = group(sim.spawner()).named("ruin").run(&scope, async |_| Err::<(), _>("fallen")).await;
+        assert!(failed.is_err());
+    });
+    assert_eq!(
+        told,
+        [
+            "INFO spans: at home, in group name=\"house\"",
+            "DEBUG wakeful::task: group ended name=\"house\" cancelled=false",
+            "DEBUG wakeful::cancel: scope cancelled reason=a sibling failed: the body",
+            "WARN wakeful::task: group ended name=\"ruin\" failures=1",
+        ]
+    );
+    let told = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let group = local_group::<&str>().named("house").run(&scope, async |group| {
+            let cook = async {
+                sim.time().sleep(ms(5)).await;
+                tracing::info!(target: "spans", "served");
+                Ok(())
+            };
+            group.spawn("cook", cook).unwrap().await.unwrap();
+            Ok(())
+        });
+        group.await.unwrap();
+    });
+    assert_eq!(
+        told,
+        [
+            "INFO spans: served, in group name=\"house\", in child name=\"cook\"",
+            "DEBUG wakeful::task: child ended group=\"house\" name=\"cook\" how=\"done\", in group name=\"house\"",
+            "DEBUG wakeful::task: group ended name=\"house\" cancelled=false",
+        ]
+    );
+}
+
+#[test]
+fn a_bulkhead_says_who_waits_and_who_is_turned_away() {
+    let said = said(|sim| async move {
+        let config = BulkheadConfig::new(NonZeroU32::MIN).waiting(1).longest_wait(ms(5));
+        let bulkhead = Bulkhead::new(&sim.time(), config);
+        let _seat = bulkhead.enter().await.unwrap();
+        assert!(bulkhead.try_enter().is_err());
+        assert!(bulkhead.enter().await.is_err());
+    });
+    assert_eq!(said.len(), 3, "{said:#?}");
+    assert!(said[0].starts_with("INFO wakeful::resilience: bulkhead refused why="), "{said:#?}");
+    assert_eq!(said[1], "DEBUG wakeful::resilience: bulkhead waits");
+    assert!(said[2].starts_with("INFO wakeful::resilience: bulkhead refused why="), "{said:#?}");
+}
+
+#[test]
+fn a_limit_of_calls_in_flight_says_how_it_changes() {
+    let said = said(|sim| async move {
+        let [one, ten, hundred] = [1, 10, 100].map(|n| NonZeroU32::new(n).unwrap());
+        let bounds = Bounds::new(one, ten, hundred).unwrap();
+        let calls = Concurrency::new(&sim.time(), Aimd::new(bounds));
+        calls.launch().await.end(Feedback::Overloaded);
+        assert_eq!(calls.limit(), 9);
+    });
+    assert_eq!(said, ["DEBUG wakeful::limit: concurrency changed limit=9"]);
+}
+
+#[test]
+fn what_the_body_of_a_pool_says_comes_in_the_span_of_its_item() {
+    let said = said(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let body = async |n: Lease<u32>| {
+            tracing::info!(target: "spans", n = *n, "works");
+            Ok::<_, ()>(())
+        };
+        let pool = worker_pool(body).spawn_on(sim.spawner(), &scope);
+        pool.submit(7).await.unwrap().await;
+        pool.drain(Duration::MAX).await;
+    });
+    assert!(said.contains(&"INFO spans: works n=7, in item index=0".to_string()), "{said:#?}");
+    assert!(said.contains(&"DEBUG wakeful::work: item ended index=0 how=\"done\"".to_string()), "{said:#?}");
 }

@@ -2,11 +2,12 @@
 
 use super::error::CallError;
 use crate::sync::{Permit, Semaphore};
-use crate::sys::{Arc, Told};
+use crate::sys::{Arc, Told, trace};
 use crate::time::{Sleep, Time};
 use core::error::Error;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::mem;
 use core::num::NonZeroU32;
 use core::pin::pin;
 use core::task::Poll;
@@ -130,13 +131,16 @@ impl Bulkhead {
         let shared = &*self.shared;
         let longest = shared.config.longest_wait;
         let mut acquire = pin!(shared.semaphore.acquire());
-        let mut patience = pin!(None::<Sleep>);
+        let (mut patience, mut waits) = (pin!(None::<Sleep>), false);
         // Made last, to be dropped first.
-        let place = shared.come()?;
+        let place = shared.come().inspect_err(trace::bulkhead_refused)?;
         poll_fn(move |cx| {
             if let Poll::Ready(acquired) = acquire.as_mut().poll(cx) {
                 // Nobody closes it.
                 return acquired.map_or(Poll::Pending, |permit| Poll::Ready(Ok(permit)));
+            }
+            if !mem::replace(&mut waits, true) {
+                trace::bulkhead_waits();
             }
             if longest == Duration::MAX {
                 return Poll::Pending;
@@ -150,6 +154,7 @@ impl Bulkhead {
             }
         })
         .await
+        .inspect_err(trace::bulkhead_refused)
         .map(|permit| Seat { _place: place, _permit: permit })
     }
 
@@ -158,8 +163,10 @@ impl Bulkhead {
     /// # Errors
     /// [`BulkheadError::Full`], if there is no room.
     pub fn try_enter(&self) -> Result<Seat<'_>, BulkheadError> {
-        let permit = self.shared.semaphore.try_acquire().map_err(|_| self.shared.full())?;
-        Ok(Seat { _place: self.shared.come()?, _permit: permit })
+        let permit =
+            self.shared.semaphore.try_acquire().map_err(|_| self.shared.full()).inspect_err(trace::bulkhead_refused)?;
+        let place = self.shared.come().inspect_err(trace::bulkhead_refused)?;
+        Ok(Seat { _place: place, _permit: permit })
     }
 
     /// How many are in flight, those included for whom there is room, and who have not noticed.

@@ -21,6 +21,12 @@ mod imp {
             Self(None)
         }
 
+        /// Enters the span of a group.
+        pub(crate) fn group(&mut self, name: &str) -> Entered<'_> {
+            let make = || tracing::span!(target: "wakeful::task", Level::INFO, "group", name);
+            self.0.get_or_insert_with(make).enter()
+        }
+
         /// Enters the span of a group's child.
         pub(crate) fn child(&mut self, name: &str, made: &'static Location<'static>) -> Entered<'_> {
             let make = || tracing::span!(target: "wakeful::task", Level::INFO, "child", name, made = %made);
@@ -53,6 +59,17 @@ mod imp {
         }
     }
 
+    /// A group is over, with so many failures of its body and its children.
+    pub(crate) fn group_ended(name: &str, failures: usize, is_cancelled: bool) {
+        match failures {
+            0 => {
+                let cancelled = is_cancelled;
+                tracing::event!(target: "wakeful::task", Level::DEBUG, name, cancelled, "group ended");
+            }
+            _ => tracing::event!(target: "wakeful::task", Level::WARN, name, failures, "group ended"),
+        }
+    }
+
     /// An item of a run of work has ended, well (`done`) or not.
     pub(crate) fn item_ended(index: u64, how: &'static str) {
         match how {
@@ -70,6 +87,21 @@ mod imp {
     /// A limiter has refused permits.
     pub(crate) fn limiter_refused(permits: u32, why: &impl Display) {
         tracing::event!(target: "wakeful::limit", Level::INFO, permits, why = %why, "limiter refused");
+    }
+
+    /// A limit of calls in flight has changed.
+    pub(crate) fn concurrency_changed(limit: u32) {
+        tracing::event!(target: "wakeful::limit", Level::DEBUG, limit, "concurrency changed");
+    }
+
+    /// Somebody waits for room in a bulkhead.
+    pub(crate) fn bulkhead_waits() {
+        tracing::event!(target: "wakeful::resilience", Level::DEBUG, "bulkhead waits");
+    }
+
+    /// A bulkhead has turned somebody away.
+    pub(crate) fn bulkhead_refused(why: &impl Display) {
+        tracing::event!(target: "wakeful::resilience", Level::INFO, why = %why, "bulkhead refused");
     }
 
     /// The state of a breaker has changed.
@@ -95,6 +127,11 @@ mod imp {
         }
 
         #[inline(always)]
+        pub(crate) fn group(&mut self, _: &str) -> Entered {
+            Entered
+        }
+
+        #[inline(always)]
         pub(crate) fn child(&mut self, _: &str, _: &'static Location<'static>) -> Entered {
             Entered
         }
@@ -112,6 +149,9 @@ mod imp {
     pub(crate) fn child_ended(_: &str, _: &str, _: &'static Location<'static>, _: &'static str) {}
 
     #[inline(always)]
+    pub(crate) fn group_ended(_: &str, _: usize, _: bool) {}
+
+    #[inline(always)]
     pub(crate) fn item_ended(_: u64, _: &'static str) {}
 
     #[inline(always)]
@@ -119,6 +159,15 @@ mod imp {
 
     #[inline(always)]
     pub(crate) fn limiter_refused(_: u32, _: &impl Display) {}
+
+    #[inline(always)]
+    pub(crate) fn concurrency_changed(_: u32) {}
+
+    #[inline(always)]
+    pub(crate) fn bulkhead_waits() {}
+
+    #[inline(always)]
+    pub(crate) fn bulkhead_refused(_: &impl Display) {}
 
     #[inline(always)]
     pub(crate) fn breaker_changed(_: &impl Debug, _: &impl Debug, _: &impl Debug) {}

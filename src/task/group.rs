@@ -8,9 +8,10 @@ use super::state::Core;
 use super::tally::{Policy, Verdict};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay};
 use crate::spawn::Spawn;
-use crate::sys::Arc;
 use crate::sys::probe::Id;
 use crate::sys::thread::contain;
+use crate::sys::trace::Span;
+use crate::sys::{Arc, trace};
 use crate::time::Instant;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -151,7 +152,7 @@ impl<E> GroupBuilder<E> {
         let body = Body { body: Guarded::new(body(TaskGroup::new(core.clone()))), core: core.clone() };
         let run = OwnedRun::new(core.shared.scope.clone(), body);
         let quiesced = Quiesced::new(core.clone());
-        ReportGroup { core, after: Some(after), run: Some(run), quiesced, stage: Stage::Body }
+        ReportGroup { core, after: Some(after), run: Some(run), quiesced, stage: Stage::Body, span: Span::new() }
     }
 }
 
@@ -218,6 +219,7 @@ pin_project! {
         #[pin]
         quiesced: Quiesced<E>,
         stage: Stage<R, E>,
+        span: Span,
     }
 
     impl<F, R, E> PinnedDrop for ReportGroup<F, R, E>
@@ -263,8 +265,12 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for ReportGroup<F, R, E> {
             match this.stage {
                 Stage::Body => {
                     let run = this.run.as_mut().as_pin_mut().expect("there until the body has ended");
-                    let outcome = ready!(run.poll(cx));
-                    this.run.set(None);
+                    let outcome = {
+                        let _entered = this.span.group(&core.shared.name);
+                        let outcome = ready!(run.poll(cx));
+                        this.run.set(None);
+                        outcome
+                    };
                     let cut = outcome.is_cancelled();
                     let (output, failed) = match outcome {
                         Outcome::Done(Ok(Ok(output))) => (Some(output), None),
@@ -279,6 +285,7 @@ impl<F: Future<Output = Result<R, E>>, R, E> Future for ReportGroup<F, R, E> {
                     ready!(this.quiesced.as_mut().poll(cx));
                     let sums = core.with(|held| held.state.tally.close());
                     let report = GroupReport::new(output.take(), sums, *cut, scope);
+                    trace::group_ended(&core.shared.name, report.failures.len(), report.cancelled.is_some());
                     *this.stage = Stage::Leaving { report, stay: Stay::new() };
                 }
                 Stage::Leaving { report, stay } => {

@@ -4,7 +4,7 @@ use super::control::{Adapt, Control, Feedback, Sample};
 use super::flight::{Flight, Launch};
 use super::gradient::Gradient2;
 use crate::sync::Semaphore;
-use crate::sys::{Arc, Told};
+use crate::sys::{Arc, Told, trace};
 use crate::time::Time;
 use core::fmt;
 
@@ -179,6 +179,7 @@ impl<C: Control> Shared<C> {
         while let Some(limit) = self.state.with(|state| self.news(state)) {
             let _telling = Telling(self);
             self.semaphore.set_total(permits(limit));
+            trace::concurrency_changed(limit);
         }
     }
 

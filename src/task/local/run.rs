@@ -15,6 +15,7 @@ use super::state::{Newcomer, Place, Shared, State};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
 use crate::sys::probe::{self, Id};
 use crate::sys::thread::{catch, contain, is_panicking, resume};
+use crate::sys::trace::Span;
 use crate::sys::{Arc, Told, trace};
 use crate::task::crew::{BUDGET, Crew, PASSES};
 use crate::task::guarded::Guarded;
@@ -103,6 +104,7 @@ pin_project! {
         until: UntilCancelled,
         body: Waker,
         stage: Stage<R, E>,
+        span: Span,
     }
 
     impl<F, R, E, K> PinnedDrop for LocalReport<'_, F, R, E, K>
@@ -149,7 +151,17 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
         let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
         let run = Some(OwnedRun::new(shared.scope.clone(), body));
-        Self { shared, after: Some(after), run, crew, serving: 0, until, body: waker, stage: Stage::Body }
+        Self {
+            shared,
+            after: Some(after),
+            run,
+            crew,
+            serving: 0,
+            until,
+            body: waker,
+            stage: Stage::Body,
+            span: Span::new(),
+        }
     }
 
     /// Polls body and children in turn. Whether all are gone.
@@ -335,7 +347,14 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> Future for LocalReport<'_,
             scope.set_deadline(scope.deadline().min(scope.now() + after));
         }
         if matches!(self.stage, Stage::Body | Stage::Children { .. }) {
-            if self.as_mut().poll_members(cx).is_pending() {
+            // Taken out, as what is entered with it are the members, who are not apart from it.
+            let mut span = core::mem::replace(self.as_mut().project().span, Span::new());
+            let polled = {
+                let _entered = span.group(&self.shared.name);
+                self.as_mut().poll_members(cx)
+            };
+            *self.as_mut().project().span = span;
+            if polled.is_pending() {
                 return Poll::Pending;
             }
             let this = self.as_mut().project();
@@ -344,6 +363,7 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> Future for LocalReport<'_,
             };
             let sums = this.shared.state.with(|state| state.tally.close());
             let report = GroupReport::new(output, sums, cut, &scope);
+            trace::group_ended(&this.shared.name, report.failures.len(), report.cancelled.is_some());
             *this.stage = Stage::Leaving { report, stay: Stay::new() };
         }
         let this = self.project();
