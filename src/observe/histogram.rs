@@ -64,7 +64,11 @@ impl Histogram {
 
     /// Counts `duration`.
     pub fn record(&mut self, duration: Duration) {
-        let nanos = crate::time::nanos(duration);
+        self.record_nanos(crate::time::nanos(duration));
+    }
+
+    #[inline]
+    pub(super) fn record_nanos(&mut self, nanos: u64) {
         let count = &mut self.counts[bucket(nanos)];
         *count = count.saturating_add(1);
         self.len += 1;

@@ -2,10 +2,10 @@
 
 use super::histogram::Histogram;
 use super::timed::{Bell, Timed};
-use super::timing::Timing;
+use super::timing::{More, Sums, Timing};
 use crate::sys::probe::Wait;
 use crate::sys::{Arc, Told};
-use crate::time::{Instant, Time};
+use crate::time::{Instant, Time, nanos};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -55,7 +55,7 @@ type OnSlow = Box<dyn Fn(&SlowPoll<'_>) + Send + Sync>;
 pub(super) struct Shared {
     pub(super) time: Time,
     pub(super) name: Cow<'static, str>,
-    slow: Option<(Duration, OnSlow)>,
+    slow: Option<(u64, OnSlow)>,
     pub(super) state: Told<State>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct State {
     done: u64,
     dropped: u64,
     /// Of those that are over, and of all polls that have ended.
-    timing: Timing,
+    sums: Sums,
     polls: Histogram,
     delays: Histogram,
     pub(super) live: Vec<Option<Live>>,
@@ -129,7 +129,8 @@ impl Timings {
 }
 
 impl Shared {
-    pub(super) fn is_slow(&self, took: Duration) -> bool {
+    /// Whether a poll that took so many nanoseconds was slow.
+    pub(super) fn is_slow(&self, took: u64) -> bool {
         self.slow.as_ref().is_some_and(|(threshold, _)| took > *threshold)
     }
 
@@ -164,17 +165,17 @@ impl State {
     }
 
     /// A poll of the future of this number has ended now. What it waits for changes places with what the last one waited for.
-    pub(super) fn add(&mut self, number: usize, more: &Timing, now: Instant, waits: &mut Vec<Wait>) {
+    pub(super) fn add(&mut self, number: usize, more: &More, now: Instant, waits: &mut Vec<Wait>) {
         if let Some(live) = &mut self.live[number] {
             live.polls += 1;
             live.left = now;
             core::mem::swap(&mut live.waits, waits);
             live.bell.rest();
         }
-        self.timing += *more;
-        self.polls.record(more.busy);
-        if more.wakes > 0 {
-            self.delays.record(more.scheduled);
+        self.sums.add(more);
+        self.polls.record_nanos(more.busy);
+        if more.woken {
+            self.delays.record_nanos(more.scheduled);
         }
     }
 }
@@ -215,17 +216,16 @@ impl TaskMonitor {
         threshold: Duration,
         report: impl Fn(&SlowPoll<'_>) + Send + Sync + 'static,
     ) -> Self {
-        Self::made(time, name.into(), Some((threshold, Box::new(report))))
+        Self::made(time, name.into(), Some((nanos(threshold), Box::new(report))))
     }
 
-    fn made(time: &Time, name: Cow<'static, str>, slow: Option<(Duration, OnSlow)>) -> Self {
+    fn made(time: &Time, name: Cow<'static, str>, slow: Option<(u64, OnSlow)>) -> Self {
         let (polls, delays) = (Histogram::new(), Histogram::new());
-        let timing = Timing::default();
         let state = Told::new(State {
             started: 0,
             done: 0,
             dropped: 0,
-            timing,
+            sums: Sums::default(),
             polls,
             delays,
             live: Vec::new(),
@@ -253,10 +253,11 @@ impl TaskMonitor {
 
     /// The numbers of all its futures together, up to the end of the last poll of each.
     pub fn timings(&self) -> Timings {
-        self.0.state.read(|state| {
-            let State { started, done, dropped, timing, .. } = *state;
-            Timings { started, done, dropped, timing }
-        })
+        let (started, done, dropped, sums) = self.0.state.read(|state| {
+            let State { started, done, dropped, sums, .. } = *state;
+            (started, done, dropped, sums)
+        });
+        Timings { started, done, dropped, timing: sums.timing() }
     }
 
     /// How long polls took.

@@ -1,7 +1,7 @@
 //! A future that is measured.
 
 use super::monitor::{Live, Shared, SlowPoll, TaskMonitor};
-use super::timing::Timing;
+use super::timing::{More, Sums, Timing};
 use crate::sys::probe::{self, Access, Resource, Wait};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Lock, Stamp};
@@ -92,11 +92,11 @@ struct Watch {
     /// Among those of its monitor that are not over.
     number: usize,
     task: Option<Arc<Waker>>,
-    timing: Timing,
+    sums: Sums,
     /// When its last poll ended, or it was made.
     left: Instant,
     /// When the last poll began and how long it took, if it was slow and that was not reported.
-    slow: Option<(Instant, Duration)>,
+    slow: Option<(Instant, u64)>,
     /// What the poll that is under way waits for; otherwise a buffer.
     waits: Vec<Wait>,
     done: bool,
@@ -116,22 +116,14 @@ impl<F> Timed<F> {
         let live = Live { bell: bell.clone(), polls: 0, left, waits: Vec::new() };
         let number = bell.shared.state.with(|state| state.enter(live));
         let waker = waker(bell.clone());
-        let watch = Watch {
-            bell,
-            number,
-            task: None,
-            timing: Timing::default(),
-            left,
-            slow: None,
-            waits: Vec::new(),
-            done: false,
-        };
+        let watch =
+            Watch { bell, number, task: None, sums: Sums::default(), left, slow: None, waits: Vec::new(), done: false };
         Self { future, watch, waker }
     }
 
     /// Where its time has gone, from when it was made until the end of its last poll.
     pub fn timing(&self) -> Timing {
-        self.watch.timing
+        self.watch.sums.timing()
     }
 
     /// Its name, or that of its monitor.
@@ -165,7 +157,7 @@ impl<F: Future> Future for Timed<F> {
 struct Polling<'a> {
     watch: &'a mut Watch,
     /// The time since the last poll ended, and this poll.
-    more: Timing,
+    more: More,
     began: Instant,
     is_ready: bool,
 }
@@ -177,15 +169,15 @@ impl<'a> Polling<'a> {
         let woken = watch.bell.woken.swap(NOT);
         let (began, left) = (watch.bell.shared.time.now(), watch.left);
         watch.bell.polling.set(began.as_nanos());
-        let mut more = Timing { polls: 1, ..Timing::default() };
-        if watch.timing.polls == 0 {
-            more.start_delay = began - left;
+        let (now, left) = (began.as_nanos(), left.as_nanos());
+        let mut more = More::default();
+        if watch.sums.polls == 0 {
+            more.start_delay = now.saturating_sub(left);
         } else if woken == NOT {
-            more.idle = began - left;
+            more.idle = now.saturating_sub(left);
         } else {
-            let woken = Instant::from_nanos(woken).max(left).min(began);
-            (more.wakes, more.idle, more.scheduled) = (1, woken - left, began - woken);
-            more.longest_delay = more.scheduled;
+            let woken = woken.max(left).min(now);
+            (more.woken, more.idle, more.scheduled) = (true, woken.saturating_sub(left), now - woken);
         }
         Self { watch, more, began, is_ready: false }
     }
@@ -195,11 +187,11 @@ impl Drop for Polling<'_> {
     fn drop(&mut self) {
         let Self { watch, more, began, is_ready } = self;
         watch.left = watch.bell.shared.time.now();
-        let took = watch.left - *began;
-        (more.busy, more.longest_poll) = (took, took);
-        watch.slow = watch.bell.shared.is_slow(took).then_some((*began, took));
-        more.slow_polls = u64::from(watch.slow.is_some());
-        watch.timing += *more;
+        let took = watch.left.as_nanos().saturating_sub(began.as_nanos());
+        more.busy = took;
+        more.slow = watch.bell.shared.is_slow(took);
+        watch.slow = more.slow.then_some((*began, took));
+        watch.sums.add(more);
         let over = watch.bell.shared.state.with(|state| {
             state.add(watch.number, more, watch.left, &mut watch.waits);
             is_ready.then(|| state.leave(watch.number, true))
@@ -233,7 +225,8 @@ impl Watch {
     /// Reports the last poll, if it was slow.
     fn report(&mut self) {
         if let Some((began, took)) = self.slow.take() {
-            let (name, place, poll) = (self.bell.name(), self.bell.place, self.timing.polls);
+            let (name, place, poll) = (self.bell.name(), self.bell.place, self.sums.polls);
+            let took = Duration::from_nanos(took);
             self.bell.shared.report(&SlowPoll { name, place, took, began, poll });
         }
     }

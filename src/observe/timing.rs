@@ -54,6 +54,67 @@ impl Timing {
     }
 }
 
+/// What one poll adds, and the time before it, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct More {
+    pub(super) start_delay: u64,
+    pub(super) busy: u64,
+    pub(super) idle: u64,
+    pub(super) scheduled: u64,
+    pub(super) woken: bool,
+    pub(super) slow: bool,
+}
+
+/// A [`Timing`] in nanoseconds, as it is counted: durations would be taken apart and put together with each poll. Those of many
+/// futures may come to more than 64 bits hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) polls: u64,
+    slow_polls: u64,
+    wakes: u64,
+    start_delay: u128,
+    busy: u128,
+    idle: u128,
+    scheduled: u128,
+    longest_poll: u64,
+    longest_delay: u64,
+}
+
+impl Sums {
+    #[inline]
+    pub(super) fn add(&mut self, more: &More) {
+        self.polls += 1;
+        self.slow_polls += u64::from(more.slow);
+        self.wakes += u64::from(more.woken);
+        self.start_delay += u128::from(more.start_delay);
+        self.busy += u128::from(more.busy);
+        self.idle += u128::from(more.idle);
+        self.scheduled += u128::from(more.scheduled);
+        self.longest_poll = self.longest_poll.max(more.busy);
+        self.longest_delay = self.longest_delay.max(more.scheduled);
+    }
+
+    pub(super) fn timing(&self) -> Timing {
+        Timing {
+            polls: self.polls,
+            slow_polls: self.slow_polls,
+            wakes: self.wakes,
+            start_delay: duration(self.start_delay),
+            busy: duration(self.busy),
+            idle: duration(self.idle),
+            scheduled: duration(self.scheduled),
+            longest_poll: Duration::from_nanos(self.longest_poll),
+            longest_delay: Duration::from_nanos(self.longest_delay),
+        }
+    }
+}
+
+fn duration(nanos: u128) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    // The remainder is below a second.
+    u64::try_from(nanos / SECOND).map_or(Duration::MAX, |seconds| Duration::new(seconds, (nanos % SECOND) as u32))
+}
+
 fn mean(sum: Duration, count: u64) -> Option<Duration> {
     let mean = sum.as_nanos().checked_div(u128::from(count))?;
     Some(Duration::from_nanos(u64::try_from(mean).unwrap_or(u64::MAX)))
