@@ -1,14 +1,14 @@
-//! Scheduled tasks.
+//! Scheduled tasks, on each store.
 
 use crate::support::{Cx, Log, Spawner, ms};
 use std::sync::Arc;
 use wakeful::cancel::Scope;
-use wakeful::docket::{Cancelled, Docket, Ending, Limit, NoResult, Policy, Registry, State, Value};
+use wakeful::docket::{Cancelled, Docket, Ending, Limit, NoResult, Policy, Registry, State, Store, Value};
 
 /// Tasks that sleep for as many milliseconds as they say, one at a time for each number.
 const ONE_OF_EACH: Policy = Policy::new().limits(&[Limit::at_most(1).per("ms")]);
 
-fn sleepers(cx: &Cx<impl Spawner>) -> (Docket, Arc<Log<u64>>) {
+fn sleepers(cx: &Cx<impl Spawner>, store: impl Store) -> (Docket, Arc<Log<u64>>) {
     let log = Arc::new(Log::new());
     let note = log.clone();
     let run = move |args: Value, run: wakeful::docket::Cx| {
@@ -25,15 +25,15 @@ fn sleepers(cx: &Cx<impl Spawner>) -> (Docket, Arc<Log<u64>>) {
         }
     };
     let registry = Registry::new().closure("sleep", ONE_OF_EACH, run).unwrap();
-    (Docket::new(&cx.time, registry), log)
+    (Docket::on(store, &cx.time, registry), log)
 }
 
 fn args(n: u64) -> Value {
     [("ms", n)].into_iter().map(|(field, n)| (field.to_owned(), Value::from(n))).collect()
 }
 
-pub(crate) async fn tasks_run_when_they_are_due_and_end_in_one_way(cx: Cx<impl Spawner>) {
-    let (docket, log) = sleepers(&cx);
+async fn tasks_run_when_they_are_due_and_end_in_one_way(cx: Cx<impl Spawner>, store: impl Store) {
+    let (docket, log) = sleepers(&cx, store);
     let mut handles = Vec::new();
     for n in [2, 3, 4] {
         let add = docket.raw("sleep", args(n)).unwrap().after(ms(100 - 20 * n));
@@ -49,8 +49,8 @@ pub(crate) async fn tasks_run_when_they_are_due_and_end_in_one_way(cx: Cx<impl S
     cx.assert_at(62);
 }
 
-pub(crate) async fn workers_share_a_docket_and_its_limits(cx: Cx<impl Spawner>) {
-    let (docket, log) = sleepers(&cx);
+async fn workers_share_a_docket_and_its_limits(cx: Cx<impl Spawner>, store: impl Store) {
+    let (docket, log) = sleepers(&cx, store);
     let mut handles = Vec::new();
     for _ in 0..4 {
         for n in [10, 11] {
@@ -71,8 +71,8 @@ pub(crate) async fn workers_share_a_docket_and_its_limits(cx: Cx<impl Spawner>) 
     assert_eq!(log.entries().len(), 8, "each once");
 }
 
-pub(crate) async fn what_a_worker_leaves_another_takes_up(cx: Cx<impl Spawner>) {
-    let (docket, log) = sleepers(&cx);
+async fn what_a_worker_leaves_another_takes_up(cx: Cx<impl Spawner>, store: impl Store) {
+    let (docket, log) = sleepers(&cx, store);
     let handle = docket.raw("sleep", args(20)).unwrap().send().await.unwrap().handle;
     let (scope, worker) = (cx.scope(), docket.worker("one").lease(ms(60)));
     let stop: Scope = scope.clone();
@@ -87,8 +87,8 @@ pub(crate) async fn what_a_worker_leaves_another_takes_up(cx: Cx<impl Spawner>) 
     assert_eq!((handle.result().await, log.entries()), (Ok(20.into()), vec![20, 20]));
 }
 
-pub(crate) async fn a_run_that_is_cancelled_ends_at_once(cx: Cx<impl Spawner>) {
-    let (docket, log) = sleepers(&cx);
+async fn a_run_that_is_cancelled_ends_at_once(cx: Cx<impl Spawner>, store: impl Store) {
+    let (docket, log) = sleepers(&cx, store);
     let handle = docket.raw("sleep", args(100_000)).unwrap().key("k").send().await.unwrap().handle;
     let (worker, scope) = (docket.worker("w"), cx.scope());
     let working = cx.spawn("w", async move { worker.until_finished(&scope).await });
@@ -100,11 +100,54 @@ pub(crate) async fn a_run_that_is_cancelled_ends_at_once(cx: Cx<impl Spawner>) {
     working.await.unwrap();
 }
 
-on_every_runtime! {
-    docket {
-        tasks_run_when_they_are_due_and_end_in_one_way
-        workers_share_a_docket_and_its_limits
-        what_a_worker_leaves_another_takes_up
-        a_run_that_is_cancelled_ends_at_once
-    }
+macro_rules! on_each_store {
+    ($($scenario:ident)*) => {
+        pub(crate) mod docket_memory {
+            use crate::support::{Cx, Spawner};
+            use wakeful::docket::MemoryStore;
+
+            $(pub(crate) async fn $scenario(cx: Cx<impl Spawner>) {
+                let store = MemoryStore::new(&cx.time);
+                super::$scenario(cx, store).await;
+            })*
+        }
+
+        /// With its calls inline.
+        #[cfg(feature = "sqlite")]
+        pub(crate) mod docket_sqlite {
+            use crate::support::{Cx, Spawner};
+            use std::time::Duration;
+            use wakeful::docket::SqliteStore;
+            use wakeful::spawn::Job;
+            use wakeful::time::{Instant, Time, Wall};
+
+            /// Unix time that is the test's.
+            struct OfTest(Time);
+
+            impl Wall for OfTest {
+                fn unix(&self) -> Duration {
+                    self.0.now() - Instant::EPOCH
+                }
+            }
+
+            $(pub(crate) async fn $scenario(cx: Cx<impl Spawner>) {
+                let builder = SqliteStore::builder(&cx.time, OfTest(cx.time.clone()), |job: Job| job.run());
+                super::$scenario(cx, builder.in_memory().unwrap()).await;
+            })*
+        }
+
+        on_every_runtime! { docket_memory { $($scenario)* } }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            on_every_runtime! { docket_sqlite { $($scenario)* } }
+        }
+    };
+}
+
+on_each_store! {
+    tasks_run_when_they_are_due_and_end_in_one_way
+    workers_share_a_docket_and_its_limits
+    what_a_worker_leaves_another_takes_up
+    a_run_that_is_cancelled_ends_at_once
 }

@@ -21,6 +21,9 @@ mod time;
 mod work;
 
 use cancel::{ambient, cleanups, deadlines, endings, graces, nesting, shields};
+use docket::docket_memory;
+#[cfg(feature = "sqlite")]
+use docket::docket_sqlite;
 use task::{
     background, failing, groups, leaving, local, local_background, local_starting, shutdown, starting, waiting,
 };
