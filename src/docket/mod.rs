@@ -64,7 +64,8 @@
 //!
 //! - **D8** A task runs at least once, unless it is cancelled, struck or dropped before; if runs are lost in crashes, as often as
 //!   its policy's `deliveries`, and then it ends as [`Ending::Dead`]. A run that finished is not run again.
-//! - **D9** A run whose lease is lost is cut short, and what it gives is not taken.
+//! - **D9** A run whose lease is lost is cut short, and what it gives is not taken. If the store has not said by then that it
+//!   holds, it is cut short a tenth of the lease before another worker may begin it.
 //! - **D10** A task that repeats survives errors, panics and timeouts. Late runs are not made up for.
 //!
 //! # Two kinds of time

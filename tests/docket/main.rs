@@ -3,6 +3,7 @@
 mod memory;
 mod model;
 mod simulated;
+mod slow;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod suite;

@@ -391,4 +391,12 @@ async fn finished(store: impl Store, time: Time) {
     let claimed = claim_all(&store).await;
     done(&store, &claimed[0]).await;
     assert!(is_finished("t").await);
+    // The last one ends while somebody claims, and whoever waits hears of it.
+    store.put(entry("b")).await.unwrap();
+    let seen = claims(&store, 1).await.seen;
+    store.cancel("b", ms(0)).await.unwrap();
+    time.sleep(LEASE).await;
+    assert!(claim_all(&store).await.is_empty());
+    assert!(is_finished("t").await);
+    assert!(store.changed(Topic::Work, seen).await.unwrap() > seen);
 }

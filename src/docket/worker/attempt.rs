@@ -21,15 +21,23 @@ impl Shop {
         &'env self,
         group: &LocalGroup<'env, StoreError>,
         claimed: Claimed,
+        until: Instant,
     ) -> Result<(), StoreError> {
-        let fence = claimed.fence;
+        let (fence, now) = (claimed.fence, self.setup.docket.time().now());
+        if until <= now {
+            // The claim was answered too late: another worker may have it.
+            return self.give_back(&claimed).await;
+        }
         let Some(kind) = self.setup.docket.registry().kind(&claimed.name) else {
             return self.give_back(&claimed).await;
         };
         let scope = group.scope().child_after(kind.policy.timeout);
         let name = claimed.name.clone();
         let cx = Cx::new(&self.setup.docket, scope, &self.setup.name, self.setup.lease, claimed);
-        self.running.with(|all| all.insert(fence, Running { cx: cx.clone(), order: None }));
+        self.running.with(|all| all.insert(fence, Running { cx: cx.clone(), until, order: None }));
+        if until < now + self.setup.lease / 3 {
+            self.soon.notify_all();
+        }
         if group.spawn(name, self.attempt(cx.clone())).is_err() {
             // It winds down.
             self.forget(cx.claimed());

@@ -1,9 +1,11 @@
-//! The heartbeat: prolongs leases, and hears of what is to end.
+//! The heartbeat: prolongs leases, hears of what is to end, and ends what may have lost its lease.
 
 use super::{Order, Running, Shop, any};
 use crate::docket::{Fence, Renewal, Renewed, StoreError, Topic};
+use crate::time::Instant;
 use alloc::vec::Vec;
 use core::pin::pin;
+use core::time::Duration;
 
 impl Shop {
     pub(super) async fn beat(&self) -> Result<(), StoreError> {
@@ -30,18 +32,20 @@ impl Shop {
         if runs.is_empty() {
             return Ok(());
         }
+        let until = self.lease_from(self.setup.docket.time().now());
         let renewal = Renewal { lease: self.setup.lease, runs };
         let renewed = self.setup.docket.store().renew(&renewal).await?;
         for ((_, fence, _), renewed) in renewal.runs.iter().zip(renewed) {
             let (order, reason, grace) = match renewed {
-                Renewed::Held => continue,
-                Renewed::Cancelled(grace) => (Order::Cancelled, "the task was cancelled", grace),
-                Renewed::Lost => (Order::Lost, "the lease was lost", core::time::Duration::ZERO),
+                Renewed::Held => (None, "", Duration::ZERO),
+                Renewed::Cancelled(grace) => (Some(Order::Cancelled), "the task was cancelled", grace),
+                Renewed::Lost => (Some(Order::Lost), LOST, Duration::ZERO),
             };
             let scope = self.running.with(|running| {
-                let run = running.get_mut(fence)?;
-                run.order = Some(order);
-                Some(run.cx.scope().clone())
+                let run = running.get_mut(fence).filter(|run| run.order != Some(Order::Lost))?;
+                run.until = until;
+                run.order = order.or(run.order);
+                order.map(|_| run.cx.scope().clone())
             });
             match scope {
                 Some(scope) if grace.is_zero() => drop(scope.cancel(reason)),
@@ -51,4 +55,36 @@ impl Shop {
         }
         Ok(())
     }
+
+    /// Until when a run has its lease for which the store was asked at `sent`: the store counts from later on. Clocks may differ by a
+    /// tenth.
+    pub(super) fn lease_from(&self, sent: Instant) -> Instant {
+        sent + (self.setup.lease - self.setup.lease / 10)
+    }
+
+    /// Cuts short what may have lost its lease, since the store has not said by then that it holds: another worker may begin it.
+    pub(super) async fn cut(&self) -> Result<(), StoreError> {
+        let time = self.setup.docket.time();
+        loop {
+            let (soon, now) = (self.soon.notified(), time.now());
+            let mut next = now + self.setup.lease / 3;
+            let mut lost = Vec::new();
+            self.running.with(|running| {
+                for run in running.values_mut().filter(|run| run.order != Some(Order::Lost)) {
+                    if run.until <= now {
+                        run.order = Some(Order::Lost);
+                        lost.push(run.cx.scope().clone());
+                    } else {
+                        next = next.min(run.until);
+                    }
+                }
+            });
+            for scope in lost {
+                let _ = scope.cancel(LOST);
+            }
+            any([pin!(soon), pin!(time.sleep(next - now))]).await;
+        }
+    }
 }
+
+const LOST: &str = "the lease was lost";

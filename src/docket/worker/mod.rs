@@ -8,6 +8,7 @@ use crate::cancel::{Cancelled, Scope};
 use crate::sync::Notify;
 use crate::sys::{Arc, Lock};
 use crate::task::{Cause, GroupError, LocalGroup, local_group};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -151,6 +152,7 @@ impl Worker {
             running: Lock::new(BTreeMap::new()),
             runs: Lock::new(BTreeMap::new()),
             freed: Notify::new(),
+            soon: Notify::new(),
         };
         let worked = local_group().named("docket").run(scope, |group| shop.work(group, until)).await;
         worked.map_err(|error| match error {
@@ -198,11 +200,15 @@ struct Shop {
     runs: Lock<BTreeMap<String, u32>>,
     /// Told when a run ends.
     freed: Notify,
+    /// Told when a run begins whose lease is over soon.
+    soon: Notify,
 }
 
 /// A run, for the heartbeat.
 struct Running {
     cx: Cx,
+    /// Until when it surely has its lease.
+    until: Instant,
     order: Option<Order>,
 }
 
@@ -221,6 +227,7 @@ impl Shop {
         let mut automatic: BTreeSet<&str> = docket.registry().automatic().map(|(name, _)| name).collect();
         // Refused only in a group that is over or winds down already, and then nothing is claimed.
         let _ = group.spawn_background("heartbeat", self.beat());
+        let _ = group.spawn_background("leases", self.cut());
         let mut draining = pin!(async { drop(group.scope().draining().await) });
         while !group.scope().is_draining() {
             self.begin_automatic(&mut automatic).await?;
@@ -231,10 +238,11 @@ impl Shop {
                 continue;
             }
             claim.most = most;
+            let leased = self.lease_from(docket.time().now());
             let claims = docket.store().claim(&claim).await?;
             let none = claims.taken.is_empty();
             for claimed in claims.taken {
-                self.start(&group, claimed).await?;
+                self.start(&group, claimed, leased).await?;
             }
             if none && self.running.with(|running| running.is_empty()) && self.is_done(until, &claim.names).await? {
                 break;

@@ -22,7 +22,10 @@ use core::mem;
 /// What others are to be told when the lock is free.
 #[derive(Debug, Default)]
 pub(super) struct News {
+    /// A claim may find more than before.
     pub(super) work: bool,
+    /// All rows of a task have ended.
+    finished: bool,
     pub(super) orders: bool,
     pub(super) ended: Vec<Generation>,
 }
@@ -69,7 +72,8 @@ impl Ledger {
     }
 
     pub(super) fn take_news(&mut self) -> News {
-        let news = mem::take(&mut self.news);
+        let mut news = mem::take(&mut self.news);
+        news.work |= news.finished;
         self.work += u64::from(news.work);
         self.orders += u64::from(news.orders);
         news
@@ -195,7 +199,7 @@ impl Ledger {
         if *alive == 0 {
             // Somebody may work until there is nothing more.
             self.alive.remove(name);
-            self.news.work = true;
+            self.news.finished = true;
         }
         match self.newest.get_mut(key) {
             Some(newest) => *newest = generation.max(*newest),
