@@ -10,9 +10,9 @@ use std::task::Poll;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    Answer, Cancelled, Claim, Claims, Close, Cx, Docket, Ending, Entry, Fence, Finished, Generation, Handle, Limit,
-    MemoryStore, Policy, Put, Registry, Renewal, Renewed, Row, Snapshot, State, Store, StoreError, Strike, StrikeId,
-    Topic, Value, When,
+    Answer, Cancelled, Claim, Claims, Close, Cx, Docket, Ending, Entry, EventKind, Fence, Finished, Generation, Handle,
+    Limit, MemoryStore, Policy, Put, Registry, Renewal, Renewed, Row, Snapshot, State, Store, StoreError, Strike,
+    StrikeId, Topic, Value, When,
 };
 use wakeful::sim::{Builder, Rng, Sim};
 use wakeful::time::Time;
@@ -34,13 +34,15 @@ struct Far {
     /// The latest claim of each key, and which fences have finished.
     fences: Arc<Mutex<BTreeMap<String, (Fence, bool)>>>,
     trouble: Arc<Mutex<bool>>,
+    /// How long every answer takes beside that.
+    late: Arc<Mutex<Duration>>,
 }
 
 impl Far {
     fn new(sim: &Sim) -> Self {
         let time = sim.time();
         let (near, rng) = (MemoryStore::new(&time), Arc::new(Mutex::new(sim.rng())));
-        Self { near, time, rng, fences: Arc::default(), trouble: Arc::new(Mutex::new(true)) }
+        Self { near, time, rng, fences: Arc::default(), trouble: Arc::new(Mutex::new(true)), late: Arc::default() }
     }
 
     /// Mostly soon, at times beyond a lease.
@@ -73,6 +75,10 @@ impl Far {
                 return Err(StoreError::Failed("the request was lost".into()));
             }
             let reply = transition.await?;
+            let late = *self.late.lock().unwrap();
+            if !late.is_zero() {
+                self.time.sleep(late).await;
+            }
             self.way().await;
             if loses(self) {
                 return Err(StoreError::Failed("the answer was lost".into()));
@@ -290,4 +296,57 @@ fn every_key_runs_alone_however_late_the_store_answers() {
 #[test]
 fn every_run_that_comes_back_after_its_lease_is_refused() {
     Builder::new().runs(100).check(|sim| trouble(sim, true));
+}
+
+/// What a worker whose lease is 30 ms tells of a run, and when, if answers are so late until an instant, or from then on.
+async fn told(sim: Sim, late: Duration, is_late: fn(u64) -> bool, switch: Duration) -> Vec<(u64, EventKind)> {
+    let (far, time) = (Far::new(&sim), sim.time());
+    *far.trouble.lock().unwrap() = false;
+    let run = async |(): (), cx: Cx| {
+        cx.scope().sleep(ms(100)).await;
+        Ok::<_, String>(())
+    };
+    let docket = Docket::on(far.clone(), &time, Registry::new().closure("t", Policy::new(), run).unwrap());
+    docket.raw("t", ()).unwrap().send().await.unwrap();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let (note, at) = (events.clone(), time.clone());
+    let listen = move |event: &wakeful::docket::Event| {
+        note.lock().unwrap().push((at.now().as_nanos() / 1_000_000, event.kind.clone()));
+    };
+    let scope = Scope::new(time.clone());
+    let (worker, stop) = (docket.worker("w").lease(LEASE).listen(listen), scope.clone());
+    let set = |now: Duration| *far.late.lock().unwrap() = if is_late(now.as_millis() as u64) { late } else { ms(0) };
+    set(ms(0));
+    let working = sim.spawn("worker", async move { worker.run(&stop).await });
+    time.sleep(switch).await;
+    set(switch);
+    time.sleep(ms(60) - switch).await;
+    scope.cancel("enough");
+    let _ = working.await;
+    events.lock().unwrap().clone()
+}
+
+#[test]
+fn a_run_ends_a_tenth_of_the_lease_before_it_is_over_if_the_store_is_silent() {
+    wakeful::sim::check(|sim| async move {
+        // It is renewed at 10 ms, and nothing is heard of it.
+        let told = told(sim, ms(1_000), |now| now > 0, ms(5)).await;
+        assert_eq!(told, [(0, EventKind::Begun), (27, EventKind::Lost)]);
+    });
+}
+
+#[test]
+fn a_claim_whose_answer_comes_late_leaves_what_is_left_of_the_lease() {
+    wakeful::sim::check(|sim| async move {
+        let told = told(sim, ms(25), |_| true, ms(5)).await;
+        assert_eq!(told[..2], [(25, EventKind::Begun), (27, EventKind::Lost)]);
+    });
+}
+
+#[test]
+fn a_claim_whose_answer_comes_after_the_lease_is_given_back() {
+    wakeful::sim::check(|sim| async move {
+        let told = told(sim, ms(28), |now| now < 40, ms(40)).await;
+        assert_eq!(told, [(56, EventKind::Begun)]);
+    });
 }

@@ -2,11 +2,10 @@
 
 use crate::docket::Strike;
 use crate::time::Instant;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::num::NonZeroU32;
 use core::time::Duration;
 use serde_json::Value;
@@ -18,7 +17,11 @@ pub struct Generation(pub u64);
 impl Generation {
     /// The key that a store makes up for a row of this task that has none.
     pub fn key_of(self, name: &str) -> String {
-        format!("{name}#{}", self.0)
+        // With room at once: it is made for most tasks that are added.
+        let mut key = String::with_capacity(name.len() + 8);
+        key.push_str(name);
+        let _ = write!(key, "#{}", self.0);
+        key
     }
 }
 

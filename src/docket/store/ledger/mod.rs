@@ -18,6 +18,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 /// What others are to be told when the lock is free.
 #[derive(Debug, Default)]
@@ -25,7 +27,7 @@ pub(super) struct News {
     /// A claim may find more than before.
     pub(super) work: bool,
     /// All rows of a task have ended.
-    finished: bool,
+    pub(super) finished: bool,
     pub(super) orders: bool,
     pub(super) ended: Vec<Generation>,
 }
@@ -37,22 +39,25 @@ struct Live {
     follower: Option<Generation>,
 }
 
+/// Nothing depends on the order in which it is gone through.
+type Map<K, V> = HashMap<K, V, RandomState>;
+
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// The last number that was given out: generations, fences and strikes share them.
     serial: u64,
     /// Boxed, since they are large, and maps move what they hold.
-    rows: BTreeMap<Generation, Box<Slot>>,
-    live: BTreeMap<String, Live>,
+    rows: Map<Generation, Box<Slot>>,
+    live: Map<String, Live>,
     future: BTreeSet<(Instant, Generation)>,
     ready: BTreeMap<String, BTreeSet<Rank>>,
     leases: BTreeSet<(Instant, Generation)>,
     ended: BTreeSet<(Instant, Generation)>,
     /// How many rows of a task have not ended; none, if all have.
-    alive: BTreeMap<String, usize>,
+    alive: Map<String, usize>,
     /// The newest row of a key that has ended, as long as it is kept.
-    newest: BTreeMap<String, Generation>,
-    gates: BTreeMap<String, GateState>,
+    newest: Map<String, Generation>,
+    gates: Map<String, GateState>,
     /// When a gate is to be looked at again: somebody may go in, or it may be forgotten.
     opens: BTreeSet<(Instant, String)>,
     strikes: Strikes,
@@ -378,20 +383,19 @@ impl Ledger {
     }
 
     pub(super) fn scan(&self, now: Instant) -> Snapshot {
+        let mut rows: Vec<_> = self.rows.values().map(|slot| slot.view(now)).collect();
+        rows.sort_unstable_by_key(|row| row.generation);
         let used = self.gates.iter().filter(|(_, gate)| gate.held > 0 || !gate.waiting.is_empty());
-        Snapshot {
-            now,
-            rows: self.rows.values().map(|slot| slot.view(now)).collect(),
-            gates: used
-                .map(|(name, gate)| GateUse { name: name.clone(), held: gate.held, waiting: gate.waiting.len() })
-                .collect(),
-            strikes: self.strikes.list(),
-        }
+        let mut gates: Vec<_> = used
+            .map(|(name, gate)| GateUse { name: name.clone(), held: gate.held, waiting: gate.waiting.len() })
+            .collect();
+        gates.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Snapshot { now, rows, gates, strikes: self.strikes.list() }
     }
 }
 
 /// The gate of this name, which begins to be known if it isn't.
-fn state<'a>(gates: &'a mut BTreeMap<String, GateState>, name: &str) -> &'a mut GateState {
+fn state<'a>(gates: &'a mut Map<String, GateState>, name: &str) -> &'a mut GateState {
     if !gates.contains_key(name) {
         gates.insert(name.into(), GateState::default());
     }

@@ -154,7 +154,7 @@ impl Tx<'_> {
         )?;
         let alive = self.first("SELECT 1 FROM task WHERE name = ? AND phase < 5", (&slot.entry.name,), |_| Ok(()))?;
         // Somebody may work until there is nothing more.
-        self.news.work |= alive.is_none();
+        self.news.finished |= alive.is_none();
         self.news.ended.push(slot.generation);
         if matches!(slot.phase, Phase::Following) {
             return Ok(());

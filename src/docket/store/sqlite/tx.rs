@@ -84,7 +84,7 @@ impl Seat {
         }
         let reply = f(&mut tx)?;
         let Tx { mut meta, news, .. } = tx;
-        meta.work += i64::from(news.work);
+        meta.work += i64::from(news.work || news.finished);
         meta.orders += i64::from(news.orders);
         if meta != before {
             meta.kept.clock = look.now;
