@@ -4,7 +4,8 @@
 mod models;
 
 use models::{
-    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Workers, World,
+    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Topics, Workers,
+    World,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -97,6 +98,12 @@ fn a_rendezvous_agrees_with_its_model() {
 fn a_semaphore_agrees_with_its_model() {
     random_steps::<Permits>(3_000, 600);
     corpus::<Permits>("semaphore");
+}
+
+#[test]
+fn a_topic_agrees_with_its_model() {
+    random_steps::<Topics>(3_000, 600);
+    corpus::<Topics>("topics");
 }
 
 #[test]

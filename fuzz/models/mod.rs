@@ -16,6 +16,7 @@ mod scopes;
 mod semaphore;
 mod signals;
 mod timers;
+mod topics;
 mod waiting;
 mod workers;
 
@@ -28,6 +29,7 @@ pub(crate) use queues::Queues;
 pub(crate) use retries::Retries;
 pub(crate) use semaphore::Permits;
 pub(crate) use signals::Signals;
+pub(crate) use topics::Topics;
 pub(crate) use workers::Workers;
 
 use arbitrary::{Arbitrary, Unstructured};
