@@ -74,6 +74,14 @@ fn a_debounce_of_half_a_second_called_three_times_runs_once_at_900_ms() {
 }
 
 #[test]
+fn a_call_at_the_instant_at_which_a_burst_ends_begins_another() {
+    sim::check(|sim| async move {
+        let fates = debounced(&sim, DebounceConfig::new(ms(500)).edge(Edge::Leading), &[0, 500, 999]).await;
+        assert_eq!(fates, [Ok(0), Ok(500), NEVER]);
+    });
+}
+
+#[test]
 fn each_burst_runs_its_last_call() {
     sim::check(|sim| async move {
         let fates = debounced(&sim, DebounceConfig::new(ms(500)), &[0, 100, 700, 1_100]).await;

@@ -125,6 +125,16 @@ fn a_body_that_panics_frees_its_lane_and_the_stream_goes_on() {
         assert!(panicked.is_err() && partitioned.busy() == 0);
         seen.extend(partitioned.collect::<Vec<_>>().await);
         assert_eq!(seen, [0, 1, 3, 4, 5]);
+
+        // Also one that panics before there is a future.
+        let body = |n: i32| {
+            assert_ne!(n, 2, "no two");
+            std::future::ready(n)
+        };
+        let mut partitioned = Box::pin(stream::iter(0..4).partition_by(lanes(1), |_| (), body));
+        assert_eq!((partitioned.next().await, partitioned.next().await), (Some(0), Some(1)));
+        assert!(catch_unwind(AssertUnwindSafe(|| partitioned.next().now_or_never())).is_err());
+        assert_eq!((partitioned.next().await, partitioned.next().await), (Some(3), None));
     });
 }
 
