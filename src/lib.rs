@@ -101,6 +101,7 @@
 //! | `spin` | where there is no `std`, a spinlock instead of a critical section; for whoever has no interrupts |
 //! | `docket` | the scheduler of keyed, repeating tasks |
 //! | `sqlite` | a store for it in a file, which outlives the process. Brings `docket`, `std` and SQLite itself, for which a C compiler is needed |
+//! | `cron` | cron expressions with time zones, for it |
 //! | `portable-atomic` | targets without compare-and-swap; the application chooses how `portable-atomic` makes up for it |
 //!
 //! # Spans and events
@@ -120,6 +121,9 @@
 //! | `wakeful::limit` | debug, info | somebody waits for a [`Limiter`](limit::Limiter), or was refused after having asked to wait |
 //! | `wakeful::limit` | debug | the limit of a [`Concurrency`](limit::Concurrency) has changed |
 //! | `wakeful::resilience` | debug, info | somebody waits for a [`Bulkhead`](resilience::Bulkhead), or was turned away |
+//! | `wakeful::docket` | info | the span of a run of a task, around each of its polls: task, key, worker, attempt, and the arguments that its policy shows; no others are told |
+//! | `wakeful::docket` | debug, info, warn | a run started; it is retried; it ended, how, and how long it took (warn, if not well); its lease was lost |
+//! | `wakeful::docket` | info, warn | a task was not run, since it is struck or its limit drops it; its lease lapsed, or it was lost so often that it is dead |
 //! | `wakeful::resilience` | warn | a circuit breaker changed its state, and why |
 //!
 //! Nothing is told under a lock. `tracing` needs atomics with compare-and-swap, so it does not build where `portable-atomic` has to

@@ -1,14 +1,18 @@
 //! Spans and events, as a subscriber that collects them gets them.
 
+use serde_json::json;
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
+use std::future::Future;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use wakeful::cancel::Scope;
+use wakeful::docket::{AddError, Claim, Cx, Docket, Entry, MemoryStore, Policy, Registry, Show, Store, Strike, Value};
 use wakeful::limit::{Aimd, Bounds, Concurrency, Feedback, Limiter, Quota};
 use wakeful::resilience::{BreakerConfig, Bulkhead, BulkheadConfig, CircuitBreaker};
 use wakeful::sim::Sim;
@@ -280,4 +284,116 @@ fn what_the_body_of_a_pool_says_comes_in_the_span_of_its_item() {
     });
     assert!(said.contains(&"INFO spans: works n=7, in item index=0".to_string()), "{said:#?}");
     assert!(said.contains(&"DEBUG wakeful::work: item ended index=0 how=\"done\"".to_string()), "{said:#?}");
+}
+
+/// Runs a docket whose task `login` (user, password, tags) does what `body` does, until nothing is left.
+fn docket_said<F>(policy: Policy, before: fn(&Docket) -> Pending<'_>, body: fn(Value, Cx) -> F) -> Vec<String>
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    said(move |sim| async move {
+        let registry = Registry::new().closure("login", policy, body).unwrap();
+        let docket = Docket::new(&sim.time(), registry);
+        let args = json!({ "user": 7, "password": "hunter2", "tags": ["a", "b"] });
+        docket.raw("login", args).unwrap().key("k").send().await.unwrap();
+        before(&docket).await;
+        docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+    })
+    .into_iter()
+    .filter(|line| !line.contains("wakeful::task") && !line.contains("wakeful::cancel"))
+    .map(|line| line.replace(", in group name=\"docket\"", "").replace(", in child name=\"login\"", ""))
+    .collect()
+}
+
+type Body = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+type Pending<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+const SHOWN: Policy = Policy::new().log(&[Show::Value("user"), Show::Length("password"), Show::Length("tags")]);
+
+#[test]
+fn a_run_is_told_with_its_task_key_worker_and_attempt_and_what_it_says_is_in_its_span() {
+    let said = docket_said(
+        SHOWN.retry(|n, _| (n == 0).then_some(ms(10))),
+        |_| Box::pin(async {}),
+        |_, cx| async move {
+            cx.scope().sleep(ms(5)).await;
+            tracing::info!(target: "spans", "works");
+            if cx.attempt() == 1 { Err("no luck".into()) } else { Ok(()) }
+        },
+    );
+    let args = "args=user=7 password.len=7 tags.len=2";
+    let run = |attempt| format!("task=\"login\" key=\"k\" worker=\"w\" attempt={attempt}");
+    let (first, second) = (run(1), run(2));
+    assert_eq!(
+        said,
+        [
+            format!("DEBUG wakeful::docket: run started {first} {args}"),
+            format!("INFO spans: works, in run {first} {args}"),
+            format!("INFO wakeful::docket: run retried {first} why=\"no luck\" after=10ms took=5ms"),
+            format!("DEBUG wakeful::docket: run started {second} {args}"),
+            format!("INFO spans: works, in run {second} {args}"),
+            format!("DEBUG wakeful::docket: run ended {second} how=\"done\" took=5ms"),
+        ]
+    );
+}
+
+#[test]
+fn arguments_that_no_policy_shows_are_in_no_event() {
+    let endings: [fn(Value, Cx) -> Body; 3] = [
+        |_, _| Box::pin(async { Ok(()) }),
+        |_, _| Box::pin(async { Err("no".into()) }),
+        |_, _| Box::pin(async { panic!("oh no") }),
+    ];
+    for body in endings {
+        for (policy, sees) in [(SHOWN, "password.len=7"), (Policy::new(), "args=")] {
+            let said = docket_said(policy, |_| Box::pin(async {}), body);
+            assert!(said.iter().any(|line| line.contains(sees)), "{said:#?}");
+            assert!(said.iter().all(|line| !line.contains("hunter2")), "{said:#?}");
+        }
+    }
+    // What can't read its fields says in its error what they are.
+    let said = said(|sim| async move {
+        let store = MemoryStore::new(&sim.time());
+        let entry = Entry { keep: Duration::MAX, ..Entry::new("count", "k", json!("hunter2")) };
+        store.put(entry).await.unwrap();
+        let registry = Registry::new().closure("count", Policy::new(), async |_: u64, _: Cx| Ok::<_, String>(()));
+        let docket = Docket::on(store.clone(), &sim.time(), registry.unwrap());
+        docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+        let row = store.look("k", None).await.unwrap().unwrap();
+        assert!(format!("{:?}", row.state).contains("hunter2"), "the row has the whole error");
+    });
+    assert!(said.iter().any(|line| line.contains("how=\"failed\"")), "{said:#?}");
+    assert!(said.iter().all(|line| !line.contains("hunter2")), "{said:#?}");
+}
+
+#[test]
+fn what_is_not_run_and_what_is_lost_is_told() {
+    let strike: fn(&Docket) -> Pending<'_> =
+        |docket| Box::pin(async { _ = docket.strike(Strike::task("login")).await.unwrap() });
+    let struck = docket_said(Policy::new(), strike, |_, _| async { Ok(()) });
+    assert_eq!(struck, ["INFO wakeful::docket: task not run task=\"login\" key=\"k\" fate=\"struck\""]);
+
+    let lapse: fn(&Docket) -> Pending<'_> = |docket| {
+        Box::pin(async {
+            let claim = Claim { worker: "dead".into(), names: vec!["login".into()], most: 1, lease: ms(9) };
+            assert_eq!(docket.store().claim(&claim).await.unwrap().taken.len(), 1);
+        })
+    };
+    let lapsed = docket_said(Policy::new(), lapse, |_, _| async { Ok(()) });
+    assert_eq!(lapsed[0], "WARN wakeful::docket: task not finished task=\"login\" key=\"k\" fate=\"lapsed\"");
+    assert!(lapsed[2].contains("how=\"done\""), "{lapsed:#?}");
+    let dead = docket_said(Policy::new().deliveries(NonZeroU32::MIN), lapse, |_, _| async { Ok(()) });
+    assert_eq!(dead, ["WARN wakeful::docket: task not finished task=\"login\" key=\"k\" fate=\"dead\""]);
+}
+
+#[test]
+fn a_policy_that_shows_what_is_not_there_is_refused_when_the_task_is_added() {
+    wakeful::sim::run(|sim| async move {
+        let policy = Policy::new().log(&[Show::Length("body")]);
+        let registry = Registry::new().closure("mail", policy, async |_: Value, _: Cx| Ok::<_, String>(()));
+        let docket = Docket::new(&sim.time(), registry.unwrap());
+        let refused = docket.raw("mail", json!({ "text": "" })).unwrap_err();
+        assert_eq!(refused, AddError::NoField { name: "mail".into(), field: "body".into() });
+    });
 }

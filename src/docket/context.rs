@@ -2,6 +2,7 @@
 
 use super::{AddError, Claimed, Docket, Generation, Renewal, Renewed, StoreError, Task, When};
 use crate::cancel::Scope;
+use crate::sys::ticks::Ticks;
 use crate::sys::{Arc, Lock};
 use alloc::string::String;
 use alloc::vec;
@@ -32,8 +33,8 @@ pub(super) enum Next {
     Policy,
     /// Nothing.
     Nothing,
-    /// Another run, with these arguments or the same.
-    Again(Option<Value>, When),
+    /// Another run, with these arguments or the same; at the next of these ticks, if there are some.
+    Again(Option<Value>, When, Option<Ticks>),
 }
 
 impl Cx {
@@ -81,6 +82,11 @@ impl Cx {
         self.0.claimed.attempt
     }
 
+    /// The Unix time that it was added for: the tick, of what repeats at those of a cron expression.
+    pub fn planned(&self) -> Option<Duration> {
+        self.0.claimed.planned
+    }
+
     /// How often this attempt was claimed, from 1: more than once if a run was lost.
     pub fn delivery(&self) -> u32 {
         self.0.claimed.delivery
@@ -113,7 +119,7 @@ impl Cx {
 
     /// Runs once more under this key, with the same fields, however this run ends; instead of what the policy says.
     pub fn again(&self, due: When) {
-        self.0.next.with(|next| *next = Next::Again(None, due));
+        self.set_next(Next::Again(None, due, None));
     }
 
     /// The same with other fields.
@@ -131,13 +137,18 @@ impl Cx {
     pub fn again_raw(&self, args: impl Serialize, due: When) -> Result<(), AddError> {
         let add = self.0.docket.raw(self.name(), args)?;
         let args = add.entry().args.clone();
-        self.0.next.with(|next| *next = Next::Again(Some(args), due));
+        self.set_next(Next::Again(Some(args), due, None));
         Ok(())
     }
 
     /// Is the last run, though the policy repeats it.
     pub fn last(&self) {
-        self.0.next.with(|next| *next = Next::Nothing);
+        self.set_next(Next::Nothing);
+    }
+
+    pub(super) fn set_next(&self, next: Next) {
+        let before = self.0.next.with(|place| core::mem::replace(place, next));
+        drop(before);
     }
 
     pub(super) fn next(&self) -> Next {

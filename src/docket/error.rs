@@ -20,12 +20,17 @@ pub enum AddError {
         /// What was wrong.
         why: String,
     },
-    /// A limit of the task is for a field that it doesn't have.
+    /// A limit of the task, or what is shown of it in logs, is for a field that it doesn't have.
     NoField {
         /// The task.
         name: String,
         /// The field.
         field: String,
+    },
+    /// It is to be due at a tick, and there is none any more.
+    NoTick {
+        /// The task.
+        name: String,
     },
     /// It was to take the place of a row, and nothing is queued or running under the key.
     Gone {
@@ -48,7 +53,8 @@ impl fmt::Display for AddError {
         match self {
             Self::Unknown { name } => write!(f, "no task is named `{name}`"),
             Self::Args { name, why } => write!(f, "`{name}` can't have these fields: {why}"),
-            Self::NoField { name, field } => write!(f, "`{name}` has a limit by `{field}`, and no such field"),
+            Self::NoField { name, field } => write!(f, "`{name}` has a policy for `{field}`, and no such field"),
+            Self::NoTick { name } => write!(f, "`{name}` is to be due at a tick, and there is none any more"),
             Self::Gone { key } => write!(f, "nothing is queued under `{key}`"),
             Self::Struck { name, .. } => write!(f, "`{name}` is struck"),
             Self::Store(error) => error.fmt(f),

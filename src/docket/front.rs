@@ -2,16 +2,20 @@
 
 use super::registry::{Kind, Registry};
 use super::{
-    AddError, Answer, Cancelled, Existing, Generation, Handle, MemoryStore, Put, Settle, Snapshot, Store, Strike,
-    StrikeId, Task, When, Worker,
+    AddError, Answer, Cancelled, Event, Existing, GateUse, Generation, Handle, MemoryStore, Put, Settle, Snapshot,
+    Store, StoreError, Strike, StrikeId, Task, When, Worker,
 };
-use crate::sys::Arc;
+use crate::flow::topic::{Slow, Subscriber, Topic};
+use crate::sys::ticks::Ticks;
+use crate::sys::{Arc, Lock};
 use crate::time::Time;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::num::NonZeroUsize;
 use core::time::Duration;
 use serde_json::Value;
 
@@ -41,6 +45,8 @@ struct Core {
     time: Time,
     store: Box<dyn Store>,
     registry: Registry,
+    /// Made for the first who listens.
+    events: Lock<Option<Topic<Event>>>,
 }
 
 impl Docket {
@@ -51,7 +57,8 @@ impl Docket {
 
     /// One whose tasks are in `store`. Workers measure timeouts and leases by `time`.
     pub fn on(store: impl Store, time: &Time, registry: Registry) -> Self {
-        Self(Arc::new(Core { time: time.clone(), store: Box::new(store), registry }))
+        let events = Lock::new(None);
+        Self(Arc::new(Core { time: time.clone(), store: Box::new(store), registry, events }))
     }
 
     /// The store.
@@ -66,6 +73,40 @@ impl Docket {
 
     pub(super) fn time(&self) -> &Time {
         &self.0.time
+    }
+
+    /// What the workers over this docket and its clones do from now on, as it happens. A [stream](Subscriber::into_stream) too.
+    ///
+    /// No worker waits for whoever listens: of more than [`EVENTS`](Self::EVENTS) that were not read the oldest are missed, and how
+    /// many is [told](crate::flow::topic::RecvError). Workers of other processes are not heard.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::docket::{Docket, Ending, EventKind, Registry, Trace};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let docket = Docket::new(&sim.time(), Registry::new().builtins().unwrap());
+    ///     let mut events = docket.events();
+    ///     docket.add(&Trace::with("hello")).unwrap().key("k").send().await.unwrap();
+    ///     docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+    ///     let (begun, ended) = (events.recv().await.unwrap(), events.recv().await.unwrap());
+    ///     assert_eq!((begun.key.as_str(), begun.worker.as_str(), begun.kind), ("k", "w", EventKind::Begun));
+    ///     assert_eq!(ended.kind, EventKind::Ended(Ending::Done("hello".into())));
+    /// });
+    /// ```
+    pub fn events(&self) -> Subscriber<Event> {
+        let made = Topic::new(Self::EVENTS);
+        let topic = self.0.events.with(|topic| topic.get_or_insert(made.clone()).clone());
+        topic.subscribe(Slow::DropOldest)
+    }
+
+    /// How many events are kept for whoever listens, and is slow.
+    pub const EVENTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+    /// Where events go, if somebody listens.
+    pub(super) fn topic(&self) -> Option<Topic<Event>> {
+        self.0.events.with(|topic| topic.clone()).filter(|topic| topic.subscribers() > 0)
     }
 
     /// Begins to add a task; [`Add::send`] does it.
@@ -88,7 +129,88 @@ impl Docket {
         use alloc::string::ToString;
         let kind = self.kind(name)?;
         let args = args.map_err(|error| AddError::Args { name: name.to_owned(), why: error.to_string() })?;
-        Ok(Add { docket: self.clone(), entry: kind.entry(name, args)?, output: PhantomData })
+        let settle = kind.policy.settle;
+        let tick = kind.ticks.clone().filter(|_| settle.is_none());
+        let entry = super::Entry { settle, ..kind.entry(name, args)? };
+        Ok(Add { docket: self.clone(), entry, tick, output: PhantomData })
+    }
+
+    /// Adds many at once: with a store that can, in one transition. With what became of each, in order: from the one on at which
+    /// the store fails, none is added.
+    ///
+    /// # Cancel safety
+    /// Any of the first ones may be added, and the others not. Under a key another try finds it, if it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::docket::{Docket, Fail, Registry};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let docket = Docket::new(&sim.time(), Registry::new().builtins().unwrap());
+    ///     let add = |n: u32| docket.add(&Fail::with(n.to_string())).unwrap().key(n.to_string());
+    ///     let added = docket.add_all([1, 2, 3].map(add)).await;
+    ///     let keys: Vec<_> = added.iter().map(|added| added.as_ref().unwrap().handle.key()).collect();
+    ///     assert_eq!(keys, ["1", "2", "3"]);
+    /// });
+    /// ```
+    pub async fn add_all<O>(&self, adds: impl IntoIterator<Item = Add<O>>) -> Vec<Result<Added<O>, AddError>> {
+        let mut all = Vec::new();
+        for add in adds {
+            all.push(add.prepared().await);
+        }
+        let entries = all.iter().flatten().cloned().collect();
+        let (puts, failed) = match self.store().put_all(entries).await {
+            Ok(done) => done,
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let failed = failed.unwrap_or_else(|| StoreError::Failed("it did not say what became of it".into()));
+        let mut puts = puts.into_iter();
+        let mut outcome = |entry: super::Entry| match puts.next() {
+            Some(put) => self.added(entry.name, entry.key, put),
+            None => Err(AddError::Store(failed.clone())),
+        };
+        all.into_iter().map(|entry| entry.and_then(&mut outcome)).collect()
+    }
+
+    fn added<O>(&self, name: String, key: String, put: Put) -> Result<Added<O>, AddError> {
+        let generation = match put {
+            Put::Added(generation) | Put::Replaced(generation) | Put::Following(generation) => generation,
+            Put::Exists { generation, .. } => generation,
+            Put::Gone => return Err(AddError::Gone { key }),
+            Put::Struck(strike) => return Err(AddError::Struck { name, strike }),
+        };
+        let key = if key.is_empty() { generation.key_of(&name) } else { key };
+        Ok(Added { put, handle: Handle::new(self.clone(), key, generation) })
+    }
+
+    /// How the limits are used that a task with these fields is under, in the order of its policy.
+    ///
+    /// # Cancel safety
+    /// It only looks.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), and if the store can't.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::docket::{Cx, Docket, Limit, Policy, Registry};
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let policy = Policy::new().limits(&[Limit::at_most(2).per("user")]);
+    ///     let run = async |_: serde_json::Value, _: Cx| Ok::<_, String>(());
+    ///     let docket = Docket::new(&sim.time(), Registry::new().closure("mail", policy, run).unwrap());
+    ///     let usage = docket.gate_usage("mail", serde_json::json!({ "user": 7 })).await.unwrap();
+    ///     assert_eq!((usage[0].held, usage[0].waiting), (0, 0));
+    /// });
+    /// ```
+    pub async fn gate_usage(&self, name: &str, args: impl serde::Serialize) -> Result<Vec<GateUse>, AddError> {
+        let gates = self.raw(name, args)?.entry.gates;
+        let mut used = self.snapshot().await.map_err(AddError::Store)?.gates;
+        let usage = |gate: super::Gate| match used.iter().position(|used| used.name == gate.name) {
+            Some(at) => used.swap_remove(at),
+            None => GateUse { name: gate.name, held: 0, waiting: 0 },
+        };
+        Ok(gates.into_iter().map(usage).collect())
     }
 
     fn kind(&self, name: &str) -> Result<&Kind, AddError> {
@@ -147,10 +269,6 @@ impl Docket {
     pub fn snapshot(&self) -> Answer<'_, Snapshot> {
         self.store().scan()
     }
-
-    pub(super) fn handle<O>(&self, key: String, generation: Generation) -> Handle<O> {
-        Handle::new(self.clone(), key, generation)
-    }
 }
 
 impl fmt::Debug for Docket {
@@ -165,6 +283,8 @@ impl fmt::Debug for Docket {
 pub struct Add<O> {
     docket: Docket,
     entry: super::Entry,
+    /// It is due at the next of these.
+    pub(super) tick: Option<Ticks>,
     output: PhantomData<fn() -> O>,
 }
 
@@ -176,14 +296,17 @@ impl<O> Add<O> {
     }
 
     /// Due after this time.
-    pub fn after(mut self, after: Duration) -> Self {
-        self.entry.due = When::In(after);
-        self
+    pub fn after(self, after: Duration) -> Self {
+        self.due(When::In(after))
     }
 
     /// Due at this Unix time.
-    pub fn at(mut self, unix: Duration) -> Self {
-        self.entry.due = When::At(unix);
+    pub fn at(self, unix: Duration) -> Self {
+        self.due(When::At(unix))
+    }
+
+    fn due(mut self, due: When) -> Self {
+        (self.entry.due, self.tick) = (due, None);
         self
     }
 
@@ -213,7 +336,7 @@ impl<O> Add<O> {
 
     /// Is put off with each add of the same key, until none has come for `quiet`; no longer than `at_most` after the first.
     pub fn settle(mut self, quiet: Duration, at_most: Duration) -> Self {
-        self.entry.settle = Some(Settle { quiet, at_most });
+        (self.entry.settle, self.tick) = (Some(Settle { quiet, at_most }), None);
         self
     }
 
@@ -230,16 +353,21 @@ impl<O> Add<O> {
     /// If it is struck, or the store can't. A key that is taken is no error: [`Added::put`] tells, and the handle is that of the
     /// row that was there.
     pub async fn send(self) -> Result<Added<O>, AddError> {
-        let (name, key) = (self.entry.name.clone(), self.entry.key.clone());
-        let put = self.docket.store().put(self.entry).await.map_err(AddError::Store)?;
-        let generation = match put {
-            Put::Added(generation) | Put::Replaced(generation) | Put::Following(generation) => generation,
-            Put::Exists { generation, .. } => generation,
-            Put::Gone => return Err(AddError::Gone { key }),
-            Put::Struck(strike) => return Err(AddError::Struck { name, strike }),
-        };
-        let key = if key.is_empty() { generation.key_of(&name) } else { key };
-        Ok(Added { put, handle: self.docket.handle(key, generation) })
+        let docket = self.docket.clone();
+        let entry = self.prepared().await?;
+        let (name, key) = (entry.name.clone(), entry.key.clone());
+        let put = docket.store().put(entry).await.map_err(AddError::Store)?;
+        docket.added(name, key, put)
+    }
+
+    /// What is put.
+    async fn prepared(mut self) -> Result<super::Entry, AddError> {
+        if let Some(ticks) = self.tick {
+            let now = self.docket.store().unix().await.map_err(AddError::Store)?;
+            let tick = ticks.after(now).ok_or_else(|| AddError::NoTick { name: self.entry.name.clone() })?;
+            self.entry.due = When::At(tick);
+        }
+        Ok(self.entry)
     }
 }
 

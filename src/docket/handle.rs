@@ -1,10 +1,12 @@
 //! What is kept of a task that was added.
 
 use super::{Answer, Docket, Ending, Generation, Row, State, StoreError, Topic};
+use crate::cancel::Scope;
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 use serde::de::DeserializeOwned;
 
 /// A task that was added: where it is, and what it gives. Dropping it changes nothing.
@@ -38,7 +40,23 @@ impl<O> Handle<O> {
         self.docket.store().look(&self.key, Some(self.generation))
     }
 
-    /// Waits for its end. A bound on that is a [scope's](crate::cancel::Scope::move_on_after).
+    /// Waits for its end, but no longer than so long.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result), and [`NoResult::NotYet`].
+    pub async fn result_within(&self, timeout: Duration) -> Result<O, NoResult>
+    where
+        O: DeserializeOwned,
+    {
+        let scope = Scope::new(self.docket.time().clone());
+        scope.move_on_after(timeout, async |_| self.result().await).await.done().unwrap_or(Err(NoResult::NotYet))
+    }
+
+    /// Waits for its end. Within a scope that has a deadline, [`move_on_after`](Scope::move_on_after) bounds that; without one
+    /// [`result_within`](Self::result_within) does.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -76,6 +94,8 @@ impl<O> fmt::Debug for Handle<O> {
 pub enum NoResult {
     /// It ended otherwise.
     Ended(Ending),
+    /// It has not ended in time.
+    NotYet,
     /// How it ended is no longer remembered.
     Forgotten,
     /// The output is not of this type.
@@ -89,6 +109,7 @@ impl fmt::Display for NoResult {
         match self {
             Self::Ended(Ending::Failed(error)) => write!(f, "it failed: {error}"),
             Self::Ended(ending) => write!(f, "it ended otherwise: {ending:?}"),
+            Self::NotYet => f.write_str("it has not ended in time"),
             Self::Forgotten => f.write_str("how it ended is no longer remembered"),
             Self::Unlike => f.write_str("the output is of another type"),
             Self::Store(error) => error.fmt(f),

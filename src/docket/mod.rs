@@ -43,17 +43,22 @@
 //! | make a closure a task | [`Registry::closure`], [`Docket::raw`] |
 //! | share connections and the like with all runs | [`Registry::provide`], [`Cx::get`] |
 //! | add a task: now, later, at a date, under a key | [`Docket::add`], [`Add`] |
+//! | add many at once | [`Docket::add_all`] |
 //! | add many, spread over a while | [`Agenda`] |
 //! | wait for what it gives, see how far it is | [`Handle`], [`Cx::progress`] |
 //! | run what is due | [`Worker::run`]; in tests [`Worker::until_finished`], [`Worker::drain`], [`Worker::run_at_most`] |
 //! | repeat a task, or begin it by itself | [`Policy::every`], [`Policy::automatic`] |
+//! | repeat it at times of the day, in a time zone | [`Policy::cron`], with the feature `cron` |
 //! | say from inside when and with what it runs next, or that it was the last run | [`Cx::again`], [`Cx::again_with`], [`Cx::last`] |
 //! | have few at once for each value of a field, a rate, a cooldown | [`Limit`] |
-//! | put off what comes again and again until it has settled | [`Add::settle`] |
+//! | put off what comes again and again until it has settled | [`Add::settle`], [`Policy::settle`] |
 //! | end it | [`Docket::cancel`], [`Docket::clear`] |
 //! | keep tasks from being run, by name or by their fields | [`Docket::strike`] with a [`Strike`], [`Docket::restore`] |
 //! | see all there is | [`Docket::snapshot`] |
-//! | hear of all that happens | [`Worker::listen`] |
+//! | see how limits are used | [`Docket::gate_usage`] |
+//! | try a docket out | [`Registry::builtins`]: [`Trace`], [`Fail`], [`Sleep`] |
+//! | hear of all that happens | [`Docket::events`], a stream; [`Worker::listen`] |
+//! | see fields of tasks in logs, or how long they are; all others are hidden | [`Policy::log`], and what `tracing` [is told](crate#spans-and-events) |
 //! | keep tasks in memory | [`MemoryStore`], the default |
 //! | keep them in a file, which outlives the process, for one or several processes | `SqliteStore`, with the feature `sqlite` |
 //! | keep them elsewhere | [`Store`], a trait of whole transitions, with [`Docket::on`] |
@@ -70,8 +75,9 @@
 //!
 //! # Two kinds of time
 //!
-//! Sleeps, timeouts and leases are measured by the clock. A date ("at") is Unix time, of the store's wall clock, which is looked at
-//! when the task is added.
+//! Sleeps, timeouts and leases are measured by the clock. A date ("at"), and a tick of a cron expression, is Unix time, of the store's wall clock,
+//! which is looked at when the task is added: if it jumps later, that moves no sleep. A tick is run once at most, since the next
+//! is looked for after the tick that the run was for.
 //!
 //! # What differs from docket for Python
 //!
@@ -91,11 +97,12 @@
 //! | what is struck | is accepted, and then not run | is [refused](AddError::Struck) when it is added; what was queued before ends as [struck](Ending::Struck) | whoever adds it hears of it |
 //! | tasks that begin by themselves | are put back by every worker as long as it runs, cancelled ones too | begin once for each worker that starts | what was cancelled stays so |
 //! | an agenda with an unknown task | – | [adds nothing](Agenda::scatter); a store that fails half-way gives the handles of what was added | whoever tries again knows what is there |
-//! | how a limit is used | keys in Redis | [`Snapshot::gates`] | stores keep it in their own way |
+//! | how a limit is used | keys in Redis | [`Docket::gate_usage`], [`Snapshot::gates`] | stores keep it in their own way |
 //! | lost workers | tasks are delivered anew some time after a timeout, for ever | at the instant at which the lease lapses, [so often at most](Policy::deliveries) | a task that kills its workers ends as [`Ending::Dead`] |
 //! | arguments, dependencies | parameters of functions, some of them injected | fields of a type; [`Cx`] has the rest | no macros |
 
 mod agenda;
+mod builtins;
 mod context;
 mod error;
 mod front;
@@ -107,6 +114,7 @@ mod task;
 mod worker;
 
 pub use agenda::{Agenda, Scatter, ScatterError};
+pub use builtins::{Fail, Sleep, Trace};
 pub use context::Cx;
 pub use error::AddError;
 pub use front::{Add, Added, Docket};
@@ -122,5 +130,10 @@ crate::sys::with_sqlite! {
     pub use store::{OpenError, SqliteBuilder, SqliteStore};
 }
 pub use strike::{Strike, Test};
-pub use task::{Delays, Limit, Perpetual, Policy, Task};
+pub use task::{Delays, Limit, Perpetual, Policy, Rhythm, Show, Task};
 pub use worker::{Event, EventKind, Worker, WorkerError};
+
+crate::sys::with_cron! {
+    mod cron;
+    pub use cron::{Cron, CronError};
+}

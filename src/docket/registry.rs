@@ -1,7 +1,8 @@
 //! The tasks that are known, by name, with their types forgotten.
 
-use super::{AddError, Cx, Entry, Gate, Limit, Perpetual, Policy, Rule, Task};
+use super::{AddError, Cx, Entry, Gate, Limit, Perpetual, Policy, Rhythm, Rule, Show, Task};
 use crate::resilience::Verdict;
+use crate::sys::ticks::Ticks;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -22,6 +23,8 @@ use serde_json::Value;
 pub(super) struct Failure {
     pub(super) text: String,
     pub(super) verdict: Verdict,
+    /// Whether the text may quote arguments.
+    pub(super) quotes_args: bool,
 }
 
 pub(super) type Running = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send>>;
@@ -31,6 +34,8 @@ type Run = dyn Fn(&Value, Cx) -> Result<Running, Failure> + Send + Sync;
 /// A task whose type is forgotten.
 pub(super) struct Kind {
     pub(super) policy: Policy,
+    /// Those of its policy.
+    pub(super) ticks: Option<Ticks>,
     /// What stands for no fields, of a task that begins by itself.
     pub(super) empty: fn() -> Option<Value>,
     check: fn(&Value) -> Result<(), serde_json::Error>,
@@ -48,6 +53,9 @@ impl Kind {
         let why = |error: serde_json::Error| AddError::Args { name: name.to_owned(), why: error.to_string() };
         (self.check)(&args).map_err(why)?;
         let policy = &self.policy;
+        if let Some(show) = policy.log.iter().find(|show| args.get(show.field()).is_none()) {
+            return Err(AddError::NoField { name: name.to_owned(), field: show.field().to_owned() });
+        }
         let gates = policy.limits.iter().map(|limit| gate(limit, name, &args)).collect::<Result<Vec<_>, _>>()?;
         Ok(Entry {
             priority: policy.priority,
@@ -57,6 +65,22 @@ impl Kind {
             ..Entry::new(name, "", args)
         })
     }
+}
+
+/// What may be seen of arguments in logs.
+pub(super) fn shown(log: &[Show], args: &Value) -> String {
+    let shown = |show: &Show| {
+        let value = args.get(show.field())?;
+        let length = match (show, value) {
+            (Show::Value(field), value) => return Some(format!("{field}={value}")),
+            (Show::Length(_), Value::String(text)) => text.chars().count(),
+            (Show::Length(_), Value::Array(items)) => items.len(),
+            (Show::Length(_), Value::Object(fields)) => fields.len(),
+            (Show::Length(field), _) => return Some(format!("{field}=…")),
+        };
+        Some(format!("{}.len={length}", show.field()))
+    };
+    log.iter().filter_map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// The gate of these arguments. Its name holds the value as JSON, so that values of unlike types are never the same gate.
@@ -123,10 +147,11 @@ impl Registry {
     /// Learns a task.
     ///
     /// # Errors
-    /// If there is one of that name, or it is to begin by itself and needs fields.
+    /// If there is one of that name, or it is to begin by itself and needs fields, or its policy's cron expression is none.
     pub fn task<T: Task>(self) -> Result<Self, RegisterError> {
         let run = |args: T, cx: Cx| async move {
-            let failure = |error: T::Error| Failure { verdict: T::verdict(&error), text: error.to_string() };
+            let failure =
+                |error: T::Error| Failure { verdict: T::verdict(&error), text: error.to_string(), quotes_args: false };
             args.run(cx).await.map_err(failure)
         };
         self.learn(T::NAME, T::POLICY, run)
@@ -135,7 +160,7 @@ impl Registry {
     /// Learns a closure, whose argument holds the fields.
     ///
     /// # Errors
-    /// If there is a task of that name, or it is to begin by itself and needs fields.
+    /// As [`task`](Self::task).
     pub fn closure<A, O, E, F, Fut>(self, name: &str, policy: Policy, run: F) -> Result<Self, RegisterError>
     where
         A: Serialize + DeserializeOwned + Send + 'static,
@@ -147,7 +172,8 @@ impl Registry {
         let run = move |args: A, cx: Cx| {
             let running = run(args, cx);
             async move {
-                let failure = |error: E| Failure { verdict: Verdict::Retry, text: error.to_string() };
+                let failure =
+                    |error: E| Failure { verdict: Verdict::Retry, text: error.to_string(), quotes_args: false };
                 running.await.map_err(failure)
             }
         };
@@ -161,7 +187,7 @@ impl Registry {
         F: Fn(A, Cx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Failure>> + Send + 'static,
     {
-        let hopeless = |text: String| Failure { text, verdict: Verdict::GiveUp };
+        let hopeless = |text: String| Failure { text, verdict: Verdict::GiveUp, quotes_args: true };
         let run = move |args: &Value, cx: Cx| {
             let args = A::deserialize(args).map_err(|error| hopeless(error.to_string()))?;
             let running = run(args, cx);
@@ -171,8 +197,16 @@ impl Registry {
             };
             Ok(Box::pin(with_value) as Running)
         };
+        let ticks = match policy.perpetual.map(|perpetual| perpetual.rhythm) {
+            Some(Rhythm::Cron { expression, zone }) => {
+                let wrong = |why| RegisterError::NoSchedule { name: name.to_owned(), expression, zone, why };
+                Some(Ticks::new(expression, zone).map_err(wrong)?)
+            }
+            _ => None,
+        };
         let kind = Kind {
             policy,
+            ticks,
             empty: || {
                 [Value::Object(serde_json::Map::new()), Value::Null]
                     .into_iter()
@@ -232,6 +266,17 @@ pub enum RegisterError {
     Duplicate(String),
     /// It is to begin by itself, and has fields without which it can't.
     NeedsFields(String),
+    /// It is to repeat at the ticks of a cron expression, and one can't read that, or the zone, or it is never true.
+    NoSchedule {
+        /// The task.
+        name: String,
+        /// The expression.
+        expression: &'static str,
+        /// The time zone.
+        zone: &'static str,
+        /// What is wrong with one of them.
+        why: String,
+    },
 }
 
 impl fmt::Display for RegisterError {
@@ -239,6 +284,9 @@ impl fmt::Display for RegisterError {
         match self {
             Self::Duplicate(name) => write!(f, "there is a task named `{name}` already"),
             Self::NeedsFields(name) => write!(f, "`{name}` is to begin by itself, and needs fields"),
+            Self::NoSchedule { name, expression, zone, why } => {
+                write!(f, "`{name}` can't repeat at `{expression}` in `{zone}`: {why}")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a task is, and what is laid down for all runs of one.
 
-use super::{Cx, Excess, Rule};
+use super::{Cx, Excess, Rule, Settle};
 use crate::resilience::Verdict;
 use core::fmt;
 use core::future::Future;
@@ -78,17 +78,53 @@ pub struct Policy {
     pub keep: Duration,
     /// Limits, all of which must hold. None, unless they are set.
     pub limits: &'static [Limit],
+    /// Whether adds of one key are put off until they have settled. Not, unless it is set.
+    pub settle: Option<Settle>,
+    /// Which arguments are seen in logs, and how. None, unless they are set.
+    pub log: &'static [Show],
     /// How it repeats. Not, unless it is set.
     pub perpetual: Option<Perpetual>,
+}
+
+/// What is seen of a field in logs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Show {
+    /// Its value, as JSON.
+    Value(&'static str),
+    /// How long it is only: of text in characters, of lists and maps in entries. Of others, nothing but that they are there.
+    Length(&'static str),
+}
+
+impl Show {
+    /// Of which field.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Value(field) | Self::Length(field) => field,
+        }
+    }
 }
 
 /// How a task repeats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Perpetual {
-    /// From one due time to the next.
-    pub every: Duration,
+    /// When.
+    pub rhythm: Rhythm,
     /// Whether a worker that sees none of it adds one, whose key is the name.
     pub automatic: bool,
+}
+
+/// When a task that repeats is due again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rhythm {
+    /// So long after it was due.
+    Every(Duration),
+    /// At the ticks of a cron expression; read when the task is registered, with the feature `cron`.
+    Cron {
+        /// The expression.
+        expression: &'static str,
+        /// The time zone that it is in, by its IANA name.
+        zone: &'static str,
+    },
 }
 
 impl Policy {
@@ -101,6 +137,8 @@ impl Policy {
             deliveries: NonZeroU32::MIN.saturating_add(2),
             keep: Duration::from_secs(3600),
             limits: &[],
+            settle: None,
+            log: &[],
             perpetual: None,
         }
     }
@@ -136,15 +174,34 @@ impl Policy {
         Self { limits, ..self }
     }
 
+    /// Puts what is added off until no other add of the same key has come for `quiet`; no longer than `at_most` after the first. It
+    /// is as if [each add](super::Add::settle) said so.
+    pub const fn settle(self, quiet: Duration, at_most: Duration) -> Self {
+        Self { settle: Some(Settle { quiet, at_most }), ..self }
+    }
+
+    /// Shows these fields in logs; all others stay hidden there. What is logged is told with the feature `tracing`.
+    ///
+    /// # Examples
+    /// ```
+    /// use wakeful::docket::{Policy, Show};
+    ///
+    /// const POLICY: Policy = Policy::new().log(&[Show::Value("user"), Show::Length("text")]);
+    /// # assert_eq!(POLICY.log.len(), 2);
+    /// ```
+    pub const fn log(self, log: &'static [Show]) -> Self {
+        Self { log, ..self }
+    }
+
     /// Repeats it: however a run ends, the next is due `every` after it was due, or at once if that is over. Late runs are not
     /// made up for. A cancelled run is the last one.
     pub const fn every(self, every: Duration) -> Self {
-        Self { perpetual: Some(Perpetual { every, automatic: false }), ..self }
+        Self { perpetual: Some(Perpetual { rhythm: Rhythm::Every(every), automatic: false }), ..self }
     }
 
     /// Repeats it, and begins by itself when a worker sees it; the key is the name, and there are no fields.
     pub const fn automatic(self, every: Duration) -> Self {
-        Self { perpetual: Some(Perpetual { every, automatic: true }), ..self }
+        Self { perpetual: Some(Perpetual { rhythm: Rhythm::Every(every), automatic: true }), ..self }
     }
 }
 

@@ -50,12 +50,16 @@ pub(crate) mod once;
 pub(crate) mod probe;
 mod reading;
 pub(crate) mod row;
+#[cfg(feature = "docket")]
+pub(crate) mod runs;
 mod serial;
 pub(crate) mod slot;
 #[cfg(feature = "sim")]
 pub(crate) mod stage;
 pub(crate) mod stamp;
 pub(crate) mod thread;
+#[cfg(feature = "docket")]
+pub(crate) mod ticks;
 mod told;
 pub(crate) mod trace;
 #[cfg(feature = "sim")]
@@ -124,6 +128,19 @@ macro_rules! with_sim {
     ($($item:item)*) => {};
 }
 pub(crate) use with_sim;
+
+/// Keeps its items where there are cron expressions.
+#[cfg(feature = "cron")]
+macro_rules! with_cron {
+    ($($item:item)*) => { $($item)* };
+}
+/// Keeps its items where there are cron expressions.
+#[cfg(all(feature = "docket", not(feature = "cron")))]
+macro_rules! with_cron {
+    ($($item:item)*) => {};
+}
+#[cfg(feature = "docket")]
+pub(crate) use with_cron;
 
 /// Keeps its items where the standard library has a clock and threads that work.
 #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]

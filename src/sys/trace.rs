@@ -13,7 +13,7 @@ mod imp {
     use tracing::span::Entered;
 
     /// The span of something that is polled again and again; made with the first poll.
-    pub(crate) struct Span(Option<tracing::Span>);
+    pub(crate) struct Span(pub(in crate::sys) Option<tracing::Span>);
 
     impl Span {
         /// None yet.

@@ -1,5 +1,7 @@
 //! The docket: what every store promises, on each store; the tasks and workers above it.
 
+mod examples;
+mod extras;
 mod memory;
 mod model;
 mod simulated;

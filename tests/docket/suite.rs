@@ -7,7 +7,7 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
     Cancelled, Close, Ending, Entry, Excess, Existing, Finished, Gate, Put, Renewal, Renewed, Rule, Settle, State,
-    Store, Strike, Test, Topic, When,
+    Store, StoreError, Strike, Test, Topic, When,
 };
 use wakeful::time::Time;
 
@@ -37,6 +37,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("changes_are_told", |s, t| Box::pin(changes(s, t))),
         ("what_has_not_ended_is_not_finished", |s, t| Box::pin(finished(s, t))),
         ("ends_are_kept_as_long_as_asked", |s, t| Box::pin(kept(s, t))),
+        ("many_are_put_in_order_and_what_was_not_put_is_said", |s, t| Box::pin(many(s, t))),
         ("dates_are_unix_time", |s, t| Box::pin(dates(s, t))),
     ]
 }
@@ -365,6 +366,18 @@ async fn kept(store: impl Store, time: Time) {
     assert!(store.scan().await.unwrap().rows.is_empty());
 }
 
+async fn many(store: impl Store, _: Time) {
+    store.put(entry("b")).await.unwrap();
+    let (puts, failed) = store.put_all(["a", "b", "c"].map(entry).into()).await.unwrap();
+    assert!(matches!(puts[..], [Put::Added(_), Put::Exists { .. }, Put::Added(_)]), "{puts:?}");
+    assert_eq!((failed, keys(&store).await), (None, ["b", "a", "c"].map(String::from).into()));
+    let (puts, failed) =
+        store.put_all(vec![entry("d"), gated("e", &[gate("g", 1), gate("g", 1)]), entry("f")]).await.unwrap();
+    assert_eq!(failed, Some(StoreError::SameGate("g".into())));
+    let there = [store.look("d", None).await.unwrap().is_some(), store.look("f", None).await.unwrap().is_some()];
+    assert_eq!(there, [puts.len() == 1, false]);
+}
+
 async fn dates(store: impl Store, time: Time) {
     let day = Duration::from_secs(86_400);
     let at = |key, unix| Entry { due: When::At(unix), ..entry(key) };
@@ -372,8 +385,18 @@ async fn dates(store: impl Store, time: Time) {
     store.put(at("soon", day + (time.now() - wakeful::time::Instant::EPOCH) + ms(10))).await.unwrap();
     let first = claims(&store, 9).await;
     assert_eq!((first.taken[0].key.as_str(), first.taken.len(), first.again), ("past", 1, ms(10)));
+    assert_eq!(first.taken[0].planned, Some(day / 2));
     time.sleep(ms(10)).await;
-    assert_eq!(keys(&store).await, ["soon"]);
+    let soon = claim_all(&store).await.remove(0);
+    assert_eq!((soon.key.as_str(), soon.planned), ("soon", Some(store.unix().await.unwrap())));
+    close(&store, &soon, Close::Retry(ms(5), "no".into())).await;
+    time.sleep(ms(5)).await;
+    assert_eq!(claim_all(&store).await[0].planned, soon.planned, "a retry is for the same time");
+    for (key, due, planned) in [("a", When::At(day), Some(day)), ("b", When::Now, None)] {
+        store.put(at(key, day * 2)).await.unwrap();
+        assert_eq!(store.reschedule(key, due).await, Ok(true));
+        assert_eq!(claim_all(&store).await[0].planned, planned);
+    }
 }
 
 async fn finished(store: impl Store, time: Time) {

@@ -144,7 +144,7 @@ fn what_can_not_be_added_says_why() {
         let docket = Docket::new(&sim.time(), Registry::new().task::<Odd>().unwrap());
         assert_eq!(
             why(docket.add(&Odd { there: 1 }).unwrap_err()),
-            "`odd` has a limit by `missing`, and no such field"
+            "`odd` has a policy for `missing`, and no such field"
         );
         docket.strike(Strike::field("there", Test::Ge(1.into()))).await.unwrap();
         // Its limit is wrong, which is found first.

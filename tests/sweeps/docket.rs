@@ -7,8 +7,8 @@ use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
     Agenda, Answer, Cancelled, Claim, Claims, Close, Cx, Docket, Entry, Fence, Finished, Generation, MemoryStore,
-    Policy, Put, Registry, Renewal, Renewed, Row, Scatter, Snapshot, Store, Strike, StrikeId, Topic, Value, When,
-    Worker, WorkerError,
+    NoResult, Policy, Put, Registry, Renewal, Renewed, Row, Scatter, Snapshot, Store, Strike, StrikeId, Topic, Value,
+    When, Worker, WorkerError,
 };
 use wakeful::sim::Sim;
 use wakeful::time::Time;
@@ -16,8 +16,11 @@ use wakeful::time::Time;
 crate::sweeps! {
     "docket::Answer" => news,
     "docket::Add::send" => send,
+    "docket::Docket::add_all" => add_all,
+    "docket::Docket::gate_usage" => gate_usage,
     "docket::Agenda::scatter" => scatter,
     "docket::Handle::result" => result,
+    "docket::Handle::result_within" => result_within,
     "docket::Cx::progress" => progress,
     "docket::Worker::run" => worked,
     "docket::Worker::until_finished" => until_finished,
@@ -70,6 +73,24 @@ async fn send(sim: Sim) {
     assert_eq!(docket.snapshot().await.unwrap().rows.len(), 1, "one of a key");
 }
 
+async fn add_all(sim: Sim) {
+    let docket = sleepers(&sim);
+    let adds = || [2u64, 1, 3].map(|n| docket.raw("sleep", n).unwrap().key(n.to_string()));
+    let mine = sim.cancel_at_each(docket.add_all(adds())).await;
+    let rows = docket.snapshot().await.unwrap().rows;
+    assert!(rows.iter().map(|row| row.key.as_str()).eq(["2", "1", "3"].into_iter().take(rows.len())), "the first ones");
+    assert!(mine.is_none_or(|mine| mine.iter().all(Result::is_ok) && rows.len() == 3));
+    assert!(docket.add_all(adds()).await.iter().all(Result::is_ok));
+    assert_eq!(docket.snapshot().await.unwrap().rows.len(), 3, "one of each key");
+}
+
+async fn gate_usage(sim: Sim) {
+    let docket = sleepers(&sim);
+    if let Some(usage) = sim.cancel_at_each(docket.gate_usage("sleep", 1u64)).await {
+        assert_eq!(usage, Ok(vec![]));
+    }
+}
+
 async fn scatter(sim: Sim) {
     let docket = sleepers(&sim);
     let mut agenda = Agenda::new();
@@ -95,6 +116,18 @@ async fn result(sim: Sim) {
         assert_eq!(result, Ok(2.into()));
     }
     assert_eq!((other.await, worker.await), (Ok(2.into()), Ok(())));
+}
+
+async fn result_within(sim: Sim) {
+    let docket = sleepers(&sim);
+    let handle = docket.raw("sleep", 5u64).unwrap().send().await.unwrap().handle;
+    let (working, scope) = (docket.clone(), Scope::new(sim.time()));
+    let worker = sim.spawn("worker", async move { working.worker("w").until_finished(&scope).await });
+    if let Some(result) = sim.cancel_at_each(handle.result_within(ms(2))).await {
+        assert_eq!(result, Err(NoResult::NotYet));
+    }
+    assert_eq!((handle.result_within(ms(50)).await, worker.await), (Ok(5.into()), Ok(())));
+    assert_eq!(sim.time().pending(), 0);
 }
 
 async fn progress(sim: Sim) {
@@ -218,7 +251,10 @@ impl Store for Slow {
     }
 
     fn scan(&self) -> Answer<'_, Snapshot> {
-        self.0.scan()
+        Answer::later(async move {
+            self.pause().await;
+            self.0.scan().await
+        })
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

@@ -94,6 +94,7 @@ impl MemoryStore {
     }
 
     fn tell(&self, news: News) {
+        news.fates.tell();
         if news.work {
             self.0.work.notify_all();
         }
@@ -135,11 +136,12 @@ impl MemoryStore {
         match when {
             When::Now => Ok(now),
             When::In(after) => Ok(now + after),
-            When::At(unix) => {
-                let wall = self.0.wall.as_ref().ok_or(StoreError::NoWall)?;
-                Ok(now + unix.saturating_sub(wall.unix()))
-            }
+            When::At(unix) => Ok(now + unix.saturating_sub(self.wall()?)),
         }
+    }
+
+    fn wall(&self) -> Result<Duration, StoreError> {
+        self.0.wall.as_ref().map(|wall| wall.unix()).ok_or(StoreError::NoWall)
     }
 }
 
@@ -151,12 +153,27 @@ impl Store for MemoryStore {
         Answer::ready(self.due(entry.due).map(|due| self.advanced(|ledger, now| ledger.put(entry, due, now))))
     }
 
+    fn put_all(&self, entries: Vec<Entry>) -> Answer<'_, (Vec<Put>, Option<StoreError>)> {
+        let ready = |entry: Entry| match Ledger::same_gate(&entry) {
+            Some(gate) => Err(StoreError::SameGate(gate)),
+            None => self.due(entry.due).map(|due| (entry, due)),
+        };
+        let puts = match entries.into_iter().map(ready).collect::<Result<Vec<_>, _>>() {
+            Ok(entries) => self.advanced(|ledger, now| {
+                (entries.into_iter().map(|(entry, due)| ledger.put(entry, due, now)).collect(), None)
+            }),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        Answer::ready(Ok(puts))
+    }
+
     fn cancel(&self, key: &str, grace: Duration) -> Answer<'_, Cancelled> {
         Answer::ready(Ok(self.advanced(|ledger, now| ledger.cancel(key, grace, now))))
     }
 
     fn reschedule(&self, key: &str, due: When) -> Answer<'_, bool> {
-        Answer::ready(self.due(due).map(|due| self.advanced(|ledger, now| ledger.reschedule(key, due, now))))
+        let to = self.due(due);
+        Answer::ready(to.map(|to| self.advanced(|ledger, now| ledger.reschedule(key, due, to, now))))
     }
 
     fn clear(&self) -> Answer<'_, usize> {
@@ -198,6 +215,10 @@ impl Store for MemoryStore {
 
     fn scan(&self) -> Answer<'_, Snapshot> {
         Answer::ready(Ok(self.advanced(|ledger, now| ledger.scan(now))))
+    }
+
+    fn unix(&self) -> Answer<'_, Duration> {
+        Answer::ready(self.wall())
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

@@ -54,6 +54,24 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a row, or does what the entry says if there is one of the same key.
     fn put(&self, entry: Entry) -> Answer<'_, Put>;
 
+    /// Adds many rows, in order; each as [`put`](Self::put) does. With what became of those that were put: if the store failed,
+    /// those before the one that it failed at, and why.
+    ///
+    /// Unless this is implemented, they are put one after the other, and others come in between. A store that can puts all of
+    /// them, or none, in one transition.
+    fn put_all(&self, entries: Vec<Entry>) -> Answer<'_, (Vec<Put>, Option<StoreError>)> {
+        Answer::later(async move {
+            let mut puts = Vec::with_capacity(entries.len());
+            for entry in entries {
+                match self.put(entry).await {
+                    Ok(put) => puts.push(put),
+                    Err(error) => return Ok((puts, Some(error))),
+                }
+            }
+            Ok((puts, None))
+        })
+    }
+
     /// Ends what is queued under this key, tells what runs that it has `grace` left, and forgets what was to follow.
     fn cancel(&self, key: &str, grace: Duration) -> Answer<'_, Cancelled>;
 
@@ -93,6 +111,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// All there is, at one instant.
     fn scan(&self) -> Answer<'_, Snapshot>;
+
+    /// The time of the wall clock by which [`When::At`] is meant.
+    ///
+    /// # Errors
+    /// [`StoreError::NoWall`], if it has none, as it is unless this is implemented.
+    fn unix(&self) -> Answer<'_, Duration> {
+        Answer::ready(Err(StoreError::NoWall))
+    }
 
     /// Resolves when the topic's number is greater than `seen`, with that number. A [`Topic::End`] resolves when no such row
     /// is queued, running or following.

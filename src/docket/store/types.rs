@@ -147,6 +147,16 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// The Unix time that it is put for, if it is one.
+    pub(super) fn planned(&self) -> Option<Duration> {
+        match self.due {
+            When::At(unix) if self.settle.is_none() => Some(unix),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Put {
@@ -214,6 +224,8 @@ pub struct Claimed {
     pub late: Duration,
     /// How long ago it was first due: before all retries.
     pub age: Duration,
+    /// The Unix time that it was put or moved to, if it was one: what the wall clock has done since changes nothing in it.
+    pub planned: Option<Duration>,
 }
 
 /// What a claim took, and when there may be more.
@@ -289,6 +301,31 @@ pub enum Ending {
     Dropped(String),
     /// So many runs were lost that it is not tried again.
     Dead(u32),
+}
+
+impl Ending {
+    /// In a word.
+    pub(in crate::docket) fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::Replaced(_) => "replaced",
+            Self::Struck(_) => "struck",
+            Self::Dropped(_) => "dropped",
+            Self::Dead(_) => "dead",
+        }
+    }
+
+    /// With which error or panic.
+    pub(in crate::docket) fn why(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) | Self::Panicked(why) => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// Where a row is.

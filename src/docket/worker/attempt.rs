@@ -3,15 +3,20 @@
 use super::{EventKind, Order, Running, Shop};
 use crate::cancel::Outcome;
 use crate::docket::context::Next;
-use crate::docket::registry::{Failure, Kind};
-use crate::docket::{Claimed, Close, Cx, Ending, Entry, Finished, StoreError, When};
+use crate::docket::registry::{Failure, Kind, shown};
+use crate::docket::{Claimed, Close, Cx, Ending, Entry, Finished, Rhythm, StoreError, When};
 use crate::resilience::Verdict;
 use crate::spawn::Panic;
 use crate::sys::mix;
+use crate::sys::runs::Run;
+use crate::sys::ticks::Ticks;
+use crate::sys::trace::Span;
 use crate::task::{Guarded, LocalGroup};
 use crate::time::Instant;
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 use core::time::Duration;
 use serde_json::Value;
 
@@ -61,35 +66,69 @@ impl Shop {
         let began = scope.now();
         let kind = docket.registry().kind(&claimed.name).expect("looked for before it was started");
         self.tell(claimed, || EventKind::Begun);
-        let body = async { kind.run(&claimed.args, cx.clone())?.await };
-        let outcome = scope.run(Guarded::new(body)).await;
+        let Claimed { name: task, key, attempt, .. } = claimed;
+        let (run, mut span) = (Run { task, key, worker: cx.worker(), attempt: *attempt }, Span::new());
+        let args = || shown(kind.policy.log, &claimed.args);
+        run.started(args);
+        // The body is dropped with this, as soon as the scope ends.
+        let in_span = async {
+            let mut body = pin!(Guarded::new(async { kind.run(&claimed.args, cx.clone())?.await }));
+            poll_fn(|context| {
+                let _entered = span.run(run, args);
+                body.as_mut().poll(context)
+            })
+            .await
+        };
+        let outcome = scope.run(in_span).await;
         let order = self.running.with(|running| running.get(&claimed.fence).and_then(|run| run.order));
         let now = scope.now();
+        let mut quotes = false;
         let close = match outcome {
             _ if order == Some(Order::Lost) => {
                 self.forget(claimed);
+                run.lost(now - began);
                 self.tell(claimed, || EventKind::Lost);
                 return Ok(());
             }
             Outcome::Cancelled(_) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
             // The worker ends: its lease lapses, and another takes over.
-            Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => return Ok(()),
-            outcome => self.judge(kind, claimed, outcome.done(), now),
+            Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => {
+                run.ended("abandoned", None, now - began);
+                return Ok(());
+            }
+            outcome => {
+                let outcome = outcome.done();
+                // Why fields can't be read may quote them.
+                quotes = matches!(&outcome, Some(Ok(Err(failure))) if failure.quotes_args);
+                self.judge(kind, claimed, outcome, now)
+            }
         };
+        match &close {
+            Close::End(ending, _) => run.ended(ending.word(), ending.why().filter(|_| !quotes), now - began),
+            Close::Retry(after, why) => run.retried(why, *after, now - began),
+            Close::Back => {}
+        }
         // Told of afterwards, if somebody listens.
-        let event = self.setup.listener.as_ref().map(|_| match &close {
+        let event = self.is_heard().then(|| match &close {
             Close::End(ending, _) => EventKind::Ended(ending.clone()),
             Close::Retry(after, why) => EventKind::Retried(*after, why.clone()),
             Close::Back => unreachable!("what has begun is not given back"),
         });
         let close = match close {
-            Close::End(ending, _) => Close::End(ending, self.next(kind, claimed, cx.next(), now - began)),
+            Close::End(ending, _) => Close::End(ending, self.next(kind, claimed, cx.next(), now - began).await?),
             retry => retry,
         };
         let finished = docket.store().finish(&claimed.key, claimed.fence, close).await;
         self.forget(claimed);
         let lost = finished? == Finished::Lost;
-        self.tell(claimed, || event.filter(|_| !lost).unwrap_or(EventKind::Lost));
+        if lost {
+            run.lost(now - began);
+        }
+        match event {
+            _ if lost => self.tell(claimed, || EventKind::Lost),
+            Some(event) => self.tell(claimed, || event),
+            None => {}
+        }
         Ok(())
     }
 
@@ -103,7 +142,7 @@ impl Shop {
     ) -> Close {
         let (ending, why, least) = match outcome {
             Some(Ok(Ok(output))) => return Close::End(Ending::Done(output), None),
-            Some(Ok(Err(Failure { text, verdict }))) => {
+            Some(Ok(Err(Failure { text, verdict, .. }))) => {
                 let least = match verdict {
                     Verdict::GiveUp => return Close::End(Ending::Failed(text), None),
                     Verdict::Retry => Duration::ZERO,
@@ -126,25 +165,44 @@ impl Shop {
     }
 
     /// What comes under the key after a run that took so long.
-    fn next(&self, kind: &Kind, claimed: &Claimed, next: Next, took: Duration) -> Option<Entry> {
-        let bound = self.setup.at_most.get(&claimed.key);
-        let spent = bound.is_some_and(|most| {
+    async fn next(
+        &self,
+        kind: &Kind,
+        claimed: &Claimed,
+        next: Next,
+        took: Duration,
+    ) -> Result<Option<Entry>, StoreError> {
+        if self.is_spent(&claimed.key) {
+            return Ok(None);
+        }
+        let (args, due) = match (next, kind.policy.perpetual.map(|perpetual| perpetual.rhythm), &kind.ticks) {
+            (Next::Again(args, due, None), ..) => (args, Some(due)),
+            (Next::Again(args, _, Some(ticks)), ..) => (args, self.tick(&ticks, claimed).await?),
+            (Next::Policy, Some(Rhythm::Every(every)), _) => {
+                (None, Some(When::In(every.saturating_sub(claimed.age + took))))
+            }
+            (Next::Policy, _, Some(ticks)) => (None, self.tick(ticks, claimed).await?),
+            (Next::Policy, ..) | (Next::Nothing, ..) => (None, None),
+        };
+        let Some(due) = due else { return Ok(None) };
+        let entry = kind.entry(&claimed.name, args.unwrap_or_else(|| claimed.args.clone())).ok();
+        Ok(entry.map(|entry| Entry { key: claimed.key.clone(), due, ..entry }))
+    }
+
+    /// Whether what is under this key has run as often as it may.
+    fn is_spent(&self, key: &str) -> bool {
+        self.setup.at_most.get(key).is_some_and(|most| {
             self.runs.with(|runs| {
-                let runs = runs.entry(claimed.key.clone()).or_default();
+                let runs = runs.entry(key.into()).or_default();
                 *runs += 1;
                 *runs >= *most
             })
-        });
-        let (args, due) = match next {
-            _ if spent => return None,
-            Next::Nothing => return None,
-            Next::Again(args, due) => (args.unwrap_or_else(|| claimed.args.clone()), due),
-            Next::Policy => {
-                let every = kind.policy.perpetual?.every;
-                (claimed.args.clone(), When::In(every.saturating_sub(claimed.age + took)))
-            }
-        };
-        let entry = kind.entry(&claimed.name, args).ok()?;
-        Some(Entry { key: claimed.key.clone(), due, ..entry })
+        })
+    }
+
+    /// The first tick after now, and after the one that this run was for: a wall clock that was put back brings none again.
+    async fn tick(&self, ticks: &Ticks, claimed: &Claimed) -> Result<Option<When>, StoreError> {
+        let now = self.setup.docket.store().unix().await?;
+        Ok(ticks.after(claimed.planned.map_or(now, |planned| now.max(planned))).map(When::At))
     }
 }

@@ -20,13 +20,15 @@ use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
 
-/// What happened to a task, as a [`Worker::listen`]er is told.
+/// What happened to a task, as a [`Worker::listen`]er and who reads [`Docket::events`] is told.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
     /// The task's name.
     pub name: String,
     /// Its key.
     pub key: String,
+    /// The worker's name.
+    pub worker: String,
     /// Which attempt, from 1.
     pub attempt: u32,
     /// What.
@@ -100,7 +102,8 @@ impl Worker {
         self
     }
 
-    /// Lets what is under this key repeat no more when this worker has run it so often: for tests of tasks that repeat.
+    /// Lets what is under this key repeat no more when this worker has run it so often: for tests of tasks that repeat. Runs of
+    /// other workers don't count, since no store knows how often a key has run: with several, each has a bound of its own.
     pub fn run_at_most(mut self, key: impl Into<String>, runs: u32) -> Self {
         self.0.at_most.insert(key.into(), runs);
         self
@@ -270,7 +273,12 @@ impl Shop {
         for name in core::mem::take(names) {
             let Some(kind) = docket.registry().kind(name) else { continue };
             let Some(Ok(entry)) = (kind.empty)().map(|empty| kind.entry(name, empty)) else { continue };
-            let put = docket.store().put(super::Entry { key: name.into(), ..entry }).await?;
+            let mut entry = super::Entry { key: name.into(), ..entry };
+            if let Some(ticks) = &kind.ticks {
+                let Some(tick) = ticks.after(docket.store().unix().await?) else { continue };
+                entry.due = super::When::At(tick);
+            }
+            let put = docket.store().put(entry).await?;
             if matches!(put, super::Put::Struck(_)) {
                 refused.insert(name);
             }
@@ -279,10 +287,24 @@ impl Shop {
         Ok(())
     }
 
+    /// Whether somebody listens.
+    fn is_heard(&self) -> bool {
+        self.setup.listener.is_some() || self.setup.docket.topic().is_some()
+    }
+
     fn tell(&self, claimed: &super::Claimed, kind: impl FnOnce() -> EventKind) {
-        if let Some(listener) = &self.setup.listener {
-            let (name, key) = (claimed.name.clone(), claimed.key.clone());
-            listener(&Event { name, key, attempt: claimed.attempt, kind: kind() });
+        let (listener, topic) = (&self.setup.listener, self.setup.docket.topic());
+        if listener.is_none() && topic.is_none() {
+            return;
+        }
+        let (name, key, worker) = (claimed.name.clone(), claimed.key.clone(), self.setup.name.clone());
+        let event = Event { name, key, worker, attempt: claimed.attempt, kind: kind() };
+        if let Some(listener) = listener {
+            listener(&event);
+        }
+        if let Some(topic) = topic {
+            // There is room: who is slow misses the oldest ones.
+            let _ = topic.try_publish(event);
         }
     }
 }

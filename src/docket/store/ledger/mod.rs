@@ -12,6 +12,7 @@ use super::row::{Phase, Rank, Slot};
 use super::strikes::Strikes;
 use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
+use crate::sys::runs::Fates;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ pub(super) struct News {
     pub(super) finished: bool,
     pub(super) orders: bool,
     pub(super) ended: Vec<Generation>,
+    /// What no worker knows of.
+    pub(super) fates: Fates,
 }
 
 /// The rows that a key has.
@@ -138,6 +141,8 @@ impl Ledger {
         } else if deliveries >= cap {
             self.end(generation, Ending::Dead(deliveries), now);
         } else {
+            let entry = &self.rows[&generation].entry;
+            self.news.fates.lapsed(&entry.name, &entry.key);
             self.make_ready(generation);
         }
     }
@@ -196,8 +201,9 @@ impl Ledger {
     /// Ends a row that is in no index any more, and lets what follows it take its place.
     fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
         let slot = self.rows.get_mut(&generation).expect("what an index names is there");
-        slot.phase = Phase::Ended(ending);
         let (name, key) = (&slot.entry.name, &slot.entry.key);
+        self.news.fates.ended(name, key, ending.word());
+        slot.phase = Phase::Ended(ending);
         self.ended.insert((now + slot.entry.keep, generation));
         let alive = self.alive.get_mut(name).expect("this one was alive");
         *alive -= 1;

@@ -1,7 +1,7 @@
 //! What comes in, and what is taken back before it runs.
 
 use super::super::row::{Phase, Slot};
-use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put};
+use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put, When};
 use super::{Ledger, Live};
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -129,13 +129,14 @@ impl Ledger {
         Cancelled::Queued(generation)
     }
 
-    pub(in super::super) fn reschedule(&mut self, key: &str, due: Instant, now: Instant) -> bool {
+    pub(in super::super) fn reschedule(&mut self, key: &str, when: When, due: Instant, now: Instant) -> bool {
         let Some(&live) = self.live.get(key) else { return false };
         let running = matches!(self.slot(live.current).phase, Phase::Running(_));
         let Some(generation) = (if running { live.follower } else { Some(live.current) }) else { return false };
         self.unqueue(generation, now);
         let slot = self.slot(generation);
         (slot.due, slot.first_due) = (due, due);
+        (slot.entry.due, slot.entry.settle) = (when, None);
         if !running {
             self.queue(generation, now);
         }

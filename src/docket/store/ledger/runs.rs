@@ -74,6 +74,7 @@ impl Ledger {
             delivery: slot.deliveries,
             late: now.since(slot.due),
             age: now.since(slot.first_due),
+            planned: slot.entry.planned(),
         };
         self.leases.insert((until, generation));
         Some(claimed)

@@ -132,6 +132,7 @@ impl SqliteStore {
         let transition = move |seat: &mut tx::Seat| {
             let (reply, news, meta) = seat.transact(f).map_err(|fault| fault.0)?;
             changes.tell(meta, news.ended);
+            news.fates.tell();
             Ok((reply, meta))
         };
         self.0.clerk.ask(transition).await
@@ -207,6 +208,17 @@ impl Store for SqliteStore {
         self.advanced(|tx| tx.put(entry))
     }
 
+    fn put_all(&self, entries: Vec<Entry>) -> Answer<'_, (Vec<Put>, Option<StoreError>)> {
+        if let Some(gate) = entries.iter().find_map(Ledger::same_gate) {
+            return Answer::ready(Ok((Vec::new(), Some(StoreError::SameGate(gate)))));
+        }
+        Answer::later(async move {
+            let put = self.advanced(|tx| entries.into_iter().map(|entry| tx.put(entry)).collect::<Result<Vec<_>, _>>());
+            // All are put or none.
+            Ok(put.await.map_or_else(|error| (Vec::new(), Some(error)), |puts| (puts, None)))
+        })
+    }
+
     fn cancel(&self, key: &str, grace: Duration) -> Answer<'_, Cancelled> {
         let key = key.to_owned();
         self.advanced(move |tx| tx.cancel(&key, grace))
@@ -254,6 +266,10 @@ impl Store for SqliteStore {
 
     fn scan(&self) -> Answer<'_, Snapshot> {
         self.advanced(|tx| tx.scan())
+    }
+
+    fn unix(&self) -> Answer<'_, Duration> {
+        self.transition(|tx| Ok(tx.unix))
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

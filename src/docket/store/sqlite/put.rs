@@ -2,7 +2,7 @@
 
 use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put, When};
 use super::rows::Live;
-use super::tx::{Fault, Tx, generation, number, signed};
+use super::tx::{Fault, Tx, generation, length, number, signed};
 use crate::time::Instant;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -117,8 +117,10 @@ impl Tx<'_> {
         let Some(of) = (if live.running { live.follower } else { Some(live.current) }) else { return Ok(false) };
         let slot = self.slot(of)?;
         self.unqueue(&slot)?;
+        let planned = if let When::At(unix) = due { Some(length(unix)) } else { None };
         let due = self.due(due);
-        self.run("UPDATE task SET due = ?1, first_due = ?1 WHERE generation = ?2", (number(due), signed(of.0)))?;
+        let update = "UPDATE task SET due = ?1, first_due = ?1, planned = ?2 WHERE generation = ?3";
+        self.run(update, (number(due), planned, signed(of.0)))?;
         if !live.running {
             self.queue(of, due)?;
         }

@@ -29,7 +29,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT generation, key, name, args, urgency, due, added, first_due, cap, keep, gates, errors, deliveries, ",
-            "last_error, progress, phase, gate, worker, fence, until, cancelled, ending FROM task ",
+            "last_error, progress, phase, gate, worker, fence, until, cancelled, ending, planned FROM task ",
             $rest
         )
     };
@@ -58,7 +58,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Slot, Fault> {
         name: row.get(2)?,
         key: row.get(1)?,
         args: codec::read(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,
-        due: When::Now,
+        due: row.get::<_, Option<i64>>(22)?.map_or(When::Now, |at| When::At(Duration::from_nanos(unsigned(at)))),
         priority: i32::try_from(-int(4)?).unwrap_or(0),
         gates,
         deliveries: NonZeroU32::new(row.get(8)?).unwrap_or(NonZeroU32::MIN),
@@ -108,12 +108,14 @@ impl Tx<'_> {
     /// A new row, which is not yet in its place: it follows.
     pub(super) fn insert(&mut self, of: Generation, entry: &Entry, due: Instant, added: Instant) -> Result<(), Fault> {
         let insert = "INSERT INTO task (generation, key, name, args, urgency, due, added, first_due, cap, keep, gates, \
-                      errors, deliveries, phase) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, 0, 0, 4)";
+                      planned, errors, deliveries, phase) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, ?11, 0, 0, 4)";
         let Entry { key, name, args, priority, deliveries, keep, gates, .. } = entry;
         let urgency = -i64::from(*priority);
         let (args, gates) = (alloc::string::ToString::to_string(args), codec::write_gates(gates));
         let (due, added, keep) = (number(due), number(added), length(*keep));
-        self.run(insert, (signed(of.0), key, name, args, urgency, due, added, deliveries.get(), keep, gates))?;
+        let planned = entry.planned().map(length);
+        self.run(insert, (signed(of.0), key, name, args, urgency, due, added, deliveries.get(), keep, gates, planned))?;
         Ok(())
     }
 
@@ -156,6 +158,7 @@ impl Tx<'_> {
         // Somebody may work until there is nothing more.
         self.news.finished |= alive.is_none();
         self.news.ended.push(slot.generation);
+        self.news.fates.ended(&slot.entry.name, &slot.entry.key, ending.word());
         if matches!(slot.phase, Phase::Following) {
             return Ok(());
         }
@@ -202,6 +205,7 @@ impl Tx<'_> {
         } else if slot.deliveries >= cap {
             self.end(&slot, &Ending::Dead(slot.deliveries))
         } else {
+            self.news.fates.lapsed(&slot.entry.name, &slot.entry.key);
             self.make_ready(of)
         }
     }

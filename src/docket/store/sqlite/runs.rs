@@ -62,6 +62,7 @@ impl Tx<'_> {
             delivery: slot.deliveries + 1,
             late: self.now.since(slot.due),
             age: self.now.since(slot.first_due),
+            planned: slot.entry.planned(),
             key: slot.entry.key,
             name: slot.entry.name,
             args: slot.entry.args,

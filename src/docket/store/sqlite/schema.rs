@@ -33,6 +33,8 @@ const TABLES: &str = "
         due INTEGER NOT NULL,
         added INTEGER NOT NULL,
         first_due INTEGER NOT NULL,
+        -- The Unix time that it was put or moved to, if it was one.
+        planned INTEGER,
         cap INTEGER NOT NULL,
         keep INTEGER NOT NULL,
         gates TEXT,
