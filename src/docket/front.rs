@@ -195,10 +195,11 @@ impl Docket {
     /// ```
     /// use wakeful::docket::{Cx, Docket, Limit, Policy, Registry};
     ///
+    /// const POLICY: Policy = Policy::new().limits(&[Limit::at_most(2).per("user")]);
+    ///
     /// wakeful::sim::run(|sim| async move {
-    ///     let policy = Policy::new().limits(&[Limit::at_most(2).per("user")]);
     ///     let run = async |_: serde_json::Value, _: Cx| Ok::<_, String>(());
-    ///     let docket = Docket::new(&sim.time(), Registry::new().closure("mail", policy, run).unwrap());
+    ///     let docket = Docket::new(&sim.time(), Registry::new().closure("mail", POLICY, run).unwrap());
     ///     let usage = docket.gate_usage("mail", serde_json::json!({ "user": 7 })).await.unwrap();
     ///     assert_eq!((usage[0].held, usage[0].waiting), (0, 0));
     /// });

@@ -110,7 +110,7 @@ macro_rules! with_sqlite {
     ($($item:item)*) => { $($item)* };
 }
 /// Keeps its items where there is SQLite.
-#[cfg(not(feature = "sqlite"))]
+#[cfg(all(feature = "docket", not(feature = "sqlite")))]
 macro_rules! with_sqlite {
     ($($item:item)*) => {};
 }

@@ -8,7 +8,7 @@ use crate::time::ManualClock;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::future::{Future, pending};
+use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -300,7 +300,7 @@ crate::sys::with_std! {
         assert_eq!((polled, judged, guarded), (1, 1, 1));
         // Dropped as part of somebody else's panic, between its polls.
         let unrelated = panics(&mut || {
-            let mut call = pin!(breaker.call(async || pending::<Result<(), ()>>().await));
+            let mut call = pin!(breaker.call(async || core::future::pending::<Result<(), ()>>().await));
             assert!(poll(call.as_mut()).is_pending());
             Ok(thrown())
         });
