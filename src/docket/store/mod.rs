@@ -3,6 +3,8 @@
 mod answer;
 mod gates;
 mod ledger;
+#[cfg(test)]
+mod loom_tests;
 mod memory;
 mod row;
 mod strikes;

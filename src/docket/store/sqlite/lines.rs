@@ -41,9 +41,8 @@ impl Tx<'_> {
     fn closed_gate(&self, slot: &Slot, of: impl Fn(Excess) -> bool) -> Result<Option<usize>, Fault> {
         let rank = slot.rank();
         for (at, gate) in slot.entry.gates.iter().enumerate().filter(|(_, gate)| of(gate.excess)) {
-            if let Some((state, _)) = self.gate(&gate.name)?
-                && state.opens(gate.rule, state.kept_from(rank), self.now) > self.now
-            {
+            let Some((state, _)) = self.gate(&gate.name)? else { continue };
+            if state.opens(gate.rule, state.kept_from(rank), self.now) > self.now {
                 return Ok(Some(at));
             }
         }

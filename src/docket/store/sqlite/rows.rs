@@ -263,10 +263,11 @@ impl Tx<'_> {
         };
         for parked in parked {
             let slot = self.slot(parked)?;
-            if let Phase::Parked(at) = slot.phase
-                && strike.matches(&slot.entry.name, &slot.entry.args)
-            {
-                self.unblock(&slot, &slot.entry.gates[at].name)?;
+            match slot.phase {
+                Phase::Parked(at) if strike.matches(&slot.entry.name, &slot.entry.args) => {
+                    self.unblock(&slot, &slot.entry.gates[at].name)?;
+                }
+                _ => {}
             }
         }
         self.run("INSERT INTO strike VALUES (?, ?, ?)", (id, &strike.name, codec::write_test(strike)))?;
