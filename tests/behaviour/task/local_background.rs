@@ -9,7 +9,7 @@ use wakeful::cancel::{ReasonKind, current};
 use wakeful::task::{ChildError, LocalGroup, local_group};
 
 pub(crate) async fn the_local_background_serves_while_the_others_are_cut_short(cx: Cx<impl Spawner>) {
-    let (beats, last) = (Counter::new(), Counter::new());
+    let (beats, begun, last) = (Counter::new(), Counter::new(), Counter::new());
     let report = local_group::<()>()
         .report(&cx.scope(), async |g| {
             let heart = async {
@@ -20,6 +20,7 @@ pub(crate) async fn the_local_background_serves_while_the_others_are_cut_short(c
             };
             drop(g.spawn_background("heart", heart).unwrap());
             let farewell = async {
+                begun.add();
                 // The shield ends when there were four beats, though the group is cancelled after one.
                 let served = async {
                     while beats.count() < 4 {
@@ -32,6 +33,10 @@ pub(crate) async fn the_local_background_serves_while_the_others_are_cut_short(c
             };
             drop(g.spawn("farewell", farewell).unwrap());
             cx.sleep(1).await;
+            // A millisecond may be over before it has begun, where time does not wait.
+            while begun.count() == 0 {
+                cx.sleep(1).await;
+            }
             g.cancel("enough");
             Ok(())
         })
