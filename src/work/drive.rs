@@ -186,8 +186,8 @@ impl<S: Source> Drive<S> {
     /// Does the work in parallel, as [`Work::run_on`](super::Work::run_on) does, and gives `consumer`, which stays in the caller's
     /// task, what becomes of the items.
     ///
-    /// The buffer holds the workers up as it does in [`run`](Self::run), and a consumer that returns ends them: then their reports
-    /// are waited for.
+    /// The buffer holds the workers up as it does in [`run`](Self::run). A consumer that returns ends them, and the report comes
+    /// when they are gone.
     ///
     /// # Fairness
     /// Workers are tasks, and have their turns from the executor; results are taken in the order in which items end, unless they are

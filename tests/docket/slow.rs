@@ -350,3 +350,18 @@ fn a_claim_whose_answer_comes_after_the_lease_is_given_back() {
         assert_eq!(told, [(56, EventKind::Begun)]);
     });
 }
+
+#[test]
+fn a_lease_of_no_time_is_one_of_a_millisecond() {
+    wakeful::sim::check(|sim| async move {
+        let registry = Registry::new().closure("sleep", Policy::new(), async |_: Value, cx: Cx| {
+            cx.scope().sleep(ms(5)).await;
+            Ok::<_, String>(())
+        });
+        let docket = Docket::new(&sim.time(), registry.unwrap());
+        let added = docket.raw("sleep", json!({})).unwrap().send().await.unwrap();
+        docket.worker("w").lease(Duration::ZERO).until_finished(&Scope::new(sim.time())).await.unwrap();
+        assert!(added.handle.result().await.is_ok());
+        assert_eq!(sim.now().as_nanos(), 5_000_000);
+    });
+}

@@ -96,9 +96,11 @@ impl Worker {
         self
     }
 
-    /// Claims for so long at a time: after this time what a crashed worker had is claimed by another.
+    /// Claims for so long at a time, but for a millisecond at least: after this time what a crashed worker had is claimed by
+    /// another. It should be many times as long as the store takes to answer; runs whose leases are over before that is known are
+    /// given back.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.0.lease = lease;
+        self.0.lease = lease.max(Duration::from_millis(1));
         self
     }
 
