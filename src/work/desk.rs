@@ -87,7 +87,8 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
         K: Sink<T, O, E>,
     {
         match outcome {
-            // The most frequent one, of which the compiler then knows which it is wherever that is asked.
+            // The most frequent one, of which the compiler then knows which it is wherever that is asked: written once for all
+            // outcomes, this takes a tenth more instructions an item.
             ItemOutcome::Done(result) if self.durations.is_none() => {
                 self.outlet.end(index, worker, ItemOutcome::Done(result));
             }
