@@ -105,6 +105,8 @@ fn work(docket: &Docket, options: &Options, time: Time) -> Result<(), Box<dyn Er
         EventKind::Retried(after, why) => println!("{key}: attempt {attempt} failed, once more in {after:?}: {why}"),
         EventKind::Ended(ending) => println!("{key}: {ending:?}"),
         EventKind::Lost => println!("{key}: another worker has it"),
+        // What comes to pass without this worker.
+        _ => {}
     };
     let worker = docket.worker(&options.name).concurrency(options.concurrency).lease(options.lease).listen(tell);
     let scope = Scope::new(time);

@@ -75,10 +75,12 @@ impl Docket {
         &self.0.time
     }
 
-    /// What the workers over this docket and its clones do from now on, as it happens. A [stream](Subscriber::into_stream) too.
+    /// What becomes of tasks from now on, as it happens: what the workers over this docket and its clones do, what ends in the store
+    /// without a run (as struck, dropped, dead, replaced, cancelled), and what is refused because it is struck. A
+    /// [stream](Subscriber::into_stream) too.
     ///
     /// No worker waits for whoever listens: of more than [`EVENTS`](Self::EVENTS) that were not read the oldest are missed, and how
-    /// many is [told](crate::flow::topic::RecvError). Workers of other processes are not heard.
+    /// many is [told](crate::flow::topic::RecvError). Other processes are not heard, and of a store what it [tells](Store::listen).
     ///
     /// # Examples
     /// ```
@@ -97,8 +99,19 @@ impl Docket {
     /// ```
     pub fn events(&self) -> Subscriber<Event> {
         let made = Topic::new(Self::EVENTS);
-        let topic = self.0.events.with(|topic| topic.get_or_insert(made.clone()).clone());
-        topic.subscribe(Slow::DropOldest)
+        let (topic, is_first) = self.0.events.with(|topic| match topic {
+            Some(topic) => (topic.clone(), false),
+            None => (topic.insert(made).clone(), true),
+        });
+        let events = topic.subscribe(Slow::DropOldest);
+        if is_first {
+            let core = Arc::downgrade(&self.0);
+            self.store().listen(Box::new(move |event| {
+                let core = core.upgrade().map(Self);
+                core.inspect(|docket| docket.tell(event)).is_some()
+            }));
+        }
+        events
     }
 
     /// How many events are kept for whoever listens, and is slow.
@@ -107,6 +120,13 @@ impl Docket {
     /// Where events go, if somebody listens.
     pub(super) fn topic(&self) -> Option<Topic<Event>> {
         self.0.events.with(|topic| topic.clone()).filter(|topic| topic.subscribers() > 0)
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        if let Some(topic) = self.topic() {
+            // There is room: who is slow misses the oldest ones.
+            let _ = topic.try_publish(event.clone());
+        }
     }
 
     /// Begins to add a task; [`Add::send`] does it.
@@ -177,7 +197,10 @@ impl Docket {
             Put::Added(generation) | Put::Replaced(generation) | Put::Following(generation) => generation,
             Put::Exists { generation, .. } => generation,
             Put::Gone => return Err(AddError::Gone { key }),
-            Put::Struck(strike) => return Err(AddError::Struck { name, strike }),
+            Put::Struck(strike) => {
+                self.tell(&Event::refused(&name, &key, strike));
+                return Err(AddError::Struck { name, strike });
+            }
         };
         let key = if key.is_empty() { generation.key_of(&name) } else { key };
         Ok(Added { put, handle: Handle::new(self.clone(), key, generation) })

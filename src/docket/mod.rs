@@ -123,8 +123,8 @@ pub use registry::{RegisterError, Registry};
 pub use serde_json::Value;
 pub use store::{
     Answer, Cancelled, Claim, Claimed, Claims, Close, Ending, Entry, Excess, Existing, Fence, Finished, Gate, GateUse,
-    Generation, MemoryStore, Put, Renewal, Renewed, Row, Rule, Settle, Snapshot, State, Store, StoreError, StrikeId,
-    Topic, When,
+    Generation, Listener, MemoryStore, Put, Renewal, Renewed, Row, Rule, Settle, Snapshot, State, Store, StoreError,
+    StrikeId, Topic, When,
 };
 crate::sys::with_sqlite! {
     pub use store::{OpenError, SqliteBuilder, SqliteStore};

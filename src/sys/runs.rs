@@ -6,7 +6,6 @@ pub(crate) use imp::*;
 mod imp {
     use crate::sys::trace::Span;
     use alloc::string::String;
-    use alloc::vec::Vec;
     use core::time::Duration;
     use tracing::Level;
     use tracing::span::Entered;
@@ -67,34 +66,16 @@ mod imp {
         tracing::event!(target: "wakeful::docket", Level::INFO, "{message}");
     }
 
-    /// What a store did to rows while others looked elsewhere, to be told when its lock is free.
-    #[derive(Debug, Default)]
-    pub(crate) struct Fates(Vec<(String, String, &'static str)>);
+    /// Whether what a store did to rows is told.
+    pub(crate) const TOLD: bool = true;
 
-    impl Fates {
-        /// A row has ended; what its run told of is not told again.
-        pub(crate) fn ended(&mut self, task: &str, key: &str, how: &'static str) {
-            if matches!(how, "struck" | "dropped" | "dead") {
-                self.0.push((task.into(), key.into(), how));
+    /// What a store did to a row while others looked elsewhere.
+    pub(crate) fn fate(task: &str, key: &str, fate: &str) {
+        match fate {
+            "dead" | "lapsed" => {
+                tracing::event!(target: "wakeful::docket", Level::WARN, task, key, fate, "task not finished")
             }
-        }
-
-        /// A run was lost, and another one takes its place.
-        pub(crate) fn lapsed(&mut self, task: &str, key: &str) {
-            self.0.push((task.into(), key.into(), "lapsed"));
-        }
-
-        /// Tells of them.
-        pub(crate) fn tell(self) {
-            for (task, key, fate) in self.0 {
-                let (task, key) = (task.as_str(), key.as_str());
-                match fate {
-                    "dead" | "lapsed" => {
-                        tracing::event!(target: "wakeful::docket", Level::WARN, task, key, fate, "task not finished")
-                    }
-                    _ => tracing::event!(target: "wakeful::docket", Level::INFO, task, key, fate, "task not run"),
-                }
-            }
+            _ => tracing::event!(target: "wakeful::docket", Level::INFO, task, key, fate, "task not run"),
         }
     }
 }
@@ -139,18 +120,8 @@ mod imp {
     #[inline(always)]
     pub(crate) fn message(_: &str) {}
 
-    /// Nothing: nobody listens.
-    #[derive(Debug, Default)]
-    pub(crate) struct Fates;
+    pub(crate) const TOLD: bool = false;
 
-    impl Fates {
-        #[inline(always)]
-        pub(crate) fn ended(&mut self, _: &str, _: &str, _: &'static str) {}
-
-        #[inline(always)]
-        pub(crate) fn lapsed(&mut self, _: &str, _: &str) {}
-
-        #[inline(always)]
-        pub(crate) fn tell(self) {}
-    }
+    #[inline(always)]
+    pub(crate) fn fate(_: &str, _: &str, _: &str) {}
 }

@@ -2,6 +2,7 @@
 
 mod examples;
 mod extras;
+mod heard;
 mod memory;
 mod model;
 mod simulated;

@@ -1,5 +1,6 @@
 //! What every store promises, written once over the trait.
 
+use super::heard;
 use super::support::*;
 use std::future::Future;
 use std::pin::Pin;
@@ -35,6 +36,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("strikes_refuse_and_end_and_are_independent", |s, t| Box::pin(strikes(s, t))),
         ("clear_ends_what_waits_and_keeps_strikes", |s, t| Box::pin(clear(s, t))),
         ("changes_are_told", |s, t| Box::pin(changes(s, t))),
+        ("what_no_worker_tells_is_heard", |s, t| Box::pin(heard::fates(s, t))),
         ("what_has_not_ended_is_not_finished", |s, t| Box::pin(finished(s, t))),
         ("ends_are_kept_as_long_as_asked", |s, t| Box::pin(kept(s, t))),
         ("many_are_put_in_order_and_what_was_not_put_is_said", |s, t| Box::pin(many(s, t))),

@@ -1,6 +1,7 @@
 //! Tasks as types and closures, and the worker that runs them.
 
 use super::support::ms;
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -244,7 +245,9 @@ fn ticks(sim: &Sim, policy: Policy) -> (Docket, Log, Scope) {
             Ok(n)
         }
     };
+    let other = async |_: u32, _: Cx| Ok::<_, String>(());
     let registry = Registry::new().closure("tick", policy, run).unwrap();
+    let registry = registry.closure("other", Policy::new(), other).unwrap();
     (Docket::new(&sim.time(), registry), log, Scope::new(sim.time()))
 }
 
@@ -264,14 +267,27 @@ fn a_struck_task_begins_by_itself_when_it_is_restored() {
     sim::check(|sim| async move {
         let (docket, log, scope) = ticks(&sim, Policy::new().automatic(ms(10)));
         let strike = docket.strike(Strike::task("tick")).await.unwrap();
+        let mut events = docket.events();
         let restore = async {
             sim.time().sleep(ms(5)).await;
             assert_eq!(docket.restore(strike).await, Ok(true));
         };
         let worked = docket.worker("w").run_at_most("tick", 1);
         let worked = async { scope.move_on_after(ms(50), async |s| worked.run(s).await).await };
-        assert!(futures::join!(worked, restore).0.is_cancelled());
+        let busy = async {
+            // The worker looks again and again, and tells once.
+            for n in 1..4 {
+                sim.time().sleep(ms(1)).await;
+                docket.raw("other", n).unwrap().send().await.unwrap();
+            }
+        };
+        assert!(futures::join!(worked, restore, busy).0.is_cancelled());
         log.is(&[(5, "tick 0")]);
+        let mut refused = Vec::new();
+        while let Some(Ok(event)) = events.recv().now_or_never() {
+            refused.extend(matches!(event.kind, EventKind::Refused(_)).then_some(event.kind));
+        }
+        assert_eq!(refused, [EventKind::Refused(strike)]);
     });
 }
 

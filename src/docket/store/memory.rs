@@ -1,5 +1,6 @@
 //! The store that keeps everything in memory.
 
+use super::fates::{Listener, Listeners};
 use super::ledger::{Ledger, News};
 use super::types::{
     Cancelled, Claim, Claims, Close, Entry, Fence, Finished, Generation, Put, Renewal, Renewed, Row, Snapshot,
@@ -43,6 +44,7 @@ struct Shared {
     ledger: Lock<Ledger>,
     work: Notify,
     orders: Notify,
+    listeners: Listeners,
     /// What is set when a row ends, for rows that somebody waits for.
     ends: Lock<BTreeMap<Generation, Arc<Event>>>,
 }
@@ -65,6 +67,7 @@ impl MemoryStore {
             ledger: Lock::new(Ledger::default()),
             work: Notify::new(),
             orders: Notify::new(),
+            listeners: Listeners::new(),
             ends: Lock::new(BTreeMap::new()),
         }))
     }
@@ -94,7 +97,6 @@ impl MemoryStore {
     }
 
     fn tell(&self, news: News) {
-        news.fates.tell();
         if news.work {
             self.0.work.notify_all();
         }
@@ -107,6 +109,7 @@ impl MemoryStore {
                 event.set();
             }
         }
+        self.0.listeners.tell(news.fates);
     }
 
     /// Waits until a number of the ledger is greater than `seen`.
@@ -219,6 +222,11 @@ impl Store for MemoryStore {
 
     fn unix(&self) -> Answer<'_, Duration> {
         Answer::ready(self.wall())
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.0.listeners.add(listener);
+        self.0.ledger.with(Ledger::hear);
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

@@ -1,6 +1,7 @@
 //! The storage of tasks: whole transitions, and the store that keeps them in memory.
 
 mod answer;
+mod fates;
 mod gates;
 mod ledger;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod strikes;
 mod types;
 
 pub use answer::Answer;
+pub use fates::Listener;
 pub use memory::MemoryStore;
 pub use types::{
     Cancelled, Claim, Claimed, Claims, Close, Ending, Entry, Excess, Existing, Fence, Finished, Gate, GateUse,
@@ -120,6 +122,15 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NoWall`], if it has none, as it is unless this is implemented.
     fn unix(&self) -> Answer<'_, Duration> {
         Answer::ready(Err(StoreError::NoWall))
+    }
+
+    /// Has a listener told, as long as it wants to be, of what becomes of rows while no worker has them: they end as struck, dropped,
+    /// dead, replaced or cancelled, leases lapse, and what was to come next is struck. What workers and those who add
+    /// know by themselves is not told. Where several processes share the store, it is what this one's transitions did.
+    ///
+    /// Nothing is told unless this is implemented. Listeners are called outside of every lock, so that they may use the store.
+    fn listen(&self, listener: Listener) {
+        drop(listener);
     }
 
     /// Resolves when the topic's number is greater than `seen`, with that number. A [`Topic::End`] resolves when no such row

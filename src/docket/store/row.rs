@@ -59,6 +59,11 @@ impl Slot {
         (Reverse(self.entry.priority), self.due, self.generation)
     }
 
+    /// How many attempts have begun.
+    pub(super) fn attempts(&self) -> u32 {
+        self.errors + u32::from(self.deliveries > 0)
+    }
+
     /// As others see it at `now`.
     pub(super) fn view(&self, now: Instant) -> Row {
         let state = match &self.phase {
@@ -81,7 +86,7 @@ impl Slot {
             args: self.entry.args.clone(),
             due: self.due,
             priority: self.entry.priority,
-            attempts: self.errors + u32::from(self.deliveries > 0),
+            attempts: self.attempts(),
             last_error: self.last_error.clone(),
             progress: self.progress.clone(),
             state,

@@ -3,14 +3,14 @@
 mod attempt;
 mod beat;
 
-use super::{Claim, Cx, Docket, Fence, StoreError, Topic};
+use super::{Claim, Cx, Docket, Ending, Fence, StoreError, StrikeId, Topic};
 use crate::cancel::{Cancelled, Scope};
 use crate::sync::Notify;
 use crate::sys::{Arc, Lock};
 use crate::task::{Cause, GroupError, LocalGroup, local_group};
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
@@ -27,25 +27,49 @@ pub struct Event {
     pub name: String,
     /// Its key.
     pub key: String,
-    /// The worker's name.
+    /// The worker's name; empty, if none had it.
     pub worker: String,
-    /// Which attempt, from 1.
+    /// Which attempt, from 1; 0, if none had begun.
     pub attempt: u32,
     /// What.
     pub kind: EventKind,
 }
 
-/// Which event.
+/// Which event. A listener of a worker hears of the first four.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum EventKind {
     /// It was claimed, and begins.
     Begun,
     /// It failed, and is tried again after this time.
     Retried(Duration, String),
     /// It ended.
-    Ended(super::Ending),
+    Ended(Ending),
     /// It had no lease any more when it ended: another worker has it.
     Lost,
+    /// Its lease has lapsed, and another worker may begin it.
+    Lapsed,
+    /// It was to be added, and is struck.
+    Refused(StrikeId),
+}
+
+impl Event {
+    /// Of what is not added.
+    pub(super) fn refused(name: &str, key: &str, strike: StrikeId) -> Self {
+        let kind = EventKind::Refused(strike);
+        Self { name: name.into(), key: key.into(), worker: String::new(), attempt: 0, kind }
+    }
+}
+
+impl EventKind {
+    /// What became of it in the store, in a word.
+    pub(super) fn fate(&self) -> Option<&'static str> {
+        match self {
+            Self::Ended(ending @ (Ending::Struck(_) | Ending::Dropped(_) | Ending::Dead(_))) => Some(ending.word()),
+            Self::Lapsed => Some("lapsed"),
+            _ => None,
+        }
+    }
 }
 
 /// A worker over a [`Docket`], inside the caller's own task: claims what is due, runs so many at once, prolongs their leases.
@@ -229,7 +253,7 @@ impl Shop {
         let docket = &self.setup.docket;
         let names = docket.registry().names().map(String::from).collect();
         let mut claim = Claim { worker: self.setup.name.clone(), names, most: 0, lease: self.setup.lease };
-        let mut automatic: BTreeSet<&str> = docket.registry().automatic().map(|(name, _)| name).collect();
+        let mut automatic = docket.registry().automatic().map(|(name, _)| (name, false)).collect();
         // Refused only in a group that is over or winds down already, and then nothing is claimed.
         let _ = group.spawn_background("heartbeat", self.beat());
         let _ = group.spawn_background("leases", self.cut());
@@ -268,11 +292,11 @@ impl Shop {
         })
     }
 
-    /// Adds what begins by itself, once. What is struck is tried again when something has changed.
-    async fn begin_automatic(&self, names: &mut BTreeSet<&str>) -> Result<(), StoreError> {
+    /// Adds what begins by itself, once. What is struck is tried again when something has changed, and is told of once.
+    async fn begin_automatic(&self, names: &mut BTreeMap<&str, bool>) -> Result<(), StoreError> {
         let docket = &self.setup.docket;
-        let mut refused = BTreeSet::new();
-        for name in core::mem::take(names) {
+        let mut refused = BTreeMap::new();
+        for (name, is_told) in core::mem::take(names) {
             let Some(kind) = docket.registry().kind(name) else { continue };
             let Some(Ok(entry)) = (kind.empty)().map(|empty| kind.entry(name, empty)) else { continue };
             let mut entry = super::Entry { key: name.into(), ..entry };
@@ -280,9 +304,11 @@ impl Shop {
                 let Some(tick) = ticks.after(docket.store().unix().await?) else { continue };
                 entry.due = super::When::At(tick);
             }
-            let put = docket.store().put(entry).await?;
-            if matches!(put, super::Put::Struck(_)) {
-                refused.insert(name);
+            if let super::Put::Struck(strike) = docket.store().put(entry).await? {
+                if !is_told {
+                    docket.tell(&Event::refused(name, name, strike));
+                }
+                refused.insert(name, true);
             }
         }
         names.extend(refused);

@@ -7,12 +7,12 @@
 mod put;
 mod runs;
 
+use super::fates::Fates;
 use super::gates::GateState;
 use super::row::{Phase, Rank, Slot};
 use super::strikes::Strikes;
 use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
-use crate::sys::runs::Fates;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(super) struct News {
     pub(super) finished: bool,
     pub(super) orders: bool,
     pub(super) ended: Vec<Generation>,
-    /// What no worker knows of.
+    /// What no worker tells of.
     pub(super) fates: Fates,
 }
 
@@ -80,11 +80,18 @@ impl Ledger {
     }
 
     pub(super) fn take_news(&mut self) -> News {
-        let mut news = mem::take(&mut self.news);
+        let fates = self.news.fates.take();
+        let mut news = News { fates, ..mem::take(&mut self.news) };
+        self.news.fates.is_heard = news.fates.is_heard;
         news.work |= news.finished;
         self.work += u64::from(news.work);
         self.orders += u64::from(news.orders);
         news
+    }
+
+    /// Somebody listens from now on.
+    pub(super) fn hear(&mut self) {
+        self.news.fates.is_heard = true;
     }
 
     fn serial(&mut self) -> u64 {
@@ -141,8 +148,7 @@ impl Ledger {
         } else if deliveries >= cap {
             self.end(generation, Ending::Dead(deliveries), now);
         } else {
-            let entry = &self.rows[&generation].entry;
-            self.news.fates.lapsed(&entry.name, &entry.key);
+            self.news.fates.lapsed(&self.rows[&generation]);
             self.make_ready(generation);
         }
     }
@@ -198,11 +204,16 @@ impl Ledger {
         }
     }
 
-    /// Ends a row that is in no index any more, and lets what follows it take its place.
+    /// Ends a row that is in no index any more, as no worker will tell.
     fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
+        self.news.fates.ended(&self.rows[&generation], &ending);
+        self.close(generation, ending, now);
+    }
+
+    /// Ends a row that is in no index any more, and lets what follows it take its place.
+    fn close(&mut self, generation: Generation, ending: Ending, now: Instant) {
         let slot = self.rows.get_mut(&generation).expect("what an index names is there");
         let (name, key) = (&slot.entry.name, &slot.entry.key);
-        self.news.fates.ended(name, key, ending.word());
         slot.phase = Phase::Ended(ending);
         self.ended.insert((now + slot.entry.keep, generation));
         let alive = self.alive.get_mut(name).expect("this one was alive");

@@ -107,8 +107,10 @@ impl Ledger {
     /// What comes after a run under its key, if nothing does yet.
     pub(super) fn put_next(&mut self, entry: Entry, due: Instant, now: Instant) {
         let free = self.live.get(&entry.key).is_some_and(|live| live.follower.is_none());
-        if free && self.struck(&entry).is_none() {
-            let _ = self.follow(entry, due, now, now);
+        match self.struck(&entry) {
+            _ if !free => {}
+            Some(strike) => self.news.fates.refused(&entry, strike),
+            None => _ = self.follow(entry, due, now, now),
         }
     }
 

@@ -161,7 +161,7 @@ impl Ledger {
         if let Some(next) = next {
             self.put_next(next, due, now);
         }
-        self.end(generation, ending, now);
+        self.close(generation, ending, now);
     }
 }
 

@@ -14,6 +14,7 @@ mod tx;
 
 pub use open::{OpenError, SqliteBuilder};
 
+use super::fates::{Listener, Listeners};
 use super::ledger::Ledger;
 use super::types::{
     Cancelled, Claim, Claims, Close, Entry, Fence, Finished, Generation, Put, Renewal, Renewed, Row, Snapshot,
@@ -114,6 +115,7 @@ struct Shared {
     poll: Option<Duration>,
     clerk: Clerk,
     changes: Arc<Changes>,
+    listeners: Arc<Listeners>,
 }
 
 impl SqliteStore {
@@ -132,7 +134,7 @@ impl SqliteStore {
         let transition = move |seat: &mut tx::Seat| {
             let (reply, news, meta) = seat.transact(f).map_err(|fault| fault.0)?;
             changes.tell(meta, news.ended);
-            news.fates.tell();
+            seat.listeners.tell(news.fates);
             Ok((reply, meta))
         };
         self.0.clerk.ask(transition).await
@@ -270,6 +272,10 @@ impl Store for SqliteStore {
 
     fn unix(&self) -> Answer<'_, Duration> {
         self.transition(|tx| Ok(tx.unix))
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.0.listeners.add(listener);
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

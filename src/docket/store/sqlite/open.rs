@@ -1,5 +1,6 @@
 //! Opening a store.
 
+use super::super::fates::Listeners;
 use super::clock::Hand;
 use super::desk::Clerk;
 use super::schema::{failed, prepare};
@@ -91,12 +92,13 @@ impl SqliteBuilder {
         prepare(&mut sql, before)?;
         sql.set_prepared_statement_cache_capacity(128);
         let hand = Hand::new(self.time.now());
-        let seat =
-            Seat { sql, time: self.time.clone(), wall: self.wall, hand, strikes: Strikes::default(), data_version: -1 };
+        let (strikes, listeners) = (Strikes::default(), Arc::new(Listeners::new()));
+        let (time, wall) = (self.time.clone(), self.wall);
+        let seat = Seat { sql, time, wall, hand, strikes, listeners: listeners.clone(), data_version: -1 };
         let meta = Meta::load(&seat.sql).map_err(|fault| OpenError::Failed(alloc::format!("{}", fault.0)))?;
         let changes = Changes::new(meta, self.time.now());
         let (time, poll, clerk) = (self.time, shared.then_some(self.poll), Clerk::new(seat, self.pool));
-        Ok(SqliteStore(Arc::new(Shared { time, poll, clerk, changes: Arc::new(changes) })))
+        Ok(SqliteStore(Arc::new(Shared { time, poll, clerk, changes: Arc::new(changes), listeners })))
     }
 }
 

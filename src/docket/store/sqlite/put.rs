@@ -87,11 +87,15 @@ impl Tx<'_> {
     /// What comes after a run under its key, if nothing does yet.
     pub(super) fn put_next(&mut self, entry: &Entry) -> Result<(), Fault> {
         let free = self.live(&entry.key)?.is_some_and(|live| live.follower.is_none());
-        if free && self.struck(entry)?.is_none() {
-            let due = self.due(entry.due);
-            self.follow(entry, None, due, self.now)?;
+        if !free {
+            return Ok(());
         }
-        Ok(())
+        if let Some(strike) = self.struck(entry)? {
+            self.news.fates.refused(entry, strike);
+            return Ok(());
+        }
+        let due = self.due(entry.due);
+        self.follow(entry, None, due, self.now).map(drop)
     }
 
     pub(super) fn cancel(&mut self, key: &str, grace: Duration) -> Result<Cancelled, Fault> {

@@ -146,8 +146,14 @@ impl Tx<'_> {
         }
     }
 
-    /// Ends a row that is in no line any more, and lets what follows it take its place.
+    /// Ends a row that is in no line any more, as no worker will tell.
     pub(super) fn end(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
+        self.news.fates.ended(slot, ending);
+        self.close(slot, ending)
+    }
+
+    /// Ends a row that is in no line any more, and lets what follows it take its place.
+    pub(super) fn close(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
         let until = number(self.now + slot.entry.keep);
         self.run(
             "UPDATE task SET phase = 5, gate = NULL, worker = NULL, fence = NULL, lease = NULL, beat = NULL, \
@@ -158,7 +164,6 @@ impl Tx<'_> {
         // Somebody may work until there is nothing more.
         self.news.finished |= alive.is_none();
         self.news.ended.push(slot.generation);
-        self.news.fates.ended(&slot.entry.name, &slot.entry.key, ending.word());
         if matches!(slot.phase, Phase::Following) {
             return Ok(());
         }
@@ -205,7 +210,7 @@ impl Tx<'_> {
         } else if slot.deliveries >= cap {
             self.end(&slot, &Ending::Dead(slot.deliveries))
         } else {
-            self.news.fates.lapsed(&slot.entry.name, &slot.entry.key);
+            self.news.fates.lapsed(&slot);
             self.make_ready(of)
         }
     }

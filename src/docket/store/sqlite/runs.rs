@@ -115,7 +115,7 @@ impl Tx<'_> {
         if let Some(next) = next {
             self.put_next(&next)?;
         }
-        self.end(slot, ending)
+        self.close(slot, ending)
     }
 
     // ---- looking on ----------------------------------------------------------

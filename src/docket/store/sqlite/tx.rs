@@ -1,9 +1,11 @@
 //! One transition: a transaction, at one instant.
 
+use super::super::fates::Listeners;
 use super::super::ledger::News;
 use super::super::types::{Generation, StoreError, StrikeId, When};
 use super::clock::{Hand, Kept, Look};
 use crate::docket::Strike;
+use crate::sys::Arc;
 use crate::time::{Instant, Time, Wall, nanos};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -34,6 +36,7 @@ pub(super) struct Seat {
     pub(super) wall: Box<dyn Wall>,
     pub(super) hand: Hand,
     pub(super) strikes: Strikes,
+    pub(super) listeners: Arc<Listeners>,
     /// What SQLite says of commits by others.
     pub(super) data_version: i64,
 }
@@ -77,7 +80,8 @@ impl Seat {
         // Read when nobody else can write: waiting for the file is over by now.
         let (mono, unix) = (self.time.now(), self.wall.unix());
         let (hand, look) = self.hand.look(&mut meta.kept, meta.serial, mono, unix);
-        let news = News::default();
+        let mut news = News::default();
+        news.fates.is_heard = self.listeners.are_there();
         let mut tx = Tx { sql: &sql, meta, look, now: look.now, unix, strikes: &mut self.strikes, news };
         if look.jumped {
             tx.begin_leases_anew()?;
