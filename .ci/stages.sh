@@ -38,6 +38,8 @@ fuzz_for() {
   export CARGO_TARGET_DIR=$target/fuzz
   names=$(cargo +nightly fuzz list)
   [ -n "$names" ] || { echo "no fuzz target"; return 1; }
+  # All at once, on all cores.
+  cargo +nightly fuzz build
   for name in $names; do
     # New inputs go to the first folder.
     mkdir -p "$scratch/$name"
