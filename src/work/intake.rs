@@ -19,6 +19,9 @@ pub(super) trait Feed {
     /// Goes on with what is fetched ahead.
     fn poll_ahead(&mut self, cx: &mut Context<'_>);
 
+    /// The run is about to rest.
+    fn settle(&mut self) {}
+
     /// What was asked for is to be asked for anew, as the instant from which on nothing is started has changed.
     fn ask_anew(&mut self);
 
@@ -104,6 +107,11 @@ impl<S: Source> Feed for Intake<S> {
         if !self.exhausted {
             self.source.poll_ahead(cx);
         }
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.source.settle();
     }
 
     fn ask_anew(&mut self) {

@@ -128,6 +128,11 @@ impl<T, O, E> Ended<T, O, E> {
 pub trait Sink<T, O, E> {
     /// Takes the end of one item.
     fn accept(&mut self, ended: Ended<T, O, E>);
+
+    /// The run is about to rest, and what others are to know of the ends until now is to be told them.
+    #[doc(hidden)]
+    #[inline]
+    fn settle(&mut self) {}
 }
 
 impl<T, O, E, F: FnMut(Ended<T, O, E>)> Sink<T, O, E> for F {

@@ -206,6 +206,8 @@ where
             if scope.polling(&mut bodies, round) {
                 return Poll::Ready(());
             }
+            self.desk.feed.settle();
+            self.desk.outlet.sink.settle();
             if budget.is_spent() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -66,6 +66,11 @@ pub trait Source {
     #[inline]
     fn poll_ahead(&mut self, _: &mut Context<'_>) {}
 
+    /// The run is about to rest, and what others are to know of the pulls until now is to be told them.
+    #[doc(hidden)]
+    #[inline]
+    fn settle(&mut self) {}
+
     /// The rest, at the end of the run.
     fn into_rest(self) -> Self::Rest;
 }

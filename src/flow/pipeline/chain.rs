@@ -1,6 +1,6 @@
 //! A pipeline as it is put together: the source, and one stage after another.
 
-use super::link::Link;
+use super::link::{Exit, Link, Tells};
 use super::report::PipelineReport;
 use super::run::{self, Handed, Lent, Nothing, Plan, Running, Runs, Teller, Throttled};
 use super::stage::Stage;
@@ -101,6 +101,7 @@ pub trait Line {
     fn lay(
         self,
         plan: Arc<Plan>,
+        next: Tells,
     ) -> Laid<Self::Feed, Self::Item, impl Runs<Back = <Self::Feed as Source>::Rest, Rest = Self::Rest>>;
 }
 
@@ -127,7 +128,7 @@ impl<S: Source> Line for Begin<S> {
     type Feed = S;
     const LEN: usize = 0;
 
-    fn lay(self, _: Arc<Plan>) -> Laid<S, S::Item, impl Runs<Back = S::Rest, Rest = S::Rest>> {
+    fn lay(self, _: Arc<Plan>, _: Tells) -> Laid<S, S::Item, impl Runs<Back = S::Rest, Rest = S::Rest>> {
         Laid { feed: self.0, link: None, runs: Nothing(PhantomData) }
     }
 }
@@ -144,19 +145,20 @@ where
     type Feed = Handed<O>;
     const LEN: usize = L::LEN + 1;
 
-    fn lay(self, plan: Arc<Plan>) -> Laid<Handed<O>, O, impl Runs<Back = (), Rest = L::Rest>> {
+    fn lay(self, plan: Arc<Plan>, next: Tells) -> Laid<Handed<O>, O, impl Runs<Back = (), Rest = L::Rest>> {
         let Self { line, stage, body } = self;
-        let Laid { feed, link, runs } = line.lay(plan.clone());
-        let out = stage.link();
-        let work = stage.set_up(work(Throttled { source: feed, out: out.clone() }));
+        let Laid { feed, link: before, runs } = line.lay(plan.clone(), Tells::AtRest);
+        let link = Link::new();
+        let (gate, entry) = stage.ends(&link, Tells::AtRest);
+        let work = stage.set_up(work(Throttled { source: feed, gate }));
         let name = stage.name.clone();
-        let mut teller = Teller::new(&plan, L::LEN, stage, &out);
+        let mut teller = Teller::new(&plan, L::LEN, stage, entry);
         let run = async move {
             let report = work.run(&plan.stages[L::LEN], body, Lent(&mut teller)).await;
             (report, teller)
         };
-        let stage = run::stage::<L::Item, O, E, K, _>(name, link, run);
-        Laid { feed: Handed(out.clone()), link: Some(out), runs: Running::new(runs, stage, L::LEN) }
+        let stage = run::stage::<L::Item, O, E, K, _>(name, before, run);
+        Laid { feed: Handed(Exit::new(&link, next)), link: Some(link), runs: Running::new(runs, stage, L::LEN) }
     }
 }
 
@@ -177,16 +179,17 @@ where
     type Feed = Handed<O>;
     const LEN: usize = L::LEN + 1;
 
-    fn lay(self, plan: Arc<Plan>) -> Laid<Handed<O>, O, impl Runs<Back = (), Rest = L::Rest>> {
+    fn lay(self, plan: Arc<Plan>, next: Tells) -> Laid<Handed<O>, O, impl Runs<Back = (), Rest = L::Rest>> {
         let Self { line, stage, body, spawner } = self;
-        let Laid { feed, link, runs } = line.lay(plan.clone());
-        let out = stage.link();
-        let work = stage.set_up(work(Throttled { source: feed, out: out.clone() }));
+        let Laid { feed, link: before, runs } = line.lay(plan.clone(), Tells::Promptly);
+        let link = Link::new();
+        let (gate, entry) = stage.ends(&link, Tells::Promptly);
+        let work = stage.set_up(work(Throttled { source: feed, gate }));
         let name = stage.name.clone();
-        let teller = Teller::new(&plan, L::LEN, stage, &out);
+        let teller = Teller::new(&plan, L::LEN, stage, entry);
         let run = async move { work.run_on(spawner, &plan.stages[L::LEN], body, teller).await };
-        let stage = run::stage::<L::Item, O, E, K, _>(name, link, run);
-        Laid { feed: Handed(out.clone()), link: Some(out), runs: Running::new(runs, stage, L::LEN) }
+        let stage = run::stage::<L::Item, O, E, K, _>(name, before, run);
+        Laid { feed: Handed(Exit::new(&link, next)), link: Some(link), runs: Running::new(runs, stage, L::LEN) }
     }
 }
 
@@ -282,7 +285,7 @@ impl<L: Staged> Pipeline<L> {
             }
             let stages = (0..L::LEN).map(|_| scope.child()).collect();
             let plan = Arc::new(Plan { scope, stages });
-            let Laid { feed: Handed(last), runs, .. } = line.lay(plan.clone());
+            let Laid { feed: Handed(last), runs, .. } = line.lay(plan.clone(), Tells::AtRest);
             run::run(plan, started, last, runs, sink).await
         }
     }

@@ -97,7 +97,8 @@
 //! A stage may pull an item if there is room for its result. That is the same as a worker who waits, with his result in his hand, until
 //! there is room in the queue: so a stage is over when its last result lies in the queue. But as the result is
 //! counted when it is there, neither timeout nor cancel find it in between. All stages are polled by one future, each when it was
-//! woken.
+//! woken. What a stage has handed on and what it has taken it tells its neighbours when it rests, or at once if its workers are
+//! tasks: so a lock is taken for many items, and no other stage has a turn in between.
 
 mod chain;
 mod link;

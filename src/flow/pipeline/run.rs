@@ -1,6 +1,6 @@
 //! The run of a pipeline: its stages side by side, each polled when it was woken.
 
-use super::link::Link;
+use super::link::{Entry, Exit, Gate, Link};
 use super::report::{PipelineReport, StageReport};
 use super::stage::Stage;
 use crate::cancel::{Reason, Scope};
@@ -52,26 +52,32 @@ impl Plan {
 /// What a stage's workers pull from: the stage before, as long as there is room for what comes of it.
 pub(super) struct Throttled<S, O> {
     pub(super) source: S,
-    pub(super) out: Arc<Link<O>>,
+    pub(super) gate: Gate<O>,
 }
 
 impl<S: Source, O> Source for Throttled<S, O> {
     type Item = S::Item;
     type Rest = S::Rest;
 
+    #[inline]
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        if self.out.poll_room(cx).is_pending() {
+        if self.gate.poll_room(cx).is_pending() {
             return Poll::Pending;
         }
         let pulled = self.source.poll_pull(cx);
         if let Poll::Ready(Some(_)) = pulled {
-            self.out.begin();
+            self.gate.begin();
         }
         pulled
     }
 
     fn poll_ahead(&mut self, cx: &mut Context<'_>) {
         self.source.poll_ahead(cx);
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.source.settle();
     }
 
     fn remaining(&self) -> Option<usize> {
@@ -85,21 +91,29 @@ impl<S: Source, O> Source for Throttled<S, O> {
 
 /// What the stage before has handed on.
 #[derive(Debug)]
-pub struct Handed<T>(pub(super) Arc<Link<T>>);
+pub struct Handed<T>(pub(super) Exit<T>);
 
 impl<T> Source for Handed<T> {
     type Item = T;
     type Rest = ();
 
+    #[inline]
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.0.poll_take(cx)
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.0.settle();
     }
 
     fn remaining(&self) -> Option<usize> {
         self.0.remaining()
     }
 
-    fn into_rest(self) {}
+    fn into_rest(self) {
+        self.0.put_back();
+    }
 }
 
 /// Hands results on, and tells of the rest.
@@ -107,17 +121,39 @@ pub(super) struct Teller<O, K> {
     plan: Arc<Plan>,
     number: usize,
     on_error: OnError,
-    out: Arc<Link<O>>,
+    out: Entry<O>,
     sink: K,
 }
 
 impl<O, K> Teller<O, K> {
-    pub(super) fn new(plan: &Arc<Plan>, number: usize, stage: Stage<K>, out: &Arc<Link<O>>) -> Self {
-        Self { plan: plan.clone(), number, on_error: stage.on_error, out: out.clone(), sink: stage.sink }
+    pub(super) fn new(plan: &Arc<Plan>, number: usize, stage: Stage<K>, out: Entry<O>) -> Self {
+        Self { plan: plan.clone(), number, on_error: stage.on_error, out, sink: stage.sink }
+    }
+}
+
+impl<O, K> Teller<O, K> {
+    /// An item of which nothing is handed on.
+    #[inline(never)]
+    fn undone<T, E>(&mut self, ended: Ended<T, Infallible, E>)
+    where
+        K: Sink<T, Infallible, E>,
+    {
+        self.out.end(ended.index, None);
+        if ended.outcome.is_error() {
+            match self.on_error {
+                OnError::Collect => {}
+                OnError::StopStarting => self.plan.halt_before(self.number, &Reason::sibling_failed()),
+                OnError::CancelRest => {
+                    self.plan.scope.cancel(Reason::sibling_failed());
+                }
+            }
+        }
+        self.sink.accept(ended);
     }
 }
 
 impl<T, O, E, K: Sink<T, Infallible, E>> Sink<T, O, E> for Teller<O, K> {
+    #[inline(always)]
     fn accept(&mut self, ended: Ended<T, O, E>) {
         let Ended { index, worker, outcome } = ended;
         let outcome = match outcome {
@@ -128,17 +164,12 @@ impl<T, O, E, K: Sink<T, Infallible, E>> Sink<T, O, E> for Teller<O, K> {
             ItemOutcome::Cancelled { item } => ItemOutcome::Cancelled { item },
             ItemOutcome::Skipped { item } => ItemOutcome::Skipped { item },
         };
-        self.out.end(index, None);
-        if outcome.is_error() {
-            match self.on_error {
-                OnError::Collect => {}
-                OnError::StopStarting => self.plan.halt_before(self.number, &Reason::sibling_failed()),
-                OnError::CancelRest => {
-                    self.plan.scope.cancel(Reason::sibling_failed());
-                }
-            }
-        }
-        self.sink.accept(Ended { index, worker, outcome });
+        self.undone(Ended { index, worker, outcome });
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.out.settle();
     }
 }
 
@@ -146,8 +177,14 @@ impl<T, O, E, K: Sink<T, Infallible, E>> Sink<T, O, E> for Teller<O, K> {
 pub(super) struct Lent<'a, K>(pub(super) &'a mut K);
 
 impl<T, O, E, K: Sink<T, O, E>> Sink<T, O, E> for Lent<'_, K> {
+    #[inline(always)]
     fn accept(&mut self, ended: Ended<T, O, E>) {
         self.0.accept(ended);
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        self.0.settle();
     }
 }
 
@@ -264,7 +301,7 @@ impl<P: Runs, F: Future<Output = Over<P::Back>>> Runs for Running<P, F, P::Back>
 pub(super) async fn run<T, L: Runs<Back = ()>>(
     plan: Arc<Plan>,
     started: Instant,
-    last: Arc<Link<T>>,
+    mut last: Exit<T>,
     mut runs: L,
     mut sink: impl FnMut(T),
 ) -> PipelineReport<L::Rest> {
@@ -279,7 +316,7 @@ pub(super) async fn run<T, L: Runs<Back = ()>>(
             let woken = ready.take_control();
             let are_over = runs.poll(woken, &wakers);
             if !is_empty && is_woken(woken, taker) {
-                is_empty = take_some(&last, &wakers[taker], &mut sink);
+                is_empty = take_some(&mut last, &wakers[taker], &mut sink);
             }
             if are_over && is_empty {
                 return Poll::Ready(());
@@ -298,7 +335,7 @@ pub(super) async fn run<T, L: Runs<Back = ()>>(
 }
 
 /// Whether there is nothing more to come.
-fn take_some<T>(last: &Link<T>, waker: &Waker, sink: &mut impl FnMut(T)) -> bool {
+fn take_some<T>(last: &mut Exit<T>, waker: &Waker, sink: &mut impl FnMut(T)) -> bool {
     let cx = Context::from_waker(waker);
     for _ in 0..TAKEN {
         match last.poll_take(&cx) {
@@ -307,6 +344,7 @@ fn take_some<T>(last: &Link<T>, waker: &Waker, sink: &mut impl FnMut(T)) -> bool
             Poll::Pending => return false,
         }
     }
+    last.settle();
     waker.wake_by_ref();
     false
 }

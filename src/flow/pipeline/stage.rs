@@ -1,6 +1,6 @@
 //! Settings of a stage.
 
-use super::link::Link;
+use super::link::{Entry, Gate, Link, Tells};
 use crate::limit::Limiter;
 use crate::sys::Arc;
 use crate::work::{Count, OnError, Source, Work};
@@ -133,9 +133,10 @@ impl<K> Stage<K> {
         Stage { name, workers, buffer, is_ordered, on_error, item_timeout, limiter, sink }
     }
 
-    /// The queue behind it.
-    pub(super) fn link<T>(&self) -> Arc<Link<T>> {
-        Arc::new(Link::new(self.buffer.get(), self.workers.get(), self.is_ordered))
+    /// Its ends of the queue behind it.
+    pub(super) fn ends<T>(&self, link: &Arc<Link<T>>, tells: Tells) -> (Gate<T>, Entry<T>) {
+        let room = self.buffer.saturating_add(self.workers.get());
+        (Gate::new(link, room.get()), Entry::new(link, tells, self.is_ordered))
     }
 
     /// The same for the run that does the stage's work.
