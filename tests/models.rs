@@ -4,8 +4,8 @@
 mod models;
 
 use models::{
-    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, TimersScopes, Tokens, Topics, Workers,
-    World,
+    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, Tasks, TimersScopes, Tokens, Topics,
+    Workers, World,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -146,4 +146,10 @@ fn a_circuit_breaker_agrees_with_its_model() {
 fn a_checkpoint_agrees_with_its_model() {
     random_steps::<Checkpoints>(1_500, 300);
     corpus::<Checkpoints>("checkpoint");
+}
+
+#[test]
+fn a_store_of_tasks_agrees_with_its_model() {
+    random_steps::<Tasks>(500, 400);
+    corpus::<Tasks>("tasks");
 }
