@@ -10,7 +10,8 @@
 //! `cargo bench -- time.` runs the rows whose name holds the given text.
 //!
 //! The simulator has a program of its own, `cargo bench --features sim --bench sim`: with it compiled in, the kit looks on at
-//! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`.
+//! every primitive, which the rows here should not pay for. So has looking on: `cargo bench --features observe --bench observe`; and tasks in
+//! SQLite, for which a C compiler is needed: `cargo bench --features sqlite --bench sqlite`.
 //!
 //! How it is measured is said in [`harness`], and what is measured in each group: [`time`], [`cancel`], [`sync`],
 //! [`task`], [`queue`], [`limit`], [`resilience`], [`work`], [`pool`], [`flow`], [`pipeline`] and [`docket`]. A group has one file for each

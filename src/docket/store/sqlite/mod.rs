@@ -27,6 +27,7 @@ use crate::sys::Arc;
 use crate::time::{Time, Wall};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use changes::{Changes, Counted};
 use core::fmt;
@@ -41,7 +42,7 @@ use tx::{Fault, Meta, Tx, unsigned};
 ///
 /// It is SQLite, built in. Each transition is one transaction, on a connection that one thread has at a time: the thread comes
 /// from the [`Offload`] that the store is given, so no executor is blocked. For what may be lost with the process,
-/// [`MemoryStore`](super::MemoryStore) is some thirty times as fast, and waits for no disk. Network file systems can't be relied on:
+/// [`MemoryStore`](super::MemoryStore) is some ten times as fast, and waits for no disk. Network file systems can't be relied on:
 /// all processes have to be on one machine.
 ///
 /// # What survives
@@ -73,9 +74,10 @@ use tx::{Fault, Meta, Tx, unsigned};
 /// file of a newer version is refused, as is one of somebody else, and neither is changed: [`OpenError`].
 ///
 /// # What it costs
+/// A task that is added, claimed and finished by itself takes three transitions; a worker claims several at a time.
 /// A transition is a handful of look-ups in indexes and as many changes of rows; none takes longer because many tasks wait, but
 /// for those of a gate that opens, and those that are struck. On most disks the flush at its end costs more than all the rest.
-/// Strikes are tested one by one.
+/// Strikes that ask for one number or text are found by that; others are tested one by one.
 ///
 /// # Errors
 /// [`StoreError::Failed`], with what SQLite says: the disk is full, another process has had the file for longer than the
@@ -264,6 +266,18 @@ impl Store for SqliteStore {
     fn look(&self, key: &str, generation: Option<Generation>) -> Answer<'_, Option<Row>> {
         let key = key.to_owned();
         self.advanced(move |tx| tx.row(&key, generation))
+    }
+
+    fn is_finished(&self, names: &[String]) -> Answer<'_, bool> {
+        let names = names.to_vec();
+        self.advanced(move |tx| {
+            for name in &names {
+                if tx.is_alive(name)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
     }
 
     fn scan(&self) -> Answer<'_, Snapshot> {

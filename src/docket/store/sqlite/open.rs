@@ -4,7 +4,7 @@ use super::super::fates::Listeners;
 use super::clock::Hand;
 use super::desk::Clerk;
 use super::schema::{failed, prepare};
-use super::tx::{Meta, Seat, Strikes};
+use super::tx::{Known, Meta, Seat};
 use super::{Changes, Shared, SqliteStore};
 use crate::spawn::Offload;
 use crate::sys::Arc;
@@ -92,7 +92,7 @@ impl SqliteBuilder {
         prepare(&mut sql, before)?;
         sql.set_prepared_statement_cache_capacity(128);
         let hand = Hand::new(self.time.now());
-        let (strikes, listeners) = (Strikes::default(), Arc::new(Listeners::new()));
+        let (strikes, listeners) = (Known::default(), Arc::new(Listeners::new()));
         let (time, wall) = (self.time.clone(), self.wall);
         let seat = Seat { sql, time, wall, hand, strikes, listeners: listeners.clone(), data_version: -1 };
         let meta = Meta::load(&seat.sql).map_err(|fault| OpenError::Failed(alloc::format!("{}", fault.0)))?;

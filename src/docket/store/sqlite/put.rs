@@ -1,7 +1,7 @@
 //! What comes in, and what is taken back before it runs.
 
 use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put, When};
-use super::rows::Live;
+use super::rows::{FOLLOWING, FUTURE, Live, READY};
 use super::tx::{Fault, Tx, generation, length, number, signed};
 use crate::time::Instant;
 use alloc::vec::Vec;
@@ -44,8 +44,9 @@ impl Tx<'_> {
                 entry.key = of.key_of(&entry.name);
             }
         }
-        self.insert(of, &entry, due, self.now)?;
-        self.queue(of, due)?;
+        let phase = if due > self.now { FUTURE } else { READY };
+        self.insert(of, &entry, due, self.now, phase)?;
+        self.news.work = true;
         Ok(of)
     }
 
@@ -56,7 +57,7 @@ impl Tx<'_> {
             self.end_by(follower, &Ending::Replaced(of))?;
         }
         // It follows what it replaces for a moment: when that ends, it takes its place.
-        self.insert(of, entry, due, added)?;
+        self.insert(of, entry, due, added, FOLLOWING)?;
         let old = self.slot(live.current)?;
         self.unqueue(&old)?;
         self.end(&old, &Ending::Replaced(of))?;
@@ -68,7 +69,7 @@ impl Tx<'_> {
         if let Some(old) = old {
             self.end_by(old, &Ending::Replaced(of))?;
         }
-        self.insert(of, entry, due, added)?;
+        self.insert(of, entry, due, added, FOLLOWING)?;
         Ok(Put::Following(of))
     }
 

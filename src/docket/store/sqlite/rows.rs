@@ -1,6 +1,7 @@
 //! Rows: read, written, and put where they belong.
 
 use super::super::row::{Phase, Run, Slot};
+use super::super::strikes::Strikes;
 use super::super::types::{Ending, Entry, Existing, Fence, Generation, StrikeId, When};
 use super::codec;
 use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
@@ -22,6 +23,15 @@ pub(super) struct Live {
     pub(super) current: Generation,
     pub(super) running: bool,
     pub(super) follower: Option<Generation>,
+}
+
+/// When rows are due, leases lapse, gates open and ends are forgotten: the first of each.
+#[derive(Default)]
+pub(super) struct Firsts {
+    due: Option<i64>,
+    lapse: Option<i64>,
+    opens: Option<i64>,
+    forget: Option<i64>,
 }
 
 /// All columns, in the order in which [`read`] takes them.
@@ -105,17 +115,24 @@ impl Tx<'_> {
         self.first(follower, (key,), |row| Ok(generation(row.get(0)?)))
     }
 
-    /// A new row, which is not yet in its place: it follows.
-    pub(super) fn insert(&mut self, of: Generation, entry: &Entry, due: Instant, added: Instant) -> Result<(), Fault> {
+    pub(super) fn insert(
+        &mut self,
+        of: Generation,
+        entry: &Entry,
+        due: Instant,
+        added: Instant,
+        phase: i64,
+    ) -> Result<(), Fault> {
         let insert = "INSERT INTO task (generation, key, name, args, urgency, due, added, first_due, cap, keep, gates, \
                       planned, errors, deliveries, phase) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, ?11, 0, 0, 4)";
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, ?11, 0, 0, ?12)";
         let Entry { key, name, args, priority, deliveries, keep, gates, .. } = entry;
         let urgency = -i64::from(*priority);
         let (args, gates) = (alloc::string::ToString::to_string(args), codec::write_gates(gates));
         let (due, added, keep) = (number(due), number(added), length(*keep));
         let planned = entry.planned().map(length);
-        self.run(insert, (signed(of.0), key, name, args, urgency, due, added, deliveries.get(), keep, gates, planned))?;
+        let of = signed(of.0);
+        self.run(insert, (of, key, name, args, urgency, due, added, deliveries.get(), keep, gates, planned, phase))?;
         Ok(())
     }
 
@@ -149,31 +166,35 @@ impl Tx<'_> {
     /// Ends a row that is in no line any more, as no worker will tell.
     pub(super) fn end(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
         self.news.fates.ended(slot, ending);
-        self.close(slot, ending)
+        self.close(slot, ending).map(drop)
     }
 
-    /// Ends a row that is in no line any more, and lets what follows it take its place.
-    pub(super) fn close(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
+    /// Ends a row that is in no line any more, and lets what follows it take its place; with what that is.
+    pub(super) fn close(&mut self, slot: &Slot, ending: &Ending) -> Result<Option<Generation>, Fault> {
         let until = number(self.now + slot.entry.keep);
         self.run(
             "UPDATE task SET phase = 5, gate = NULL, worker = NULL, fence = NULL, lease = NULL, beat = NULL, \
              cancelled = NULL, until = ?, ending = ? WHERE generation = ?",
             (until, codec::write_ending(ending), signed(slot.generation.0)),
         )?;
-        let alive = self.first("SELECT 1 FROM task WHERE name = ? AND phase < 5", (&slot.entry.name,), |_| Ok(()))?;
         // Somebody may work until there is nothing more.
-        self.news.finished |= alive.is_none();
+        self.news.finished |= !self.is_alive(&slot.entry.name)?;
         self.news.ended.push(slot.generation);
         if matches!(slot.phase, Phase::Following) {
-            return Ok(());
+            return Ok(None);
         }
-        match self.follower(&slot.entry.key)? {
-            Some(follower) => {
-                let due = self.slot(follower)?.due;
-                self.queue(follower, due)
-            }
-            None => Ok(()),
+        let follower = self.follower(&slot.entry.key)?;
+        if let Some(follower) = follower {
+            let due = self.slot(follower)?.due;
+            self.queue(follower, due)?;
         }
+        Ok(follower)
+    }
+
+    /// Whether a row of this task has not ended.
+    pub(super) fn is_alive(&self, name: &str) -> Result<bool, Fault> {
+        let alive = self.first("SELECT 1 FROM task WHERE name = ? AND phase < 5", (name,), |_| Ok(()))?;
+        Ok(alive.is_some())
     }
 
     pub(super) fn end_by(&mut self, of: Generation, ending: &Ending) -> Result<(), Fault> {
@@ -181,9 +202,25 @@ impl Tx<'_> {
         self.end(&slot, ending)
     }
 
-    /// Does what is due: rows become ready, leases lapse, gates open, ended rows are forgotten.
-    pub(super) fn advance(&mut self) -> Result<(), Fault> {
+    /// When is what is due first.
+    pub(super) fn firsts(&self) -> Result<Firsts, Fault> {
+        let firsts = "SELECT (SELECT due FROM task WHERE phase = 0 ORDER BY due LIMIT 1), \
+                      (SELECT until FROM task WHERE phase = 3 ORDER BY until LIMIT 1), \
+                      (SELECT opens FROM gate WHERE opens IS NOT NULL ORDER BY opens LIMIT 1), \
+                      (SELECT until FROM task WHERE phase = 5 ORDER BY until LIMIT 1)";
+        let read = |row: &Row<'_>| {
+            Ok(Firsts { due: row.get(0)?, lapse: row.get(1)?, opens: row.get(2)?, forget: row.get(3)? })
+        };
+        Ok(self.first(firsts, (), read)?.unwrap_or_default())
+    }
+
+    /// Does what is due: rows become ready, leases lapse, gates open, ended rows are forgotten. With what is due next.
+    pub(super) fn advance(&mut self) -> Result<Firsts, Fault> {
         let now = number(self.now);
+        let Firsts { due, lapse, opens, forget } = self.firsts()?;
+        if [due, lapse, opens, forget].into_iter().flatten().all(|at| at > now) {
+            return Ok(Firsts { due, lapse, opens, forget });
+        }
         let lapsed = "SELECT generation FROM task WHERE phase = 3 AND until <= ? AND (beat > ? OR lease <= ?) \
                       ORDER BY until, generation";
         let watched = length(self.look.watched);
@@ -197,7 +234,7 @@ impl Tx<'_> {
             self.settle(&gate)?;
         }
         self.run("DELETE FROM task WHERE phase = 5 AND until <= ? AND until < 9223372036854775807", (now,))?;
-        Ok(())
+        self.firsts()
     }
 
     fn lapse(&mut self, of: Generation) -> Result<(), Fault> {
@@ -216,19 +253,16 @@ impl Tx<'_> {
     }
 
     /// After which instant [`advance`](Self::advance) would do something that a claim can use.
-    pub(super) fn next(&self) -> Result<Instant, Fault> {
-        let number = |sql: &str| self.first(sql, (), |row| row.get::<_, Option<i64>>(0)).map(Option::flatten);
-        let due = number("SELECT due FROM task WHERE phase = 0 ORDER BY due LIMIT 1")?;
-        let mut lapse = number("SELECT until FROM task WHERE phase = 3 ORDER BY until LIMIT 1")?;
+    pub(super) fn next(&self, firsts: &Firsts) -> Result<Instant, Fault> {
+        let mut lapse = firsts.lapse;
         if lapse.is_some_and(|until| instant(until) <= self.now) {
             // Some are honoured longer than they say.
             let sql = "SELECT min(CASE WHEN beat > ?1 OR lease <= ?2 THEN until ELSE max(until, ?3 - ?2 + lease) END) \
                        FROM task WHERE phase = 3";
-            let (watched, now) = (length(self.look.watched), super::tx::number(self.now));
+            let (watched, now) = (length(self.look.watched), number(self.now));
             lapse = self.first(sql, (self.look.strange, watched, now), |row| row.get(0))?.flatten();
         }
-        let opens = number("SELECT opens FROM gate WHERE opens IS NOT NULL ORDER BY opens LIMIT 1")?;
-        Ok([due, lapse, opens].into_iter().flatten().min().map_or(Instant::NEVER, instant))
+        Ok([firsts.due, lapse, firsts.opens].into_iter().flatten().min().map_or(Instant::NEVER, instant))
     }
 
     // ---- strikes -------------------------------------------------------------
@@ -236,11 +270,13 @@ impl Tx<'_> {
     /// The first strike that matches.
     pub(super) fn struck(&mut self, entry: &Entry) -> Result<Option<StrikeId>, Fault> {
         if self.strikes.version != self.meta.strikes {
-            self.strikes.all = self.read_strikes()?;
+            self.strikes.all = Strikes::default();
+            for (id, strike) in self.read_strikes()? {
+                self.strikes.all.insert(id, strike);
+            }
             self.strikes.version = self.meta.strikes;
         }
-        let matches = |(_, strike): &&(StrikeId, Strike)| strike.matches(&entry.name, &entry.args);
-        Ok(self.strikes.all.iter().find(matches).map(|(id, _)| *id))
+        Ok(self.strikes.all.first(&entry.name, &entry.args))
     }
 
     pub(super) fn read_strikes(&self) -> Result<Vec<(StrikeId, Strike)>, Fault> {

@@ -1,8 +1,8 @@
 //! Runs: claiming, renewing, ending; and looking on.
 
-use super::super::row::Slot;
+use super::super::row::{Phase, Slot};
 use super::super::types::{
-    Claim, Claimed, Close, Ending, Entry, Fence, Finished, GateUse, Generation, Renewal, Renewed, Row, Snapshot,
+    Claim, Claimed, Close, Ending, Fence, Finished, GateUse, Generation, Renewal, Renewed, Row, Snapshot,
 };
 use super::rows::{self, select};
 use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
@@ -14,16 +14,16 @@ use serde_json::Value;
 impl Tx<'_> {
     /// Takes what is due, and says when there may be more.
     pub(super) fn claim(&mut self, claim: &Claim) -> Result<(Vec<Claimed>, Duration), Fault> {
-        self.advance()?;
+        let firsts = self.advance()?;
         // Whoever waits for work has been told when this would be due.
         self.news.work = false;
-        let before = self.next()?;
+        let before = self.next(&firsts)?;
         let mut taken = Vec::new();
         while taken.len() < claim.most {
             let Some(of) = self.first_ready(&claim.names)? else { break };
             taken.extend(self.try_claim(of, claim)?);
         }
-        let next = self.next()?;
+        let next = self.next(&self.firsts()?)?;
         self.news.work |= next < before;
         let again = match self.first_ready(&claim.names)? {
             Some(_) => Duration::ZERO,
@@ -89,13 +89,28 @@ impl Tx<'_> {
         self.first(held, (key, signed(fence.0)), |row| Ok((generation(row.get(0)?), row.get(1)?)))
     }
 
+    fn held_slot(&self, key: &str, fence: Fence) -> Result<Option<Slot>, Fault> {
+        let mut query = self.sql.prepare_cached(select!("WHERE key = ? AND phase < 4 AND phase = 3 AND fence = ?"))?;
+        let mut rows = query.query((key, signed(fence.0)))?;
+        rows.next()?.map(rows::read).transpose()
+    }
+
     pub(super) fn finish(&mut self, key: &str, fence: Fence, close: Close) -> Result<Finished, Fault> {
-        let Some((of, cancelled)) = self.held(key, fence)? else { return Ok(Finished::Lost) };
-        let slot = self.slot(of)?;
+        let Some(slot) = self.held_slot(key, fence)? else { return Ok(Finished::Lost) };
+        let (of, is_cancelled) =
+            (slot.generation, matches!(&slot.phase, Phase::Running(run) if run.cancelled.is_some()));
         self.leave_gates(&slot)?;
         match close {
-            Close::End(ending, next) => self.end_run(&slot, &ending, next.filter(|_| cancelled.is_none()))?,
-            Close::Retry(..) | Close::Back if cancelled.is_some() => self.end(&slot, &Ending::Cancelled)?,
+            Close::End(ending, next) => {
+                if let Some(next) = next.filter(|_| !is_cancelled) {
+                    self.put_next(&next)?;
+                }
+                return self.close(&slot, &ending).map(Finished::Done);
+            }
+            Close::Retry(..) | Close::Back if is_cancelled => {
+                self.end(&slot, &Ending::Cancelled)?;
+                return Ok(Finished::Done(self.live(key)?.map(|live| live.current)));
+            }
             Close::Retry(after, error) => {
                 let due = self.now + after;
                 let retry = "UPDATE task SET errors = errors + 1, deliveries = 0, last_error = ?, due = ? \
@@ -108,14 +123,7 @@ impl Tx<'_> {
                 self.queue(of, slot.due)?;
             }
         }
-        Ok(Finished::Done(self.live(key)?.map(|live| live.current)))
-    }
-
-    fn end_run(&mut self, slot: &Slot, ending: &Ending, next: Option<Entry>) -> Result<(), Fault> {
-        if let Some(next) = next {
-            self.put_next(&next)?;
-        }
-        self.close(slot, ending)
+        Ok(Finished::Done(Some(of)))
     }
 
     // ---- looking on ----------------------------------------------------------

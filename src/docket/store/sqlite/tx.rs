@@ -2,16 +2,16 @@
 
 use super::super::fates::Listeners;
 use super::super::ledger::News;
-use super::super::types::{Generation, StoreError, StrikeId, When};
+use super::super::strikes::Strikes;
+use super::super::types::{Generation, StoreError, When};
 use super::clock::{Hand, Kept, Look};
-use crate::docket::Strike;
 use crate::sys::Arc;
 use crate::time::{Instant, Time, Wall, nanos};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
-use rusqlite::{Connection, Params, Row, TransactionBehavior};
+use rusqlite::{Connection, Params, Row};
 
 /// Why a transition did not happen.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Seat {
     pub(super) time: Time,
     pub(super) wall: Box<dyn Wall>,
     pub(super) hand: Hand,
-    pub(super) strikes: Strikes,
+    pub(super) strikes: Known,
     pub(super) listeners: Arc<Listeners>,
     /// What SQLite says of commits by others.
     pub(super) data_version: i64,
@@ -43,9 +43,9 @@ pub(super) struct Seat {
 
 /// The strikes, as of this version.
 #[derive(Default)]
-pub(super) struct Strikes {
+pub(super) struct Known {
     pub(super) version: i64,
-    pub(super) all: Vec<(StrikeId, Strike)>,
+    pub(super) all: Strikes,
 }
 
 /// The numbers of the whole store.
@@ -64,7 +64,7 @@ pub(super) struct Tx<'a> {
     pub(super) look: Look,
     pub(super) now: Instant,
     pub(super) unix: Duration,
-    pub(super) strikes: &'a mut Strikes,
+    pub(super) strikes: &'a mut Known,
     pub(super) news: News,
 }
 
@@ -74,15 +74,17 @@ impl Seat {
         &mut self,
         f: impl FnOnce(&mut Tx<'_>) -> Result<R, Fault>,
     ) -> Result<(R, News, Meta), Fault> {
-        let sql = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let before = Meta::load(&sql)?;
+        let sql = &self.sql;
+        sql.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        let open = Open(sql);
+        let before = Meta::load(sql)?;
         let mut meta = before;
         // Read when nobody else can write: waiting for the file is over by now.
         let (mono, unix) = (self.time.now(), self.wall.unix());
         let (hand, look) = self.hand.look(&mut meta.kept, meta.serial, mono, unix);
         let mut news = News::default();
         news.fates.is_heard = self.listeners.are_there();
-        let mut tx = Tx { sql: &sql, meta, look, now: look.now, unix, strikes: &mut self.strikes, news };
+        let mut tx = Tx { sql, meta, look, now: look.now, unix, strikes: &mut self.strikes, news };
         if look.jumped {
             tx.begin_leases_anew()?;
         }
@@ -92,11 +94,24 @@ impl Seat {
         meta.orders += i64::from(news.orders);
         if meta != before {
             meta.kept.clock = look.now;
-            meta.save(&sql)?;
+            meta.save(sql)?;
         }
-        sql.commit()?;
+        sql.prepare_cached("COMMIT")?.execute(())?;
+        drop(open);
         self.hand = hand;
         Ok((reply, news, meta))
+    }
+}
+
+/// A transaction, which is rolled back unless it was committed.
+struct Open<'a>(&'a Connection);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // If even that fails, the next transaction can't begin, and says so.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
     }
 }
 
