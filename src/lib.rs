@@ -112,6 +112,7 @@
 //! | target | at level | what |
 //! |---|---|---|
 //! | `wakeful::cancel` | debug | a scope was cancelled, and why |
+//! | `wakeful::cancel` | debug | the span of a body that runs in a scope, a timeout or a shield, around each of its polls: the deadline in nanoseconds, and the reason once it was cut short |
 //! | `wakeful::task` | info | the span of a group's child, by name and the place where it was made, around each of its polls |
 //! | `wakeful::task` | info | the span of a group, by name, around each poll of its body; of a local group, of its children too |
 //! | `wakeful::task` | debug, warn | a group is over; warn if it or a child failed |

@@ -81,7 +81,13 @@ impl Subscriber for Collector {
         assert_eq!(last, Some(span.into_u64()), "spans are left in the order in which they were entered");
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        let all = &mut *self.0.lock().unwrap();
+        let mut fields = Fields("noted:".to_string());
+        values.record(&mut fields);
+        write!(fields.0, ", of {}", all.spans[span.into_u64() as usize - 1]).unwrap();
+        all.lines.push(fields.0);
+    }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 }
@@ -112,6 +118,45 @@ fn a_scope_says_why_it_was_cancelled_once() {
         [
             "DEBUG wakeful::cancel: scope cancelled reason=enough",
             "DEBUG wakeful::cancel: scope cancelled reason=the deadline 0.005000000s was reached",
+            "noted: reason=the deadline 0.005000000s was reached, of scope deadline=5000000",
+        ]
+    );
+}
+
+#[test]
+fn what_a_body_says_comes_in_the_span_of_its_scope_which_says_why_it_was_cut_short() {
+    let said = said(|sim| async move {
+        let (outer, time) = (Scope::new(sim.time()), sim.time());
+        let says = async |word| {
+            tracing::info!(target: "spans", "{word}");
+            time.sleep(ms(10)).await;
+        };
+        assert!(outer.run(says("outside")).await.done().is_some());
+        let inner = outer.child_after(ms(50));
+        let nested = outer.run(async {
+            let cut = inner.run(async {
+                says("inside").await;
+                outer.cancel("enough");
+                says("the last word").await;
+            });
+            cut.await.is_cancelled()
+        });
+        assert!(nested.await.is_cancelled());
+        assert!(outer.run(says("never")).await.is_cancelled());
+        let ambient = Scope::new(sim.time()).run(wakeful::move_on_after(ms(5), says("ambient"))).await;
+        assert!(ambient.done().unwrap().is_cancelled());
+    });
+    assert_eq!(
+        said,
+        [
+            "INFO spans: outside, in scope",
+            "INFO spans: inside, in scope, in scope deadline=60000000",
+            "DEBUG wakeful::cancel: scope cancelled reason=enough, in scope, in scope deadline=60000000",
+            "INFO spans: the last word, in scope, in scope deadline=60000000",
+            "noted: reason=enough, of scope",
+            "INFO spans: ambient, in scope, in scope deadline=25000000",
+            "DEBUG wakeful::cancel: scope cancelled reason=the deadline 0.025000000s was reached, in scope",
+            "noted: reason=the deadline 0.025000000s was reached, of scope deadline=25000000",
         ]
     );
 }
@@ -329,10 +374,10 @@ fn a_run_is_told_with_its_task_key_worker_and_attempt_and_what_it_says_is_in_its
         said,
         [
             format!("DEBUG wakeful::docket: run started {first} {args}"),
-            format!("INFO spans: works, in run {first} {args}"),
+            format!("INFO spans: works, in scope, in run {first} {args}"),
             format!("INFO wakeful::docket: run retried {first} why=\"no luck\" after=10ms took=5ms"),
             format!("DEBUG wakeful::docket: run started {second} {args}"),
-            format!("INFO spans: works, in run {second} {args}"),
+            format!("INFO spans: works, in scope, in run {second} {args}"),
             format!("DEBUG wakeful::docket: run ended {second} how=\"done\" took=5ms"),
         ]
     );

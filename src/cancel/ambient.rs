@@ -4,7 +4,7 @@ use super::outcome::{Deadline, FailError, Outcome};
 use super::run::{Engine, Left, with_current};
 use super::scope::Scope;
 use super::shield::Shelter;
-use crate::sys::slot::{self, Frame};
+use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
@@ -240,11 +240,10 @@ impl<F: Future> MoveOn<F> {
         Some((this.engine.left(scope), scope))
     }
 
-    #[inline]
-    fn body(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Frame<Scope>, &Scope) {
+    #[inline(always)]
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let (engine, scope) = self.parts();
-        let (body, frame) = engine.parts();
-        (body, frame, scope)
+        engine.poll_body(scope, cx)
     }
 }
 
@@ -273,8 +272,7 @@ impl<F: Future> Future for MoveOn<F> {
         if !self.as_mut().open(cx) {
             return self.closed(cx);
         }
-        let (body, frame, scope) = self.as_mut().body();
-        let polled = slot::poll_in(frame, scope, body, cx);
+        let polled = self.as_mut().poll_body(cx);
         self.polled(polled, cx)
     }
 }

@@ -6,6 +6,7 @@ use super::scope::Scope;
 use super::stay::{Stay, cut};
 use super::watch::Watch;
 use crate::sys::slot::{self, Act, Frame};
+use crate::sys::trace::Span;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::fmt;
@@ -56,6 +57,7 @@ pin_project! {
         stage: Stage,
         owns: bool,
         defers: Defers,
+        span: Span,
     }
 }
 
@@ -92,12 +94,18 @@ impl<F: Future> Engine<F> {
             stage: if checked { Stage::Begun } else { Stage::New },
             owns,
             defers: Defers::ToAncestors,
+            span: Span::new(),
         }
     }
 
     /// The same, leaving it to nobody else to end it once it has begun.
     pub(super) fn on_its_own(self) -> Self {
         Self { defers: Defers::ToNobody, ..self }
+    }
+
+    /// The same for a body that has a span of its own.
+    pub(super) fn without_span(self) -> Self {
+        Self { span: Span::none(), ..self }
     }
 
     /// Polls the body in `scope`, which is the same at each call.
@@ -109,8 +117,7 @@ impl<F: Future> Engine<F> {
         if !self.as_mut().is_open(scope, None, cx) {
             return self.closed(scope, cx);
         }
-        let (body, frame) = self.as_mut().parts();
-        let polled = slot::poll_in(frame, scope, body, cx);
+        let polled = self.as_mut().poll_body(scope, cx);
         self.polled(scope, polled, cx)
     }
 
@@ -124,10 +131,13 @@ impl<F: Future> Engine<F> {
         }
     }
 
-    #[inline]
-    pub(super) fn parts(self: Pin<&mut Self>) -> (Pin<&mut F>, &mut Frame<Scope>) {
+    /// Polls the body, which has begun.
+    #[inline(always)]
+    pub(super) fn poll_body(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        (this.body.as_pin_mut().expect("polled after it was done"), this.frame)
+        let body = this.body.as_pin_mut().expect("polled after it was done");
+        let _entered = this.span.scope(|| scope.deadline().as_nanos());
+        slot::poll_in(this.frame, scope, body, cx)
     }
 
     #[inline]
@@ -194,6 +204,9 @@ impl<F: Future> Engine<F> {
     #[cold]
     fn end(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         let outcome = cut(scope);
+        if let Outcome::Cancelled(cancelled) = &outcome {
+            self.span.cut(cancelled.reason());
+        }
         if self.as_mut().close(scope) { self.linger(scope, outcome, cx) } else { Poll::Ready(outcome) }
     }
 

@@ -91,7 +91,7 @@ impl<F: Future> Ward<F> {
 }
 
 pin_project! {
-    /// A [`Run`](super::Run) that owns its handle to the scope.
+    /// A [`Run`](super::Run) that owns its handle to the scope, for those who have spans of their own.
     pub(crate) struct OwnedRun<F>
     where
         F: Future,
@@ -115,7 +115,7 @@ pin_project! {
 
 impl<F: Future> OwnedRun<F> {
     pub(crate) fn new(scope: Scope, body: F) -> Self {
-        Self { scope, engine: Engine::new(body, false, false) }
+        Self { scope, engine: Engine::new(body, false, false).without_span() }
     }
 }
 

@@ -21,6 +21,11 @@ mod imp {
             Self(None)
         }
 
+        /// None ever.
+        pub(crate) const fn none() -> Self {
+            Self(Some(tracing::Span::none()))
+        }
+
         /// Enters the span of a group.
         pub(crate) fn group(&mut self, name: &str) -> Entered<'_> {
             let make = || tracing::span!(target: "wakeful::task", Level::INFO, "group", name);
@@ -31,6 +36,23 @@ mod imp {
         pub(crate) fn child(&mut self, name: &str, made: &'static Location<'static>) -> Entered<'_> {
             let make = || tracing::span!(target: "wakeful::task", Level::INFO, "child", name, made = %made);
             self.0.get_or_insert_with(make).enter()
+        }
+
+        /// Enters the span of a body that runs in a scope, which has this deadline in nanoseconds; `u64::MAX` if it has none.
+        pub(crate) fn scope(&mut self, deadline: impl FnOnce() -> u64) -> Entered<'_> {
+            let deadline = || Some(deadline()).filter(|at| *at != u64::MAX);
+            let make = || {
+                let (deadline, reason) = (deadline(), tracing::field::Empty);
+                tracing::span!(target: "wakeful::cancel", Level::DEBUG, "scope", deadline, reason)
+            };
+            self.0.get_or_insert_with(make).enter()
+        }
+
+        /// Notes why the body was cut short.
+        pub(crate) fn cut(&self, reason: &impl Display) {
+            if let Some(span) = &self.0 {
+                span.record("reason", tracing::field::display(reason));
+            }
         }
 
         /// Enters the span of an item's body.
@@ -126,6 +148,10 @@ mod imp {
             Self
         }
 
+        pub(crate) const fn none() -> Self {
+            Self
+        }
+
         #[inline(always)]
         pub(crate) fn group(&mut self, _: &str) -> Entered {
             Entered
@@ -135,6 +161,14 @@ mod imp {
         pub(crate) fn child(&mut self, _: &str, _: &'static Location<'static>) -> Entered {
             Entered
         }
+
+        #[inline(always)]
+        pub(crate) fn scope(&mut self, _: impl FnOnce() -> u64) -> Entered {
+            Entered
+        }
+
+        #[inline(always)]
+        pub(crate) fn cut(&self, _: &impl Display) {}
 
         #[inline(always)]
         pub(crate) fn item(&mut self, _: u64) -> Entered {
