@@ -243,7 +243,7 @@ impl<T> State<T> {
     }
 
     /// Publishes a message for which there is room, and of which there is a reader.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, message: T, outs: &mut Outs<T>) {
         debug_assert!(self.readers() > 0);
         if let Some(last) = self.next.checked_sub(1) {
@@ -267,7 +267,7 @@ impl<T> State<T> {
     }
 
     /// What the reader `at`, which is slow in this way, finds; it is moved on.
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, at: &mut u64, slow: Slow) -> Found<T> {
         if *at == self.next {
             return if self.closed { Found::End } else { Found::Nothing };
@@ -286,12 +286,13 @@ impl<T> State<T> {
             _ => *at,
         };
         *at = n + 1;
-        // T2: those who read the latest only are to read the last message as long as they are fresh.
-        let is_fresh = n == last && self.fresh > 0;
+        let fresh = self.fresh;
         let cell = self.cell(n);
         cell.left -= usize::from(slow != Slow::Latest);
         cell.held -= usize::from(slow == Slow::Wait);
-        let out = if cell.left == 0 && !is_fresh { cell.empty() } else { cell.share() };
+        // T2: those who read the latest only are to read the last message as long as they are fresh.
+        let is_last = cell.left == 0 && !(n == last && fresh > 0);
+        let out = if is_last { cell.empty() } else { cell.share() };
         // There is one in each cell that anybody is to read (T1).
         out.map_or(Found::Nothing, Found::Message)
     }
@@ -380,8 +381,14 @@ impl<T> Held<'_, Hub<T>> {
         false
     }
 
+    /// Reads for a subscriber that misses the oldest: what is known of it makes this half as long as [`read`](Self::read).
+    #[inline(always)]
+    pub(super) fn read_oldest(&mut self, at: &mut u64) -> Found<T> {
+        self.state.read(at, Slow::DropOldest)
+    }
+
     /// Reads for a subscriber.
-    #[inline]
+    #[inline(never)]
     pub(super) fn read(&mut self, at: &mut u64, slow: Slow) -> Found<T> {
         self.state.read(at, slow)
     }
@@ -399,6 +406,7 @@ impl<T> Held<'_, Hub<T>> {
         self.has_room_for_who_waits() && self.admit_first(outs, batch)
     }
 
+    #[inline(never)]
     fn admit_first(&mut self, outs: &mut Outs<T>, batch: &mut Batch) -> bool {
         let readers = self.state.readers();
         if let Some(brought) = self.first(PUBLISHERS) {

@@ -38,7 +38,8 @@ impl Reader {
     fn read<T>(&mut self, hub: &Topical<T>) -> Found<T> {
         let found = match self.slow {
             Slow::Wait => self.read_waited(hub),
-            _ => hub.with(|held| held.read(&mut self.at, self.slow)),
+            Slow::DropOldest => hub.with(|held| held.read_oldest(&mut self.at)),
+            Slow::Latest => hub.with(|held| held.read(&mut self.at, Slow::Latest)),
         };
         if let Found::End = found {
             self.end(hub);
