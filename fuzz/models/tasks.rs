@@ -15,7 +15,8 @@ use wakeful::time::{Instant, ManualClock};
 
 /// The lease of claims, in milliseconds.
 const LEASE: u64 = 20;
-const KEYS: [&str; 5] = ["", "a", "b", "c", "d"];
+/// The last one may be made up for another, too.
+const KEYS: [&str; 6] = ["", "a", "b", "c", "d", "t#9"];
 const NAMES: [&str; 2] = ["t", "u"];
 
 /// One step. Numbers stand for one of what there is.

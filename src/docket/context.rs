@@ -4,7 +4,6 @@ use super::{AddError, Claimed, Docket, Generation, Renewal, Renewed, StoreError,
 use crate::cancel::Scope;
 use crate::sys::ticks::Ticks;
 use crate::sys::{Arc, Lock};
-use alloc::string::String;
 use alloc::vec;
 use core::any::Any;
 use core::fmt;
@@ -19,7 +18,7 @@ pub struct Cx(Arc<Inner>);
 struct Inner {
     docket: Docket,
     scope: Scope,
-    worker: String,
+    worker: Arc<str>,
     lease: Duration,
     claimed: Claimed,
     next: Lock<Next>,
@@ -38,9 +37,9 @@ pub(super) enum Next {
 }
 
 impl Cx {
-    pub(super) fn new(docket: &Docket, scope: Scope, worker: &str, lease: Duration, claimed: Claimed) -> Self {
+    pub(super) fn new(docket: &Docket, scope: Scope, worker: &Arc<str>, lease: Duration, claimed: Claimed) -> Self {
         let next = Lock::new(Next::Policy);
-        Self(Arc::new(Inner { docket: docket.clone(), scope, worker: worker.into(), lease, claimed, next }))
+        Self(Arc::new(Inner { docket: docket.clone(), scope, worker: worker.clone(), lease, claimed, next }))
     }
 
     pub(super) fn claimed(&self) -> &Claimed {

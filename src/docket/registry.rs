@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::any::{Any, TypeId};
 use core::error::Error;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::future::Future;
 use core::pin::Pin;
 use serde::Serialize;
@@ -85,23 +85,23 @@ pub(super) fn shown(log: &[Show], args: &Value) -> String {
 
 /// The gate of these arguments. Its name holds the value as JSON, so that values of unlike types are never the same gate.
 fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
-    let value = match limit.field {
-        None => String::new(),
-        Some(field) => {
-            let no_field = || AddError::NoField { name: name.to_owned(), field: field.to_owned() };
-            format!("={}", args.get(field).ok_or_else(no_field)?)
-        }
-    };
-    let whose = match (limit.scope, limit.field) {
-        (Some(scope), _) => scope.to_owned(),
-        (None, Some(field)) => format!("{name}.{field}"),
-        (None, None) => name.to_owned(),
-    };
     let kind = match limit.rule {
-        Rule::AtMost(_) => "at once",
-        Rule::Rate { .. } => "by rate",
+        Rule::AtMost(_) => " at once",
+        Rule::Rate { .. } => " by rate",
     };
-    Ok(Gate { name: format!("{whose}{value} {kind}"), rule: limit.rule, excess: limit.excess })
+    // Put together piece by piece: it is made for each limit of each task that is added.
+    let mut whose = String::with_capacity(64);
+    whose.push_str(limit.scope.unwrap_or(name));
+    if let Some(field) = limit.field {
+        if limit.scope.is_none() {
+            whose.push('.');
+            whose.push_str(field);
+        }
+        let no_field = || AddError::NoField { name: name.to_owned(), field: field.to_owned() };
+        let _ = write!(whose, "={}", args.get(field).ok_or_else(no_field)?);
+    }
+    whose.push_str(kind);
+    Ok(Gate { name: whose, rule: limit.rule, excess: limit.excess })
 }
 
 /// The tasks that a [`Docket`](super::Docket) knows, and what its runs share.

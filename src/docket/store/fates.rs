@@ -43,7 +43,7 @@ impl Fates {
 
     fn note(&mut self, slot: &Slot, kind: EventKind) {
         let worker = match &slot.phase {
-            Phase::Running(run) => run.worker.clone(),
+            Phase::Running(run) => run.worker.as_ref().into(),
             _ => String::new(),
         };
         let Entry { name, key, .. } = &slot.entry;

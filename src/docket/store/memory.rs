@@ -12,7 +12,6 @@ use crate::sync::{Event, Notify};
 use crate::sys::{Arc, Lock};
 use crate::time::{Instant, Time, Wall};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -45,8 +44,6 @@ struct Shared {
     work: Notify,
     orders: Notify,
     listeners: Listeners,
-    /// What is set when a row ends, for rows that somebody waits for.
-    ends: Lock<BTreeMap<Generation, Arc<Event>>>,
 }
 
 impl MemoryStore {
@@ -68,7 +65,6 @@ impl MemoryStore {
             work: Notify::new(),
             orders: Notify::new(),
             listeners: Listeners::new(),
-            ends: Lock::new(BTreeMap::new()),
         }))
     }
 
@@ -96,18 +92,15 @@ impl MemoryStore {
         })
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: News<Arc<Event>>) {
         if news.work {
             self.0.work.notify_all();
         }
         if news.orders {
             self.0.orders.notify_all();
         }
-        for generation in news.ended {
-            let event = self.0.ends.with(|ends| ends.remove(&generation));
-            if let Some(event) = event {
-                event.set();
-            }
+        for event in news.ended {
+            event.set();
         }
         self.0.listeners.tell(news.fates);
     }
@@ -125,13 +118,10 @@ impl MemoryStore {
     }
 
     async fn ended(&self, generation: Generation) {
-        let event = self.0.ends.with(|ends| ends.entry(generation).or_default().clone());
-        // Looked at after the event is there: whoever ends the row from now on sets it.
-        if self.0.ledger.with(|ledger| ledger.is_over(generation)) {
-            self.0.ends.with(|ends| ends.remove(&generation));
-            event.set();
+        let event = self.0.ledger.with(|ledger| ledger.end_of(generation));
+        if let Some(event) = event {
+            event.wait().await;
         }
-        event.wait().await;
     }
 
     fn due(&self, when: When) -> Result<Instant, StoreError> {

@@ -1,6 +1,7 @@
 //! A row of the ledger.
 
 use super::types::{Ending, Entry, Fence, Generation, Row, State};
+use crate::sys::Arc;
 use crate::time::Instant;
 use alloc::string::String;
 use core::cmp::Reverse;
@@ -47,7 +48,7 @@ pub(super) enum Phase {
 /// A run.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub(super) worker: String,
+    pub(super) worker: Arc<str>,
     pub(super) fence: Fence,
     pub(super) until: Instant,
     /// When it is to have ended, if somebody cancelled it.
@@ -71,7 +72,7 @@ impl Slot {
             Phase::Future | Phase::Ready => State::Queued,
             Phase::Parked(_) => State::Waiting,
             Phase::Running(run) => State::Running {
-                worker: run.worker.clone(),
+                worker: run.worker.as_ref().into(),
                 fence: run.fence,
                 until: run.until,
                 cancelled: run.cancelled.is_some(),

@@ -13,6 +13,7 @@ use crate::sys::ticks::Ticks;
 use crate::sys::trace::Span;
 use crate::task::{Guarded, LocalGroup};
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::future::{Future, poll_fn};
@@ -43,7 +44,7 @@ impl Shop {
         if until < now + self.setup.lease / 3 {
             self.soon.notify_all();
         }
-        if group.spawn(name, self.attempt(cx.clone())).is_err() {
+        if group.spawn(name, Box::pin(self.attempt(cx.clone()))).is_err() {
             // It winds down.
             self.forget(cx.claimed());
             return self.give_back(cx.claimed()).await;

@@ -88,7 +88,7 @@ type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 #[derive(Clone)]
 struct Setup {
     docket: Docket,
-    name: String,
+    name: Arc<str>,
     concurrency: NonZeroUsize,
     lease: Duration,
     at_most: BTreeMap<String, u32>,
@@ -252,7 +252,7 @@ impl Shop {
     async fn work<'env>(&'env self, group: LocalGroup<'env, StoreError>, until: Until) -> Result<(), StoreError> {
         let docket = &self.setup.docket;
         let names = docket.registry().names().map(String::from).collect();
-        let mut claim = Claim { worker: self.setup.name.clone(), names, most: 0, lease: self.setup.lease };
+        let mut claim = Claim { worker: self.setup.name.as_ref().into(), names, most: 0, lease: self.setup.lease };
         let mut automatic = docket.registry().automatic().map(|(name, _)| (name, false)).collect();
         // Refused only in a group that is over or winds down already, and then nothing is claimed.
         let _ = group.spawn_background("heartbeat", self.beat());
@@ -325,7 +325,7 @@ impl Shop {
         if listener.is_none() && topic.is_none() {
             return;
         }
-        let (name, key, worker) = (claimed.name.clone(), claimed.key.clone(), self.setup.name.clone());
+        let (name, key, worker) = (claimed.name.clone(), claimed.key.clone(), self.setup.name.as_ref().into());
         let event = Event { name, key, worker, attempt: claimed.attempt, kind: kind() };
         if let Some(listener) = listener {
             listener(&event);

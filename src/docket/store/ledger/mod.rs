@@ -1,6 +1,6 @@
 //! The state of the memory store: pure transitions over an instant, no clock, no lock.
 //!
-//! Each row is in the index of its [`Phase`] and in no other; `live` knows for each key the row that is queued or running, and
+//! Each row is in the index of its [`Phase`] and in no other; `keys` knows for each key the row that is queued or running, and
 //! the one that follows it. A row that its gates don't let in stands in the lines of all of them, and is looked at again when
 //! it comes to the front of one: how many others wait costs nothing.
 
@@ -13,6 +13,8 @@ use super::row::{Phase, Rank, Slot};
 use super::strikes::Strikes;
 use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
+use crate::sync::Event;
+use crate::sys::Arc;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -23,16 +25,31 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 /// What others are to be told when the lock is free.
-#[derive(Debug, Default)]
-pub(super) struct News {
+#[derive(Debug)]
+pub(super) struct News<E> {
     /// A claim may find more than before.
     pub(super) work: bool,
     /// All rows of a task have ended.
     pub(super) finished: bool,
     pub(super) orders: bool,
-    pub(super) ended: Vec<Generation>,
+    /// The rows that have ended, or what whoever waits for that waits for.
+    pub(super) ended: Vec<E>,
     /// What no worker tells of.
     pub(super) fates: Fates,
+}
+
+impl<E> Default for News<E> {
+    fn default() -> Self {
+        Self { work: false, finished: false, orders: false, ended: Vec::new(), fates: Fates::default() }
+    }
+}
+
+/// What is known of a key: as long as it has a row, or one that has ended is kept.
+#[derive(Debug, Default)]
+struct Key {
+    live: Option<Live>,
+    /// The newest row that has ended.
+    ended: Option<Generation>,
 }
 
 /// The rows that a key has.
@@ -40,6 +57,13 @@ pub(super) struct News {
 struct Live {
     current: Generation,
     follower: Option<Generation>,
+}
+
+/// The tasks of a name, as long as one of them has not ended.
+#[derive(Debug, Default)]
+struct Name {
+    alive: usize,
+    ready: BTreeSet<Rank>,
 }
 
 /// Nothing depends on the order in which it is gone through.
@@ -51,22 +75,20 @@ pub(super) struct Ledger {
     serial: u64,
     /// Boxed, since they are large, and maps move what they hold.
     rows: Map<Generation, Box<Slot>>,
-    live: Map<String, Live>,
+    keys: Map<String, Key>,
+    names: Map<String, Name>,
     future: BTreeSet<(Instant, Generation)>,
-    ready: BTreeMap<String, BTreeSet<Rank>>,
     leases: BTreeSet<(Instant, Generation)>,
     ended: BTreeSet<(Instant, Generation)>,
-    /// How many rows of a task have not ended; none, if all have.
-    alive: Map<String, usize>,
-    /// The newest row of a key that has ended, as long as it is kept.
-    newest: Map<String, Generation>,
+    /// What is to be set when a row ends, for rows that somebody waits for.
+    awaited: BTreeMap<Generation, Arc<Event>>,
     gates: Map<String, GateState>,
     /// When a gate is to be looked at again: somebody may go in, or it may be forgotten.
     opens: BTreeSet<(Instant, String)>,
     strikes: Strikes,
     /// The latest reading of the clock.
     clock: Instant,
-    news: News,
+    news: News<Arc<Event>>,
     /// How often there was news of work, and of orders.
     pub(super) work: u64,
     pub(super) orders: u64,
@@ -79,7 +101,7 @@ impl Ledger {
         self.clock
     }
 
-    pub(super) fn take_news(&mut self) -> News {
+    pub(super) fn take_news(&mut self) -> News<Arc<Event>> {
         let fates = self.news.fates.take();
         let mut news = News { fates, ..mem::take(&mut self.news) };
         self.news.fates.is_heard = news.fates.is_heard;
@@ -97,6 +119,10 @@ impl Ledger {
     fn serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    fn live(&self, key: &str) -> Option<Live> {
+        self.keys.get(key)?.live
     }
 
     fn slot(&mut self, generation: Generation) -> &mut Slot {
@@ -120,8 +146,10 @@ impl Ledger {
         while let Some(&(at, generation)) = self.ended.first().filter(|(at, _)| *at <= now) {
             self.ended.remove(&(at, generation));
             let Some(slot) = self.rows.remove(&generation) else { continue };
-            if self.newest.get(&slot.entry.key) == Some(&generation) {
-                self.newest.remove(&slot.entry.key);
+            let Some(key) = self.keys.get_mut(&slot.entry.key) else { continue };
+            key.ended = key.ended.filter(|newest| *newest != generation);
+            if key.live.is_none() && key.ended.is_none() {
+                self.keys.remove(&slot.entry.key);
             }
         }
     }
@@ -157,10 +185,8 @@ impl Ledger {
         let slot = self.rows.get_mut(&generation).expect("what an index names is there");
         slot.phase = Phase::Ready;
         let rank = slot.rank();
-        match self.ready.get_mut(&slot.entry.name) {
-            Some(ready) => _ = ready.insert(rank),
-            None => _ = self.ready.insert(slot.entry.name.clone(), BTreeSet::from([rank])),
-        }
+        let name = self.names.get_mut(&slot.entry.name).expect("one of them is alive");
+        name.ready.insert(rank);
         self.news.work = true;
     }
 
@@ -196,11 +222,8 @@ impl Ledger {
     }
 
     fn unready(&mut self, name: &str, rank: Rank) {
-        if let Some(ready) = self.ready.get_mut(name) {
-            ready.remove(&rank);
-            if ready.is_empty() {
-                self.ready.remove(name);
-            }
+        if let Some(name) = self.names.get_mut(name) {
+            name.ready.remove(&rank);
         }
     }
 
@@ -216,19 +239,17 @@ impl Ledger {
         let (name, key) = (&slot.entry.name, &slot.entry.key);
         slot.phase = Phase::Ended(ending);
         self.ended.insert((now + slot.entry.keep, generation));
-        let alive = self.alive.get_mut(name).expect("this one was alive");
-        *alive -= 1;
-        if *alive == 0 {
+        let of = self.names.get_mut(name).expect("this one was alive");
+        of.alive -= 1;
+        if of.alive == 0 {
             // Somebody may work until there is nothing more.
-            self.alive.remove(name);
+            self.names.remove(name);
             self.news.finished = true;
         }
-        match self.newest.get_mut(key) {
-            Some(newest) => *newest = generation.max(*newest),
-            None => _ = self.newest.insert(key.clone(), generation),
-        }
-        self.news.ended.push(generation);
-        let Some(live) = self.live.get_mut(key) else { return };
+        self.news.ended.extend(self.awaited.remove(&generation));
+        let key = self.keys.get_mut(key).expect("it has a row");
+        key.ended = key.ended.max(Some(generation));
+        let Some(live) = &mut key.live else { return };
         if live.follower == Some(generation) {
             live.follower = None;
         } else if live.current == generation {
@@ -237,9 +258,7 @@ impl Ledger {
                     live.current = follower;
                     self.queue(follower, now);
                 }
-                None => {
-                    self.live.remove(key);
-                }
+                None => key.live = None,
             }
         }
     }
@@ -385,18 +404,24 @@ impl Ledger {
     // ---- looking on ----------------------------------------------------------
 
     pub(super) fn look(&self, key: &str, generation: Option<Generation>, now: Instant) -> Option<Row> {
-        let newest = || self.live.get(key).map(|live| live.current).or_else(|| self.newest.get(key).copied());
+        let newest = || {
+            let key = self.keys.get(key)?;
+            key.live.map(|live| live.current).or(key.ended)
+        };
         let slot = self.rows.get(&generation.or_else(newest)?)?;
         (slot.entry.key == key).then(|| slot.view(now))
     }
 
     /// Whether no row of these tasks is queued, running or following.
     pub(super) fn is_finished(&self, names: &[String]) -> bool {
-        !names.iter().any(|name| self.alive.contains_key(name))
+        !names.iter().any(|name| self.names.contains_key(name))
     }
 
-    pub(super) fn is_over(&self, generation: Generation) -> bool {
-        self.rows.get(&generation).is_none_or(|slot| matches!(slot.phase, Phase::Ended(_)))
+    /// What is set when this row ends; none, if it has.
+    pub(super) fn end_of(&mut self, generation: Generation) -> Option<Arc<Event>> {
+        let slot = self.rows.get(&generation)?;
+        let is_over = matches!(slot.phase, Phase::Ended(_));
+        (!is_over).then(|| self.awaited.entry(generation).or_default().clone())
     }
 
     pub(super) fn scan(&self, now: Instant) -> Snapshot {
@@ -413,8 +438,5 @@ impl Ledger {
 
 /// The gate of this name, which begins to be known if it isn't.
 fn state<'a>(gates: &'a mut Map<String, GateState>, name: &str) -> &'a mut GateState {
-    if !gates.contains_key(name) {
-        gates.insert(name.into(), GateState::default());
-    }
-    gates.get_mut(name).expect("it is there")
+    gates.entry_ref(name).or_default()
 }

@@ -2,7 +2,7 @@
 
 use super::super::row::{Phase, Slot};
 use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put, When};
-use super::{Ledger, Live};
+use super::{Key, Ledger, Live, Name};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -17,7 +17,8 @@ impl Ledger {
             return Put::Struck(strike);
         }
         let due = entry.settle.map_or(due, |settle| now + settle.quiet.min(settle.at_most));
-        let Some(&live) = self.live.get(&entry.key) else {
+        let live = if entry.key.is_empty() { None } else { self.live(&entry.key) };
+        let Some(live) = live else {
             if matches!(entry.existing, Existing::ReplaceIf(_)) {
                 return Put::Gone;
             }
@@ -39,16 +40,30 @@ impl Ledger {
 
     fn add(&mut self, entry: Entry, due: Instant, added: Instant, now: Instant) -> Generation {
         let generation = self.insert(entry, due, added);
-        let key = self.slot(generation).entry.key.clone();
-        self.live.insert(key, Live { current: generation, follower: None });
+        self.make_current(generation);
         self.queue(generation, now);
         generation
     }
 
+    /// It is the row of its key from now on.
+    fn make_current(&mut self, generation: Generation) {
+        let slot = self.rows.get(&generation).expect("it has been put");
+        let live = Some(Live { current: generation, follower: None });
+        match self.keys.get_mut(&slot.entry.key) {
+            Some(key) => key.live = live,
+            None => _ = self.keys.insert(slot.entry.key.clone(), Key { live, ended: None }),
+        }
+    }
+
     fn insert(&mut self, mut entry: Entry, due: Instant, added: Instant) -> Generation {
-        let generation = Generation(self.serial());
+        let mut generation = Generation(self.serial());
         if entry.key.is_empty() {
             entry.key = generation.key_of(&entry.name);
+            // Somebody may have taken it.
+            while self.live(&entry.key).is_some() {
+                generation = Generation(self.serial());
+                entry.key = generation.key_of(&entry.name);
+            }
         }
         let slot = Slot {
             entry,
@@ -62,9 +77,9 @@ impl Ledger {
             progress: None,
             phase: Phase::Following,
         };
-        match self.alive.get_mut(&slot.entry.name) {
-            Some(alive) => *alive += 1,
-            None => _ = self.alive.insert(slot.entry.name.clone(), 1),
+        match self.names.get_mut(&slot.entry.name) {
+            Some(name) => name.alive += 1,
+            None => _ = self.names.insert(slot.entry.name.clone(), Name { alive: 1, ..Name::default() }),
         }
         self.rows.insert(generation, Box::new(slot));
         generation
@@ -73,12 +88,12 @@ impl Ledger {
     fn replace(&mut self, entry: Entry, old: Generation, due: Instant, added: Instant, now: Instant) -> Put {
         self.unqueue(old, now);
         let generation = self.insert(entry, due, added);
-        let key = self.slot(generation).entry.key.clone();
         // What is to be tried again may be followed already.
-        if let Some(follower) = self.live.get(&key).and_then(|live| live.follower) {
+        let live = self.live(&self.rows[&generation].entry.key);
+        if let Some(follower) = live.and_then(|live| live.follower) {
             self.end(follower, Ending::Replaced(generation), now);
         }
-        self.live.insert(key, Live { current: generation, follower: None });
+        self.make_current(generation);
         self.queue(generation, now);
         self.end(old, Ending::Replaced(generation), now);
         Put::Replaced(generation)
@@ -87,7 +102,7 @@ impl Ledger {
     fn follow(&mut self, entry: Entry, due: Instant, added: Instant, now: Instant) -> Put {
         let key = entry.key.clone();
         let generation = self.insert(entry, due, added);
-        let live = self.live.get_mut(&key).expect("something runs under this key");
+        let live = self.keys.get_mut(&key).and_then(|key| key.live.as_mut()).expect("something runs under this key");
         if let Some(old) = live.follower.replace(generation) {
             self.end(old, Ending::Replaced(generation), now);
         }
@@ -106,7 +121,7 @@ impl Ledger {
 
     /// What comes after a run under its key, if nothing does yet.
     pub(super) fn put_next(&mut self, entry: Entry, due: Instant, now: Instant) {
-        let free = self.live.get(&entry.key).is_some_and(|live| live.follower.is_none());
+        let free = self.live(&entry.key).is_some_and(|live| live.follower.is_none());
         match self.struck(&entry) {
             _ if !free => {}
             Some(strike) => self.news.fates.refused(&entry, strike),
@@ -115,7 +130,7 @@ impl Ledger {
     }
 
     pub(in super::super) fn cancel(&mut self, key: &str, grace: Duration, now: Instant) -> Cancelled {
-        let Some(&live) = self.live.get(key) else { return Cancelled::Unknown };
+        let Some(live) = self.live(key) else { return Cancelled::Unknown };
         if let Some(follower) = live.follower {
             self.end(follower, Ending::Cancelled, now);
         }
@@ -132,7 +147,7 @@ impl Ledger {
     }
 
     pub(in super::super) fn reschedule(&mut self, key: &str, when: When, due: Instant, now: Instant) -> bool {
-        let Some(&live) = self.live.get(key) else { return false };
+        let Some(live) = self.live(key) else { return false };
         let running = matches!(self.slot(live.current).phase, Phase::Running(_));
         let Some(generation) = (if running { live.follower } else { Some(live.current) }) else { return false };
         self.unqueue(generation, now);
@@ -146,8 +161,9 @@ impl Ledger {
     }
 
     pub(in super::super) fn clear(&mut self, now: Instant) -> usize {
-        let of = |live: &Live| [Some(live.current), live.follower];
-        let all: BTreeSet<_> = self.live.values().flat_map(of).flatten().collect();
+        let of = |live: Live| [Some(live.current), live.follower];
+        let live = self.keys.values().filter_map(|key| key.live);
+        let all: BTreeSet<_> = live.flat_map(of).flatten().collect();
         let waits = |generation: &Generation| !matches!(self.rows[generation].phase, Phase::Running(_));
         let all: Vec<_> = all.into_iter().filter(waits).collect();
         for generation in &all {

@@ -6,6 +6,7 @@ use super::super::types::{
     Claim, Claimed, Close, Ending, Entry, Excess, Fence, Finished, Gate, Generation, Renewal, Renewed,
 };
 use super::Ledger;
+use crate::sys::Arc;
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -19,28 +20,37 @@ impl Ledger {
         // Whoever waits for work has been told when this would be due.
         self.news.work = false;
         let before = self.next();
-        let mut taken = Vec::new();
+        let (mut taken, worker) = (Vec::new(), Arc::from(claim.worker.as_str()));
         while taken.len() < claim.most {
             let Some(generation) = self.pop_ready(&claim.names) else { break };
-            if let Some(claimed) = self.try_claim(generation, claim, now) {
+            if let Some(claimed) = self.try_claim(generation, &worker, claim.lease, now) {
+                if taken.is_empty() {
+                    taken.reserve(claim.most.min(16));
+                }
                 taken.push(claimed);
             }
         }
         let next = self.next();
         self.news.work |= next < before;
-        let more = claim.names.iter().any(|name| self.ready.contains_key(name));
+        let more = claim.names.iter().any(|name| self.names.get(name).is_some_and(|name| !name.ready.is_empty()));
         (taken, if more { Duration::ZERO } else { again(next, now) })
     }
 
     /// The first of those that are ready under one of these names.
     fn pop_ready(&mut self, names: &[String]) -> Option<Generation> {
-        let firsts = names.iter().filter_map(|name| Some((*self.ready.get(name)?.first()?, name)));
+        let firsts = names.iter().filter_map(|name| Some((*self.names.get(name)?.ready.first()?, name)));
         let (rank, name) = firsts.min()?;
         self.unready(name, rank);
         Some(rank.2)
     }
 
-    fn try_claim(&mut self, generation: Generation, claim: &Claim, now: Instant) -> Option<Claimed> {
+    fn try_claim(
+        &mut self,
+        generation: Generation,
+        worker: &Arc<str>,
+        lease: Duration,
+        now: Instant,
+    ) -> Option<Claimed> {
         let slot = &self.rows[&generation];
         if let Some(strike) = self.struck(&slot.entry) {
             self.leave_lines(generation, now);
@@ -59,11 +69,11 @@ impl Ledger {
         }
         self.enter_gates(generation, now);
         let fence = Fence(self.serial());
-        let until = now + claim.lease;
+        let until = now + lease;
         let slot = self.slot(generation);
         slot.deliveries += 1;
         slot.progress = None;
-        slot.phase = Phase::Running(Run { worker: claim.worker.clone(), fence, until, cancelled: None });
+        slot.phase = Phase::Running(Run { worker: worker.clone(), fence, until, cancelled: None });
         let claimed = Claimed {
             key: slot.entry.key.clone(),
             generation,
@@ -116,7 +126,7 @@ impl Ledger {
 
     /// The row that runs under this key by this fence.
     fn held(&mut self, key: &str, fence: Fence) -> Option<Generation> {
-        let generation = self.live.get(key)?.current;
+        let generation = self.live(key)?.current;
         match &self.slot(generation).phase {
             Phase::Running(run) if run.fence == fence => Some(generation),
             _ => None,
@@ -154,7 +164,7 @@ impl Ledger {
                 self.queue(generation, now);
             }
         }
-        Finished::Done(self.live.get(key).map(|live| live.current))
+        Finished::Done(self.live(key).map(|live| live.current))
     }
 
     fn end_run(&mut self, generation: Generation, ending: Ending, next: Option<Entry>, due: Instant, now: Instant) {

@@ -56,7 +56,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Slot, Fault> {
         READY => Phase::Ready,
         2 => Phase::Parked(usize::try_from(int(16)?).unwrap_or(0)),
         3 => Phase::Running(Run {
-            worker: text(17)?.unwrap_or_default(),
+            worker: text(17)?.unwrap_or_default().into(),
             fence: Fence(unsigned(int(18)?)),
             until: until()?,
             cancelled: row.get::<_, Option<i64>>(20)?.map(instant),

@@ -65,7 +65,7 @@ pub(super) struct Tx<'a> {
     pub(super) now: Instant,
     pub(super) unix: Duration,
     pub(super) strikes: &'a mut Known,
-    pub(super) news: News,
+    pub(super) news: News<Generation>,
 }
 
 impl Seat {
@@ -73,7 +73,7 @@ impl Seat {
     pub(super) fn transact<R>(
         &mut self,
         f: impl FnOnce(&mut Tx<'_>) -> Result<R, Fault>,
-    ) -> Result<(R, News, Meta), Fault> {
+    ) -> Result<(R, News<Generation>, Meta), Fault> {
         let sql = &self.sql;
         sql.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
         let open = Open(sql);
