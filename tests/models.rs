@@ -120,7 +120,7 @@ fn a_limiter_agrees_with_its_model_by_every_algorithm() {
 
 #[test]
 fn a_keyed_limiter_agrees_with_a_plain_one_for_each_key() {
-    random_steps::<Keyed>(3_000, 1_000);
+    random_steps::<Keyed>(2_000, 1_000);
     corpus::<Keyed>("keyed");
 }
 

@@ -3,13 +3,16 @@
 use super::World;
 use super::limiter::{Seldom, at, nz, quota};
 use super::rules::Numbers;
-use super::waiting::{Places, Waiting, place};
+use super::waiting::{Phase, Places, Waiting, place, spending};
 use arbitrary::Arbitrary;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 use wakeful::limit::{
@@ -26,10 +29,14 @@ pub(crate) enum Op {
     TryAcquire(u8, u8),
     /// The reading that it is told lies so far before the clock's.
     TryAcquireAt(u8, u8, u8),
-    /// A future is put in a place, where another may have been, maybe with a deadline, and polled.
-    Ask(u8, u8, u8, Option<u8>),
+    /// Some of what is reserved is spent.
+    TryReserve(u8, u8, u8),
+    /// A future is put in a place, where another may have been, maybe with a deadline, and polled; it reserves or acquires.
+    Ask(u8, u8, u8, Option<u8>, bool),
     Poll(u8, bool),
     Drop(u8),
+    /// Some of what a reservation holds is spent, and the rest goes back.
+    Commit(u8, u8),
     Peek(u8, u8),
     Available(u8),
     Refund(u8, u8),
@@ -37,6 +44,8 @@ pub(crate) enum Op {
     Open(u8),
     Override(u8, u8, bool),
     Restore(u8, bool),
+    /// All keys go on by other numbers.
+    Reconfigure(Seldom, bool),
     Sweep,
     /// Time passes, and timers ring when they are due.
     Advance(u8),
@@ -92,10 +101,14 @@ impl Hasher for KeyHasher {
 
 type Acquiring = dyn Future<Output = Result<(), AcquireError>>;
 
+/// How far it is, if it reserves.
+type Reserves = Option<Rc<Cell<Phase>>>;
+
 /// What keyed limiters do, whatever their algorithm; beside it the plain one of each key.
 trait Real {
     fn try_acquire(&self, key: Key, now: Instant, permits: u32) -> Result<(), TryAcquireError>;
-    fn acquire(&self, key: Key, permits: u32, deadline: Option<Instant>) -> Pin<Box<Acquiring>>;
+    fn try_reserve(&self, key: Key, permits: u32, spend: u32) -> Result<(), TryAcquireError>;
+    fn acquire(&self, key: Key, permits: u32, deadline: Option<Instant>, phase: Reserves) -> Pin<Box<Acquiring>>;
     fn peek(&self, key: Key, permits: u32) -> Result<(), TryAcquireError>;
     fn available(&self, key: Key) -> u32;
     fn refund(&self, key: Key, permits: u32);
@@ -103,6 +116,7 @@ trait Real {
     fn open(&self, key: Key);
     fn override_key(&self, key: Key, numbers: Numbers, carry: Carry) -> Result<(), TooManyKeys>;
     fn restore_key(&self, key: Key, carry: Carry);
+    fn reconfigure(&self, numbers: Numbers, carry: Carry);
     fn sweep(&self) -> usize;
 }
 
@@ -116,13 +130,22 @@ impl<A: Algorithm> Real for Many<A> {
         self.limiter.try_acquire_at(&key, now, permits)
     }
 
-    fn acquire(&self, key: Key, permits: u32, deadline: Option<Instant>) -> Pin<Box<Acquiring>> {
+    fn try_reserve(&self, key: Key, permits: u32, spend: u32) -> Result<(), TryAcquireError> {
+        self.limiter.try_reserve(&key, permits).map(|reserved| reserved.commit_only(spend))
+    }
+
+    fn acquire(&self, key: Key, permits: u32, deadline: Option<Instant>, phase: Reserves) -> Pin<Box<Acquiring>> {
         let limiter = self.limiter.clone();
         Box::pin(async move {
-            match deadline {
-                Some(deadline) => limiter.acquire_before(&key, permits, deadline).await,
-                None => limiter.acquire(&key, permits).await,
-            }
+            let acquire = match deadline {
+                Some(deadline) => limiter.acquire_before(&key, permits, deadline),
+                None => limiter.acquire(&key, permits),
+            };
+            let Some(phase) = phase else { return acquire.await };
+            let reserved = acquire.reserving().await?;
+            assert_eq!(reserved.permits(), permits);
+            reserved.commit_only(spending(&phase).await);
+            Ok(())
         })
     }
 
@@ -154,6 +177,10 @@ impl<A: Algorithm> Real for Many<A> {
         self.limiter.restore_key(&key, carry);
     }
 
+    fn reconfigure(&self, numbers: Numbers, carry: Carry) {
+        self.limiter.reconfigure((self.made)(numbers), carry);
+    }
+
     fn sweep(&self) -> usize {
         self.limiter.sweep()
     }
@@ -162,7 +189,8 @@ impl<A: Algorithm> Real for Many<A> {
 /// The plain limiter of a key.
 trait Plain {
     fn try_acquire_at(&self, now: Instant, permits: u32) -> Result<(), TryAcquireError>;
-    fn acquire(&self, permits: u32, deadline: Option<Instant>) -> Pin<Box<Acquiring>>;
+    fn try_reserve(&self, permits: u32, spend: u32) -> Result<(), TryAcquireError>;
+    fn acquire(&self, permits: u32, deadline: Option<Instant>, phase: Reserves) -> Pin<Box<Acquiring>>;
     fn peek(&self, permits: u32) -> Result<(), TryAcquireError>;
     fn available(&self) -> u32;
     fn refund(&self, permits: u32);
@@ -181,13 +209,21 @@ impl<A: Algorithm> Plain for One<A> {
         self.limiter.try_acquire_at(now, permits)
     }
 
-    fn acquire(&self, permits: u32, deadline: Option<Instant>) -> Pin<Box<Acquiring>> {
+    fn try_reserve(&self, permits: u32, spend: u32) -> Result<(), TryAcquireError> {
+        self.limiter.try_reserve(permits).map(|reserved| reserved.commit_only(spend))
+    }
+
+    fn acquire(&self, permits: u32, deadline: Option<Instant>, phase: Reserves) -> Pin<Box<Acquiring>> {
         let limiter = self.limiter.clone();
         Box::pin(async move {
-            match deadline {
-                Some(deadline) => limiter.acquire_before(permits, deadline).await,
-                None => limiter.acquire(permits).await,
-            }
+            let acquire = match deadline {
+                Some(deadline) => limiter.acquire_before(permits, deadline),
+                None => limiter.acquire(permits),
+            };
+            let Some(phase) = phase else { return acquire.await };
+            let reserved = acquire.reserving().await?;
+            reserved.commit_only(spending(&phase).await);
+            Ok(())
         })
     }
 
@@ -228,7 +264,7 @@ fn window(numbers: Numbers) -> (std::num::NonZeroU32, Duration) {
 }
 
 /// Makes the plain limiter of a key.
-type Make = Box<dyn Fn() -> Box<dyn Plain>>;
+type Make = Box<dyn Fn(Numbers) -> Box<dyn Plain>>;
 
 /// A keyed limiter by the `n`th algorithm, and what makes plain ones that decide alike.
 fn real(n: u8, numbers: Numbers, most: Option<NonZeroUsize>, hash: Hash, clock: &ManualClock) -> (Box<dyn Real>, Make) {
@@ -241,7 +277,8 @@ fn real(n: u8, numbers: Numbers, most: Option<NonZeroUsize>, hash: Hash, clock: 
     ) -> (Box<dyn Real>, Make) {
         let limiter = KeyedLimiter::with_hasher(&clock.time(), made(numbers), most, hash);
         let time = clock.time();
-        let plain = move || -> Box<dyn Plain> { Box::new(One { limiter: Limiter::with(&time, made(numbers)), made }) };
+        let plain =
+            move |numbers| -> Box<dyn Plain> { Box::new(One { limiter: Limiter::with(&time, made(numbers)), made }) };
         (Box::new(Many { limiter, made }), Box::new(plain))
     }
     match n % 6 {
@@ -269,7 +306,57 @@ struct Alone {
     own: bool,
     /// The most at once.
     burst: u32,
+    /// How many wait for it, or hold what they have reserved.
     waiting: usize,
+    /// Whether it may have been granted something late that is made up for: then it is kept for a while longer.
+    late: bool,
+}
+
+/// Whether there is no room for a key, as far as that is known.
+#[derive(Clone, Copy)]
+struct Full {
+    surely: bool,
+    maybe: bool,
+}
+
+impl Full {
+    #[track_caller]
+    fn check(self, refused: bool) {
+        assert!(!refused || self.maybe, "there is room");
+        assert!(refused || !self.surely, "there is no room");
+    }
+
+    /// The same, for one who needs none.
+    fn unless(self, needless: bool) -> Self {
+        Self { surely: self.surely && !needless, maybe: self.maybe && !needless }
+    }
+}
+
+impl Alone {
+    fn is_idle(&self) -> bool {
+        !self.own && self.waiting == 0 && self.plain.available() == self.burst
+    }
+}
+
+/// A future that asks, ours and theirs.
+struct Asked {
+    key: Key,
+    ours: Reserves,
+    theirs: Reserves,
+}
+
+impl Asked {
+    fn of(key: Key, reserves: bool) -> Self {
+        let [ours, theirs] = [(), ()].map(|()| reserves.then(|| Rc::new(Cell::new(Phase::Waits))));
+        Self { key, ours, theirs }
+    }
+
+    /// How far they are: the same.
+    fn phase(&self) -> Option<Phase> {
+        let [ours, theirs] = [&self.ours, &self.theirs].map(|phase| phase.as_ref().map(|phase| phase.get()));
+        assert_eq!(ours, theirs);
+        ours
+    }
 }
 
 /// A keyed limiter and its model.
@@ -285,7 +372,9 @@ pub(crate) struct Keyed {
     next: u64,
     ours: Places<Acquiring>,
     theirs: Places<Acquiring>,
-    asked: BTreeMap<u64, Key>,
+    asked: BTreeMap<u64, Asked>,
+    /// What holds a reservation, ours and theirs.
+    held: Vec<[Waiting<Acquiring>; 2]>,
 }
 
 impl Keyed {
@@ -296,9 +385,9 @@ impl Keyed {
         let one_shard = algorithm < 192;
         let hash = if one_shard { Hash::Few } else { Hash::Spread(RandomState::default()) };
         let (real, make) = real(algorithm, numbers, most, hash, &clock);
-        let (keys, ours, theirs, asked) = Default::default();
+        let (keys, ours, theirs, asked, held) = Default::default();
         let most = most.map(NonZeroUsize::get);
-        Self { clock, real, make, numbers, most, one_shard, keys, next: 0, ours, theirs, asked }
+        Self { clock, real, make, numbers, most, one_shard, keys, next: 0, ours, theirs, asked, held }
     }
 
     fn now(&self) -> u64 {
@@ -307,23 +396,30 @@ impl Keyed {
 
     /// The model of a key, made as it comes.
     fn alone(&mut self, key: Key) -> &mut Alone {
-        let (make, burst) = (&self.make, self.numbers.burst);
-        self.keys.entry(key).or_insert_with(|| Alone { plain: make(), own: false, burst, waiting: 0 })
+        let (make, numbers) = (&self.make, self.numbers);
+        let burst = numbers.burst;
+        self.keys.entry(key).or_insert_with(|| Alone {
+            plain: make(numbers),
+            own: false,
+            burst,
+            waiting: 0,
+            late: false,
+        })
     }
 
-    fn is_idle(&self, alone: &Alone) -> bool {
-        !alone.own && alone.waiting == 0 && alone.plain.available() == alone.burst
-    }
-
-    /// Keys that are not idle.
-    fn busy(&self) -> usize {
-        self.keys.values().filter(|alone| !self.is_idle(alone)).count()
+    /// Keys that are not idle: so many at least, and at most.
+    fn busy(&self) -> RangeInclusive<usize> {
+        let count = |late| self.keys.values().filter(|alone| !alone.is_idle() || late && alone.late).count();
+        count(false)..=count(true)
     }
 
     /// Whether there is no room for `key`.
-    fn is_full_for(&self, key: Key) -> bool {
-        let idle = self.keys.get(&key).is_none_or(|alone| self.is_idle(alone));
-        idle && self.most.is_some_and(|most| self.busy() >= most)
+    fn is_full_for(&self, key: Key) -> Full {
+        let (alone, busy) = (self.keys.get(&key), self.busy());
+        let there = alone.is_some_and(|alone| !alone.is_idle());
+        let may_be_there = there || alone.is_some_and(|alone| alone.late);
+        let most = self.most.unwrap_or(usize::MAX);
+        Full { surely: !may_be_there && *busy.start() >= most, maybe: !there && *busy.end() >= most }
     }
 
     fn check_error(&self, error: TooManyKeys) {
@@ -331,25 +427,36 @@ impl Keyed {
         assert!(error.earliest().as_nanos() > self.now(), "{error}");
     }
 
-    fn try_acquire(&mut self, key: Key, told: u64, permits: u32) {
-        let full = self.is_full_for(key) && permits <= self.numbers.burst;
-        match self.real.try_acquire(key, at(told), permits) {
-            Err(TryAcquireError::TooManyKeys(error)) => {
-                assert!(full, "there is room for {key:?}");
-                self.check_error(error);
-            }
-            answer => {
-                assert!(!full, "there is no room for {key:?}: {answer:?}");
-                // All have been told the time before.
-                let now = self.now();
-                assert_eq!(answer, self.alone(key).plain.try_acquire_at(at(now.max(told)), permits));
-            }
+    /// Asks the real one, and the model if there is room. All have been told the time before.
+    fn attempt(
+        &mut self,
+        key: Key,
+        permits: u32,
+        real: impl FnOnce(&dyn Real) -> Result<(), TryAcquireError>,
+        model: impl FnOnce(&dyn Plain) -> Result<(), TryAcquireError>,
+    ) {
+        let full = self.is_full_for(key).unless(permits > self.numbers.burst);
+        let answer = real(&*self.real);
+        full.check(matches!(answer, Err(TryAcquireError::TooManyKeys(_))));
+        match answer {
+            Err(TryAcquireError::TooManyKeys(error)) => self.check_error(error),
+            answer => assert_eq!(answer, model(&*self.alone(key).plain)),
         }
     }
 
+    fn try_acquire(&mut self, key: Key, told: u64, permits: u32) {
+        let now = at(self.now().max(told));
+        self.attempt(
+            key,
+            permits,
+            |real| real.try_acquire(key, at(told), permits),
+            |plain| plain.try_acquire_at(now, permits),
+        );
+    }
+
     fn leave(&mut self, who: u64) {
-        if let Some(key) = self.asked.remove(&who) {
-            self.alone(key).waiting -= 1;
+        if let Some(asked) = self.asked.remove(&who) {
+            self.alone(asked.key).waiting -= 1;
         }
     }
 
@@ -358,35 +465,68 @@ impl Keyed {
         let (who, answer) = (ours.who, ours.poll(new_waker));
         let Some(theirs) = place(&mut self.theirs, place_at) else { unreachable!("they wait together") };
         assert_eq!(answer, theirs.poll(new_waker));
-        if answer.is_ready() {
-            *place(&mut self.ours, place_at) = None;
-            *place(&mut self.theirs, place_at) = None;
-            self.leave(who);
+        self.settle(place_at, who, answer);
+    }
+
+    /// Takes out of its place what has got an answer, or holds what it has reserved.
+    fn settle(&mut self, place_at: u8, who: u64, answer: Poll<Result<(), AcquireError>>) {
+        let holds = self.asked[&who].phase() == Some(Phase::Held) && answer.is_pending();
+        if answer.is_ready() || holds {
+            let both = [&mut self.ours, &mut self.theirs].map(|places| place(places, place_at).take().unwrap());
+            if holds {
+                self.held.push(both);
+            } else {
+                self.leave(who);
+            }
         }
     }
 
-    fn ask(&mut self, place_at: u8, key: Key, permits: u32, deadline: Option<u64>) {
+    fn commit(&mut self, which: usize, spend: u32) {
+        let [mut ours, mut theirs] = self.held.swap_remove(which);
+        let asked = &self.asked[&ours.who];
+        for phase in [&asked.ours, &asked.theirs].into_iter().flatten() {
+            phase.set(Phase::Spend(spend));
+        }
+        assert_eq!((ours.poll(false), theirs.poll(false)), (Poll::Ready(Ok(())), Poll::Ready(Ok(()))));
+        self.leave(ours.who);
+    }
+
+    fn ask(&mut self, place_at: u8, key: Key, permits: u32, deadline: Option<u64>, reserves: bool) {
         self.take(Op::Drop(place_at));
-        let (who, deadline) = (self.next, deadline.map(at));
+        let (who, deadline, asked) = (self.next, deadline.map(at), Asked::of(key, reserves));
         self.next += 1;
         let now = self.now();
-        let lacks = permits <= self.numbers.burst && deadline.is_none_or(|deadline| deadline > at(now));
-        let full = self.is_full_for(key) && lacks;
-        let mut ours = Waiting::new(who, self.real.acquire(key, permits, deadline));
+        let needless = permits > self.numbers.burst || deadline.is_some_and(|deadline| deadline <= at(now));
+        let full = self.is_full_for(key).unless(needless);
+        let mut ours = Waiting::new(who, self.real.acquire(key, permits, deadline, asked.ours.clone()));
         let answer = ours.poll(false);
+        full.check(matches!(answer, Poll::Ready(Err(AcquireError::TooManyKeys(_)))));
         if let Poll::Ready(Err(AcquireError::TooManyKeys(error))) = answer {
-            assert!(full, "there is room for {key:?}");
             return self.check_error(error);
         }
-        assert!(!full, "there is no room for {key:?}: {answer:?}");
         let alone = self.alone(key);
-        let mut theirs = Waiting::new(who, alone.plain.acquire(permits, deadline));
+        let mut theirs = Waiting::new(who, alone.plain.acquire(permits, deadline, asked.theirs.clone()));
         assert_eq!(answer, theirs.poll(false), "{key:?}");
-        if answer.is_pending() {
-            alone.waiting += 1;
-            self.asked.insert(who, key);
-            *place(&mut self.ours, place_at) = Some(ours);
-            *place(&mut self.theirs, place_at) = Some(theirs);
+        alone.waiting += 1;
+        self.asked.insert(who, asked);
+        *place(&mut self.ours, place_at) = Some(ours);
+        *place(&mut self.theirs, place_at) = Some(theirs);
+        self.settle(place_at, who, answer);
+    }
+
+    /// All go on by other numbers: a key that is idle begins anew.
+    fn reconfigure(&mut self, byte: u8, carry: Carry) {
+        // What is imposed shows only in a burst that is not smaller.
+        for (key, alone) in self.keys.iter().filter(|_| numbers(byte).burst < self.numbers.burst) {
+            self.real.open(*key);
+            alone.plain.open();
+        }
+        self.real.reconfigure(numbers(byte), carry);
+        self.keys.retain(|_, alone| !alone.is_idle());
+        self.numbers = numbers(byte);
+        for alone in self.keys.values_mut().filter(|alone| !alone.own) {
+            alone.plain.reconfigure(numbers(byte), carry);
+            (alone.burst, alone.late) = (numbers(byte).burst, false);
         }
     }
 
@@ -409,7 +549,18 @@ impl Keyed {
                     self.try_acquire(key(k), now.saturating_sub(ago.into()), permits(n));
                 }
             }
-            Op::Ask(place_at, k, n, deadline) => self.ask(place_at, key(k), permits(n), deadline.map(later)),
+            Op::TryReserve(k, n, spend) => {
+                let (permits, spend) = (permits(n), u32::from(spend) % 8);
+                self.attempt(
+                    key(k),
+                    permits,
+                    |real| real.try_reserve(key(k), permits, spend),
+                    |plain| plain.try_reserve(permits, spend),
+                );
+            }
+            Op::Ask(place_at, k, n, deadline, reserves) => {
+                self.ask(place_at, key(k), permits(n), deadline.map(later), reserves);
+            }
             Op::Poll(place_at, new_waker) => self.poll(place_at, new_waker),
             Op::Drop(place_at) => {
                 let Some(ours) = place(&mut self.ours, place_at).take() else { return };
@@ -417,6 +568,11 @@ impl Keyed {
                 drop(ours);
                 *place(&mut self.theirs, place_at) = None;
                 self.leave(who);
+            }
+            Op::Commit(which, spend) => {
+                if let Some(which) = usize::from(which).checked_rem(self.held.len()) {
+                    self.commit(which, u32::from(spend) % 8);
+                }
             }
             Op::Peek(k, n) => {
                 let answer = self.real.peek(key(k), permits(n));
@@ -434,7 +590,7 @@ impl Keyed {
                 // So few that the plain one shows it as long as it holds.
                 let (full, left) = (self.is_full_for(key(k)), u32::from(left) % self.numbers.burst);
                 let answer = self.real.observe(key(k), left, at(later(until)));
-                assert_eq!(answer.is_err(), full);
+                full.check(answer.is_err());
                 if answer.is_ok() {
                     self.alone(key(k)).plain.observe(left, at(later(until)));
                 }
@@ -446,7 +602,7 @@ impl Keyed {
             Op::Override(k, byte, fraction) => {
                 let full = self.is_full_for(key(k));
                 let answer = self.real.override_key(key(k), numbers(byte), carry(fraction));
-                assert_eq!(answer.is_err(), full);
+                full.check(answer.is_err());
                 if answer.is_ok() {
                     let alone = self.alone(key(k));
                     alone.plain.reconfigure(numbers(byte), carry(fraction));
@@ -462,10 +618,25 @@ impl Keyed {
                     alone.burst = numbers.burst;
                 }
             }
-            Op::Sweep => assert_eq!(self.real.sweep(), self.busy(), "keys that are not idle"),
+            Op::Reconfigure(byte, fraction) => {
+                if let Some(byte) = byte.get() {
+                    self.reconfigure(byte.wrapping_mul(29), carry(fraction));
+                }
+            }
+            Op::Sweep => {
+                let (busy, left) = (self.busy(), self.real.sweep());
+                assert!(busy.contains(&left), "{left} keys, of which {busy:?} are not idle");
+            }
             Op::Advance(by) => self.clock.advance_to(at(later(by))),
-            Op::Jump(by) => self.clock.jump_to(at(later(by))),
-            Op::Rest => self.clock.advance(Duration::from_nanos(4_000)),
+            Op::Jump(by) => {
+                self.clock.jump_to(at(later(by)));
+                let credit = self.numbers.credit > 0;
+                self.keys.values_mut().for_each(|alone| alone.late |= credit && alone.waiting > 0);
+            }
+            Op::Rest => {
+                self.clock.advance(Duration::from_nanos(4_000));
+                self.keys.values_mut().for_each(|alone| alone.late &= alone.waiting > 0);
+            }
         }
     }
 }
@@ -487,8 +658,8 @@ impl World for Keyed {
     }
 
     fn end(self) {
-        let Self { clock, real, ours, theirs, .. } = self;
-        drop((ours, theirs));
+        let Self { clock, real, ours, theirs, held, .. } = self;
+        drop((ours, theirs, held));
         assert_eq!(clock.time().pending(), 0);
         clock.jump_to(at(u64::MAX - 1));
         let _ = real;

@@ -2,11 +2,11 @@
 
 use super::World;
 use super::rules::{Kind, Numbers, Rule};
-use super::waiting::{Places, Waiting, assert_woken, place};
+use super::waiting::{Phase, Places, Waiting, assert_woken, place, spending};
 use arbitrary::Arbitrary;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -61,14 +61,6 @@ impl Seldom {
 
 type Acquiring = dyn Future<Output = Result<(), AcquireError>>;
 
-/// How far a reservation is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Waits,
-    Held,
-    Spend(u32),
-}
-
 /// What a limiter does, whatever its algorithm.
 trait Real {
     fn try_acquire_at(&self, now: Option<Instant>, permits: u32) -> Result<(), TryAcquireError>;
@@ -120,12 +112,7 @@ impl<A: Algorithm> Real for By<A> {
                 None => limiter.reserve(permits).await?,
             };
             assert_eq!(reserved.permits(), permits);
-            phase.set(Phase::Held);
-            let spend = poll_fn(|_| match phase.get() {
-                Phase::Spend(permits) => Poll::Ready(permits),
-                _ => Poll::Pending,
-            });
-            reserved.commit_only(spend.await);
+            reserved.commit_only(spending(&phase).await);
             Ok(())
         })
     }

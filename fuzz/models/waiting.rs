@@ -1,6 +1,7 @@
 //! Futures that are polled by hand, with wakers that count.
 
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +41,24 @@ impl<F: Future + ?Sized> Waiting<F> {
     pub(crate) fn was_woken(&self) -> bool {
         self.count.0.swap(0, Ordering::Relaxed) > 0
     }
+}
+
+/// How far a reservation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Waits,
+    Held,
+    Spend(u32),
+}
+
+/// Holds what was reserved until it is told how much of it to spend.
+pub(crate) async fn spending(phase: &Cell<Phase>) -> u32 {
+    phase.set(Phase::Held);
+    poll_fn(|_| match phase.get() {
+        Phase::Spend(permits) => Poll::Ready(permits),
+        _ => Poll::Pending,
+    })
+    .await
 }
 
 /// So many places for futures, as an operation's byte names them.

@@ -182,11 +182,16 @@ impl<A: Algorithm> Book<A> {
         self.moved += self.algorithm.refund_latest(&mut self.state, permits, now);
     }
 
+    /// Makes up for no grant that was late.
+    pub(super) fn forget_lag(&mut self) {
+        self.lag = 0;
+    }
+
     /// Goes on by another algorithm.
     pub(super) fn change(&mut self, algorithm: A, carry: Carry, now: u64) {
         self.state = algorithm.carry(&self.algorithm, &self.state, carry, now);
         self.algorithm = algorithm;
-        self.lag = 0;
+        self.forget_lag();
         self.changes += 1;
     }
 }

@@ -4,7 +4,8 @@ use super::decide::{Algorithm, Carry};
 use super::gcra::Gcra;
 use super::limiter::Limiter;
 use super::quota::Quota;
-use super::state;
+use super::state::{self, Gate};
+use crate::sys::Arc;
 use crate::time::{Instant, Time};
 
 impl Limiter {
@@ -56,7 +57,7 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// From then on the limiter decides under its lock, which takes some nanoseconds more than the word that it began with.
     pub fn reconfigure(&self, algorithm: A, carry: Carry) {
-        state::change(&self.gate, algorithm, carry);
+        change(&self.gate, algorithm, carry);
     }
 
     /// Grants nothing before `until`: whoever was told to come back later, by a `Retry-After` say. Those who wait are re-timed;
@@ -111,4 +112,21 @@ impl<A: Algorithm> Limiter<A> {
     pub fn open(&self) {
         state::adjust(&self.gate, |book, now| book.lift(now));
     }
+}
+
+/// Goes on by another algorithm, and turns away who wants more than its burst.
+fn change<A: Algorithm>(gate: &Arc<Gate<A>>, algorithm: A, carry: Carry) {
+    state::adjust(gate, |book, now| book.change(algorithm, carry, now));
+    gate.wake_to_end(|held, batch| held.turn_away_large(batch));
+}
+
+/// What is left to do when the algorithm has changed under the lock of several: as [`change`] does it.
+pub(super) fn changed<A: Algorithm>(gate: &Arc<Gate<A>>) {
+    settle(gate);
+    gate.wake_to_end(|held, batch| held.turn_away_large(batch));
+}
+
+/// Grants whoever is due, at a reading of the clock.
+pub(super) fn settle<A: Algorithm>(gate: &Arc<Gate<A>>) {
+    state::enter(gate, gate.shared.now(), |_, _| ());
 }

@@ -118,7 +118,7 @@ impl<A: Algorithm> Limiter<A> {
     }
 
     #[cold]
-    fn try_slowly(&self, permits: u32, now: Instant) -> Result<Receipt, TryAcquireError> {
+    pub(super) fn try_slowly(&self, permits: u32, now: Instant) -> Result<Receipt, TryAcquireError> {
         if permits == 0 {
             return Ok(Receipt::NONE);
         }

@@ -16,7 +16,7 @@
 //! | change the numbers while it is in use | [`Limiter::set_quota`], [`Limiter::reconfigure`] |
 //! | do as a server says | [`Limiter::penalize_until`], [`Limiter::observe`] |
 //! | refuse all until the numbers are changed | [`Limiter::closed`] |
-//! | limit each client, tenant or host by itself | [`KeyedLimiter`], with all of the above but reservations |
+//! | limit each client, tenant or host by itself | [`KeyedLimiter`], with all of the above |
 //! | keep to several limits at once, all or nothing | [`Composite`], of limiters, keys and semaphores |
 //! | bound how many calls are in flight, by how a service answers | [`Concurrency`] |
 //!
@@ -137,7 +137,7 @@ pub use composite::{AcquireAll, AcquireAllError, Composite, Pass, TryAcquireAllE
 pub use decide::{Algorithm, Carry};
 pub use error::{AcquireError, TooManyKeys, TryAcquireError};
 pub use gcra::Gcra;
-pub use keyed::{AcquireKey, KeyedLimiter, RandomState};
+pub use keyed::{AcquireKey, KeyReservation, KeyedLimiter, RandomState, ReserveKey};
 pub use leaky::{LeakyBucket, LeakyQueue};
 pub use limiter::Limiter;
 pub use quota::{Quota, QuotaError};

@@ -18,7 +18,7 @@
 //!   `want` is its deadline. What it takes is up to `composite/`.
 
 use super::book::{Book, Receipt};
-use super::decide::{Algorithm, Carry, most};
+use super::decide::{Algorithm, most};
 use super::error::TryAcquireError;
 use super::quick::{Decision, Quick};
 use super::timer::{Timer, follow};
@@ -437,7 +437,7 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
     }
 
     /// Turns away who wants more than the burst, which has changed. True: the batch is full.
-    fn turn_away_large(&mut self, batch: &mut Batch) -> bool {
+    pub(super) fn turn_away_large(&mut self, batch: &mut Batch) -> bool {
         let (burst, mut gone, mut dated) = (self.burst(), 0, 0);
         let more = self.dismiss_where(LINE, batch, |wish| {
             let large = wish.permits > burst;
@@ -484,10 +484,4 @@ pub(super) fn adjust<A: Algorithm, R>(gate: &Arc<Gate<A>>, f: impl FnOnce(&mut B
         held.state.postpone();
         f(&mut held.state.book, now)
     })
-}
-
-/// Goes on by another algorithm, and turns away who wants more than its burst.
-pub(super) fn change<A: Algorithm>(gate: &Arc<Gate<A>>, algorithm: A, carry: Carry) {
-    adjust(gate, |book, now| book.change(algorithm, carry, now));
-    gate.wake_to_end(|held, batch| held.turn_away_large(batch));
 }

@@ -8,6 +8,7 @@ mod composite;
 mod exact;
 mod keyed;
 mod leaving;
+mod rekeyed;
 mod truth;
 
 use super::*;

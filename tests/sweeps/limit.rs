@@ -13,6 +13,7 @@ crate::sweeps! {
     "limit::AcquireAll" => acquire_all,
     "limit::Composite::call" => composite_call,
     "limit::Reserve" => reserve,
+    "limit::ReserveKey" => reserve_key,
     "limit::Limiter::call" => call,
     "limit::Limiter::call_in" => call_in,
     "limit::Launch" => launch,
@@ -30,6 +31,20 @@ async fn acquire_key(sim: Sim) {
     let time = sim.time();
     tenths(sim, &limiter, other, async |limiter, sim| {
         sim.cancel_at_each(limiter.acquire(&7, 1)).await.map(Result::unwrap)
+    })
+    .await;
+    time.sleep(ms(100)).await;
+    assert_eq!(limiter.sweep(), 0, "nothing is left of it");
+}
+
+async fn reserve_key(sim: Sim) {
+    let limiter = KeyedLimiter::<u8>::new(&sim.time(), Quota::per_second(NonZeroU32::new(10).unwrap()));
+    let other = |limiter: KeyedLimiter<u8>| async move { limiter.reserve(&7, 1).await.unwrap().commit() };
+    limiter.try_reserve(&7, 1).unwrap().commit();
+    let time = sim.time();
+    tenths(sim, &limiter, other, async |limiter, sim| {
+        let reserved = sim.cancel_at_each(limiter.reserve(&7, 1)).await;
+        reserved.map(|reserved| reserved.unwrap().commit())
     })
     .await;
     time.sleep(ms(100)).await;

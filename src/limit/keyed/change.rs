@@ -1,4 +1,4 @@
-//! What changes for one key while the limiter is in use.
+//! What changes while the limiter is in use, for all keys and for one.
 
 use super::limiter::KeyedLimiter;
 use super::shard::Found;
@@ -6,10 +6,50 @@ use super::store::Ask;
 use super::tenant::Tenant;
 use crate::limit::decide::{Algorithm, Carry};
 use crate::limit::error::TooManyKeys;
+use crate::limit::gcra::Gcra;
+use crate::limit::quota::Quota;
 use crate::time::Instant;
 use alloc::borrow::ToOwned;
 use core::borrow::Borrow;
 use core::hash::{BuildHasher, Hash};
+
+impl<K, S> KeyedLimiter<K, Gcra, S> {
+    /// What it grants to each key that has no quota of its own.
+    pub fn quota(&self) -> Quota {
+        self.algorithm().quota()
+    }
+
+    /// Has all keys [go on](Self::reconfigure) by another quota.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroU32;
+    /// use wakeful::limit::{Carry, KeyedLimiter, Quota};
+    /// use wakeful::time::ManualClock;
+    ///
+    /// let [ten, forty] = [10, 40].map(|n| NonZeroU32::new(n).unwrap());
+    /// let limiter = KeyedLimiter::<String>::new(&ManualClock::new().time(), Quota::per_second(ten).burst(ten));
+    /// limiter.try_acquire("ann", 5).unwrap();
+    /// limiter.set_quota(Quota::per_second(forty).burst(forty), Carry::Fraction);
+    /// assert_eq!((limiter.available("ann"), limiter.available("bob")), (20, 40)); // half full as before, and full
+    /// ```
+    pub fn set_quota(&self, quota: Quota, carry: Carry) {
+        self.reconfigure(Gcra::new(quota), carry);
+    }
+}
+
+impl<K, A: Algorithm, S> KeyedLimiter<K, A, S> {
+    /// Has all keys go on by other numbers, but for those that have [numbers of their own](Self::override_key). What a key has used
+    /// or saved up is carried over as `carry` says, and whoever waits for it keeps his place: as
+    /// [`Limiter::reconfigure`](crate::limit::Limiter::reconfigure) does. A key that is idle begins anew, with the first burst of
+    /// the new numbers.
+    ///
+    /// It takes time for each key, and does some keys after the others: a thread that asks meanwhile may find the new numbers for
+    /// one key and the old ones for another. Of two changes at once, one is the last for all keys.
+    pub fn reconfigure(&self, algorithm: A, carry: Carry) {
+        self.keys.renumber(algorithm, carry);
+    }
+}
 
 impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
     /// Has `key` go on by numbers of its own, whether it is there already or not. What it has used or saved up is carried over as
@@ -41,9 +81,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let tenant = self.enter(key)?;
-        tenant.set_own(true);
-        tenant.limiter().reconfigure(algorithm, carry);
+        self.enter(key)?.renumber(Some(algorithm), carry);
         Ok(())
     }
 
@@ -53,8 +91,8 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        if let Some(tenant) = self.busy(key).filter(|tenant| tenant.set_own(false)) {
-            tenant.limiter().reconfigure(self.algorithm(), carry);
+        if let Some(tenant) = self.busy(key) {
+            tenant.renumber(None, carry);
         }
     }
 
@@ -157,7 +195,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         Q: Hash + Eq + ?Sized,
     {
         let (place, now) = (self.keys.place(key), self.keys.time.now().as_nanos());
-        let ask = Ask { algorithm: &self.keys.algorithm, permits: 0, now, takes: false };
+        let ask = Ask { permits: 0, now, takes: false };
         match self.keys.find(place, ask, |held| held.borrow() == key) {
             Found::Busy(gate, _) => Some(self.tenant(place, gate)),
             Found::Kept(_) | Found::Absent(_) => None,

@@ -1,14 +1,16 @@
 //! All shards: where keys are looked for, come and go, and how many there may be.
 
-use super::shard::{Found, Inside, Shard};
+use super::shard::{Found, Inside, Made, Need, Shard};
 use super::store::Ask;
 use super::table::{Gone, Tag};
-use crate::limit::decide::Algorithm;
+use crate::limit::change;
+use crate::limit::decide::{Algorithm, Carry};
 use crate::limit::error::TooManyKeys;
 use crate::limit::state::{self, Gate};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::probe::{Access, Resource};
-use crate::sys::{Arc, SHARDS, Stamp};
+use crate::sys::thread::contain;
+use crate::sys::{Arc, Lock, SHARDS, Stamp};
 use crate::time::{Instant, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,7 +21,8 @@ use core::num::NonZeroUsize;
 /// A keyed limiter: shared by its handles.
 pub(in crate::limit) struct Keys<K, A: Algorithm, S> {
     pub(super) time: Time,
-    pub(super) algorithm: A,
+    /// What keys are decided by from the latest change on, and how many of them there were. Shards have it for themselves (K6).
+    numbers: Lock<(A, u64)>,
     hasher: S,
     shards: Box<[Shard<K, A>]>,
     cap: Option<Cap>,
@@ -69,7 +72,13 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
             held: AtomicUsize::new(0),
             lulls: (0..count).map(|_| Stamp::new(u64::MAX)).collect(),
         });
-        Self { time: time.clone(), algorithm, hasher, shards, cap, resource: Resource::new() }
+        Self { time: time.clone(), numbers: Lock::new((algorithm, 0)), hasher, shards, cap, resource: Resource::new() }
+    }
+
+    /// What keys are decided by that have no numbers of their own.
+    pub(super) fn algorithm(&self) -> A {
+        self.resource.touch(Access::Read);
+        self.numbers.with(|(algorithm, _)| algorithm.clone())
     }
 
     /// How many keys there may be.
@@ -87,7 +96,7 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
 
     /// Asks at a reading of the clock, for a key that is held.
     #[inline]
-    pub(super) fn find(&self, place: Place, ask: Ask<'_, A>, is: impl FnMut(&K) -> bool) -> Found<A> {
+    pub(super) fn find(&self, place: Place, ask: Ask, is: impl FnMut(&K) -> bool) -> Found<A> {
         self.shard(place).with(|inside| inside.find(ask, place.tag, is))
     }
 
@@ -143,7 +152,7 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         let (mut gone, mut unused) = (Gone::new(), Vec::new());
         let place = Place { shard, tag: 0 };
         self.shard(place).with(|inside| {
-            let next = inside.sweep(&self.algorithm, now.as_nanos(), &mut gone, &mut unused);
+            let next = inside.sweep(now.as_nanos(), &mut gone, &mut unused);
             self.discount(gone.count());
             if let Some(cap) = &self.cap {
                 cap.lulls[shard].set(next);
@@ -170,28 +179,63 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         let now = self.time.now().as_nanos();
         self.shard(place).with(|inside| {
             let now = inside.tell(now);
-            let change = |state: &mut A::State| f(&self.algorithm, state, now);
-            if let Some(idle_at) = inside.store.change(&self.algorithm, place.tag, is, change) {
+            let Inside { store, algorithm, .. } = inside;
+            let change = |state: &mut A::State| f(algorithm, state, now);
+            if let Some(idle_at) = store.change(algorithm, place.tag, is, change) {
                 self.note_idle(place, idle_at);
             }
         });
-    }
-
-    /// A limiter for a key, to be let go of.
-    pub(super) fn gate(&self) -> Arc<Gate<A>> {
-        state::gate(self.time.clone(), self.algorithm.clone())
     }
 
     /// One user of a limiter less.
     pub(super) fn leave(&self, place: Place, gate: &Arc<Gate<A>>) {
         let mut gone = Gone::new();
         self.shard(place).with(|inside| {
-            let idle_at = inside.leave(&self.algorithm, place.tag, gate, &mut gone);
+            let idle_at = inside.leave(place.tag, gate, &mut gone);
             self.discount(gone.count());
             if let Some(idle_at) = idle_at {
                 self.note_idle(place, idle_at);
             }
         });
+    }
+}
+
+impl<K, A: Algorithm, S> Keys<K, A, S> {
+    /// Has all keys without numbers of their own go on by other ones.
+    pub(super) fn renumber(&self, algorithm: A, carry: Carry) {
+        self.resource.touch(Access::Write);
+        let changes = self.numbers.with(|(latest, changes)| {
+            *latest = algorithm.clone();
+            *changes += 1;
+            *changes
+        });
+        for shard in 0..self.shards.len() {
+            // Those who were due by the numbers of before; whatever wakers do, all shards have to change.
+            self.each_used(shard, change::settle, |_| ());
+            let now = self.time.now().as_nanos();
+            let (mut gone, mut unused) = (Gone::new(), Vec::new());
+            self.each_used(shard, change::changed, |inside| {
+                let next = inside.renumber((&algorithm, changes), carry, now, &mut gone, &mut unused);
+                self.discount(gone.count());
+                if let Some(cap) = &self.cap {
+                    cap.lulls[shard].set(next);
+                }
+            });
+        }
+    }
+
+    /// Runs `before` under the lock of a shard, and then `f` for each limiter that somebody uses and that has no numbers of its
+    /// own, outside it.
+    fn each_used(&self, shard: usize, f: impl Fn(&Arc<Gate<A>>), before: impl FnOnce(&mut Inside<K, A>)) {
+        let mut joined = Vec::new();
+        self.shard(Place { shard, tag: 0 }).with(|inside| {
+            before(inside);
+            inside.join_all(&mut joined);
+        });
+        for (tag, gate) in joined {
+            contain(|| f(&gate));
+            contain(|| self.leave(Place { shard, tag }, &gate));
+        }
     }
 }
 
@@ -228,7 +272,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
     /// Takes permits for a key that was not here when it was looked for, and that a new key can have. Gives it back if it came
     /// meanwhile.
     #[cold]
-    pub(super) fn enter(&self, place: Place, ask: Ask<'_, A>, key: K) -> Result<Option<K>, TooManyKeys> {
+    pub(super) fn enter(&self, place: Place, ask: Ask, key: K) -> Result<Option<K>, TooManyKeys> {
         let admission = self.admit(Instant::from_nanos(ask.now))?;
         let mut gone = Gone::new();
         let entered = self.shard(place).with(|inside| {
@@ -247,11 +291,11 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
 
     /// Has a key be decided by a limiter, and another user for that, until it [leaves](Self::leave).
     pub(super) fn promote(&self, place: Place, mut key: K) -> Result<Arc<Gate<A>>, TooManyKeys> {
-        let gate = self.gate();
+        let mut made: Option<Made<A>> = None;
         let mut admission: Option<Admission<'_, K, A, S>> = None;
         loop {
             let may_come = admission.is_some() || self.cap.is_none();
-            let promote = |inside: &mut Inside<K, A>| inside.promote(&self.algorithm, place.tag, key, &gate, may_come);
+            let promote = |inside: &mut Inside<K, A>| inside.promote(place.tag, key, made.as_ref(), may_come);
             match self.shard(place).with(promote) {
                 Ok(promoted) => {
                     if let (Some(admission), None) = (admission, promoted.spare) {
@@ -259,9 +303,15 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
                     }
                     return Ok(promoted.gate);
                 }
-                Err(back) => key = back,
+                Err(Need::Room(back)) => {
+                    key = back;
+                    admission = Some(self.admit(self.time.now())?);
+                }
+                Err(Need::Limiter(back, algorithm, changes)) => {
+                    key = back;
+                    made = Some(Made { gate: state::gate(self.time.clone(), algorithm), changes });
+                }
             }
-            admission = Some(self.admit(self.time.now())?);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::acquire::AcquireKey;
 use super::keys::{Keys, Place};
-use super::shard::Found;
+use super::shard::{Found, Inside};
 use super::store::{Answer, Ask};
 use super::tenant::Tenant;
 use crate::cancel::{Deadline, Scope};
-use crate::limit::decide::{self, Algorithm};
+use crate::limit::decide::Algorithm;
 use crate::limit::error::{TooManyKeys, TryAcquireError};
 use crate::limit::gcra::Gcra;
 use crate::limit::quota::Quota;
@@ -67,11 +67,6 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     /// A limiter by the clock of `time` that grants `quota` to each key, of which there may be any number.
     pub fn new(time: &Time, quota: Quota) -> Self {
         Self::with(time, Gcra::new(quota))
-    }
-
-    /// What it grants to each key that has no quota of its own.
-    pub fn quota(&self) -> Quota {
-        self.keys.algorithm.quota()
     }
 }
 
@@ -136,8 +131,8 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let place = self.keys.place(key);
-        match self.keys.find(place, self.ask(permits, now, true), |held| held.borrow() == key) {
-            Found::Kept(answer) => self.judge(permits, answer),
+        match self.keys.find(place, Self::ask(permits, now, true), |held| held.borrow() == key) {
+            Found::Kept(answer) => Self::judge(permits, answer),
             found => self.try_slowly(key, place, found, now, permits),
         }
     }
@@ -156,13 +151,12 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let ask = self.ask(permits, now, true);
+        let ask = Self::ask(permits, now, true);
         loop {
             match found {
                 Found::Busy(gate, told) => return self.tenant(place, gate).limiter().try_acquire_at(told, permits),
-                Found::Kept(answer) => return self.judge(permits, answer),
+                Found::Kept(answer) => return Self::judge(permits, answer),
                 Found::Absent(_) if permits == 0 => return Ok(()),
-                Found::Absent(_) if permits > self.keys.algorithm.burst() => return self.judge(permits, Answer::At(0)),
                 Found::Absent(told) => {
                     let ask = Ask { now: told, ..ask };
                     if self.keys.enter(place, ask, key.to_owned())?.is_none() {
@@ -176,16 +170,11 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
 
     /// What an answer of the store comes to.
     #[inline]
-    fn judge(&self, permits: u32, answer: Answer) -> Result<(), TryAcquireError> {
+    fn judge(permits: u32, answer: Answer) -> Result<(), TryAcquireError> {
         match answer {
             Answer::Now => Ok(()),
-            Answer::At(at) => {
-                let burst = self.keys.algorithm.burst();
-                if permits > burst {
-                    return Err(TryAcquireError::ExceedsBurst { permits, burst });
-                }
-                Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(at) })
-            }
+            Answer::At(at) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(at) }),
+            Answer::Exceeds(burst) => Err(TryAcquireError::ExceedsBurst { permits, burst }),
         }
     }
 
@@ -199,10 +188,9 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         Q: Hash + Eq + ?Sized,
     {
         let (place, now) = (self.keys.place(key), self.keys.time.now());
-        match self.keys.find(place, self.ask(permits, now, false), |held| held.borrow() == key) {
-            Found::Kept(answer) => self.judge(permits, answer),
+        match self.keys.find(place, Self::ask(permits, now, false), |held| held.borrow() == key) {
+            Found::Kept(answer) => Self::judge(permits, answer),
             Found::Busy(gate, _) => self.tenant(place, gate).limiter().peek(permits),
-            Found::Absent(_) if permits > self.keys.algorithm.burst() => self.judge(permits, Answer::At(0)),
             Found::Absent(_) => Ok(()),
         }
     }
@@ -213,22 +201,17 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let (place, now) = (self.keys.place(key), self.keys.time.now());
-        let can = |permits| self.keys.find(place, self.ask(permits, now, false), |held| held.borrow() == key);
-        match can(1) {
-            Found::Busy(gate, _) => self.tenant(place, gate).limiter().available(),
-            Found::Absent(_) => self.keys.algorithm.burst(),
-            Found::Kept(_) => decide::most(self.keys.algorithm.burst(), |permits| match can(permits) {
-                Found::Kept(answer) => answer == Answer::Now,
-                Found::Absent(_) => true,
-                Found::Busy(gate, _) => self.tenant(place, gate).limiter().peek(permits).is_ok(),
-            }),
+        let (place, now) = (self.keys.place(key), self.keys.time.now().as_nanos());
+        let available = |inside: &mut Inside<K, A>| inside.available(now, place.tag, |held| held.borrow() == key);
+        match self.keys.shard(place).with(available) {
+            Ok(available) => available,
+            Err(gate) => self.tenant(place, gate).limiter().available(),
         }
     }
 
     #[inline]
-    fn ask(&self, permits: u32, now: Instant, takes: bool) -> Ask<'_, A> {
-        Ask { algorithm: &self.keys.algorithm, permits, now: now.as_nanos(), takes }
+    fn ask(permits: u32, now: Instant, takes: bool) -> Ask {
+        Ask { permits, now: now.as_nanos(), takes }
     }
 
     /// The user that a limiter was found with.
@@ -270,7 +253,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        AcquireKey::new(self, key.to_owned(), permits, Deadline::Never)
+        AcquireKey::new(&self.keys, key.to_owned(), permits, Deadline::Never)
     }
 
     /// As [`acquire`](Self::acquire), if the turn comes before `deadline`: as [`Limiter::acquire_before`] does.
@@ -285,7 +268,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        AcquireKey::new(self, key.to_owned(), permits, deadline.into())
+        AcquireKey::new(&self.keys, key.to_owned(), permits, deadline.into())
     }
 
     /// As [`acquire_before`](Self::acquire_before), with the effective deadline that `scope` has at this call: as
@@ -301,7 +284,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        AcquireKey::new(self, key.to_owned(), permits, scope.effective_deadline())
+        AcquireKey::new(&self.keys, key.to_owned(), permits, scope.effective_deadline())
     }
 
     /// Whether `self` and `other` are one limiter.
@@ -313,7 +296,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
 impl<K, A: Algorithm, S> KeyedLimiter<K, A, S> {
     /// What it decides by for each key that has no numbers of its own.
     pub fn algorithm(&self) -> A {
-        self.keys.algorithm.clone()
+        self.keys.algorithm()
     }
 
     /// How many keys there may be that are not idle, if that is bounded.
@@ -357,7 +340,7 @@ impl<K, A: Algorithm, S> Clone for KeyedLimiter<K, A, S> {
 impl<K, A: Algorithm, S> fmt::Debug for KeyedLimiter<K, A, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedLimiter")
-            .field("algorithm", &self.keys.algorithm)
+            .field("algorithm", &self.algorithm())
             .field("most_keys", &self.most_keys())
             .finish_non_exhaustive()
     }

@@ -8,15 +8,18 @@
 //!   it was granted. It goes back into the store under the lock of the shard, and only without users; so nobody else refers
 //!   to the limiter, but for its timer, which finds nobody waiting.
 //! - **K3** The lock of a limiter is taken under that of a shard, never the other way round.
+//! - **K6** What a key without numbers of its own is decided by is that of its shard, in the store and by its limiter. It
+//!   changes under the lock of the shard, and so do the numbers of a key.
 
 use super::store::{Answer, Ask, Store};
 use super::table::{Gone, Tag, spread};
-use crate::limit::decide::Algorithm;
+use crate::limit::decide::{Algorithm, Carry};
 use crate::limit::state::{Gate, Limit};
 use crate::sys::{Arc, Lock};
 use crate::time::Instant;
 use crate::wait::Held;
 use alloc::vec::Vec;
+use core::mem;
 use hashbrown::HashTable;
 
 /// Some of the keys.
@@ -30,6 +33,9 @@ pub(super) struct Shard<K, A: Algorithm> {
 /// What the lock guards.
 pub(super) struct Inside<K, A: Algorithm> {
     pub(super) store: Store<K, A>,
+    pub(super) algorithm: A,
+    /// How often that has changed for all keys.
+    changes: u64,
     busy: HashTable<Busy<K, A>>,
     /// The latest instant that it was told.
     latest: u64,
@@ -50,7 +56,7 @@ struct Busy<K, A: Algorithm> {
 pub(super) enum Found<A: Algorithm> {
     /// Here, and it has a limiter of its own, with one user more, to be asked as of this instant.
     Busy(Arc<Gate<A>>, Instant),
-    /// Here, and this is what it may have.
+    /// This is what it may have: it is here, or could not have so much in any case.
     Kept(Answer),
     /// Not here, at the latest instant that the shard was told: it is as good as new.
     Absent(u64),
@@ -58,7 +64,8 @@ pub(super) enum Found<A: Algorithm> {
 
 impl<K, A: Algorithm> Shard<K, A> {
     pub(super) fn new(algorithm: &A, now: u64) -> Self {
-        let inside = Inside { store: Store::new(algorithm, now), busy: HashTable::new(), latest: now };
+        let (store, algorithm) = (Store::new(algorithm, now), algorithm.clone());
+        let inside = Inside { store, algorithm, changes: 0, busy: HashTable::new(), latest: now };
         Self { lock: Lock::new(inside) }
     }
 
@@ -80,21 +87,47 @@ impl<K, A: Algorithm> Inside<K, A> {
 
     /// Looks for a key, and asks for it if it is in the store.
     #[inline]
-    pub(super) fn find(&mut self, ask: Ask<'_, A>, tag: Tag, mut is: impl FnMut(&K) -> bool) -> Found<A> {
+    pub(super) fn find(&mut self, ask: Ask, tag: Tag, mut is: impl FnMut(&K) -> bool) -> Found<A> {
         let now = self.tell(ask.now);
         if !self.busy.is_empty() {
             if let Some(gate) = self.join(tag, &mut is) {
                 return Found::Busy(gate, Instant::from_nanos(now));
             }
         }
-        match self.store.ask(Ask { now, ..ask }, tag, is) {
+        match self.store.ask(&self.algorithm, Ask { now, ..ask }, tag, is) {
             Some(answer) => Found::Kept(answer),
-            None => Found::Absent(now),
+            None => self.absent(ask.permits),
+        }
+    }
+
+    #[cold]
+    fn absent(&self, permits: u32) -> Found<A> {
+        let burst = self.algorithm.burst();
+        if permits > burst { Found::Kept(Answer::Exceeds(burst)) } else { Found::Absent(self.latest) }
+    }
+
+    /// How many permits a key may have.
+    ///
+    /// # Errors
+    /// Its limiter, which knows, with one user more.
+    pub(super) fn available(
+        &mut self,
+        now: u64,
+        tag: Tag,
+        mut is: impl FnMut(&K) -> bool,
+    ) -> Result<u32, Arc<Gate<A>>> {
+        let now = self.tell(now);
+        match self.join(tag, &mut is) {
+            Some(gate) => Err(gate),
+            None => {
+                let kept = self.store.available(&self.algorithm, now, tag, is);
+                Ok(kept.unwrap_or_else(|| self.algorithm.burst()))
+            }
         }
     }
 
     /// Another user for the limiter of a key, if it has one.
-    fn join(&mut self, tag: Tag, mut is: impl FnMut(&K) -> bool) -> Option<Arc<Gate<A>>> {
+    pub(super) fn join(&mut self, tag: Tag, mut is: impl FnMut(&K) -> bool) -> Option<Arc<Gate<A>>> {
         let busy = self.busy.find_mut(spread(tag), |busy| busy.tag == tag && is(&busy.key))?;
         busy.users += 1;
         Some(busy.gate.clone())
@@ -104,7 +137,7 @@ impl<K, A: Algorithm> Inside<K, A> {
     ///
     /// # Errors
     /// The key, if it came meanwhile.
-    pub(super) fn enter(&mut self, ask: Ask<'_, A>, tag: Tag, key: K, gone: &mut Gone<K>) -> Result<u64, K>
+    pub(super) fn enter(&mut self, ask: Ask, tag: Tag, key: K, gone: &mut Gone<K>) -> Result<u64, K>
     where
         K: Eq,
     {
@@ -113,31 +146,36 @@ impl<K, A: Algorithm> Inside<K, A> {
             return Err(key);
         }
         let now = self.tell(ask.now);
-        Ok(self.store.enter(Ask { now, ..ask }, tag, key, gone))
+        // It may have changed meanwhile, so that there are not so many.
+        if ask.permits > self.algorithm.burst() {
+            return Err(key);
+        }
+        Ok(self.store.enter(&self.algorithm, Ask { now, ..ask }, tag, key, gone))
     }
 
-    /// Has a key be decided by `gate`, with one user, unless it has a limiter already.
-    ///
-    /// # Errors
-    /// The key, if it is not here and may not come.
+    /// Has a key be decided by `made`, with one user, unless it has a limiter already.
     pub(super) fn promote(
         &mut self,
-        algorithm: &A,
         tag: Tag,
         key: K,
-        gate: &Arc<Gate<A>>,
+        made: Option<&Made<A>>,
         may_come: bool,
-    ) -> Result<Promoted<K, A>, K>
+    ) -> Result<Promoted<K, A>, Need<K, A>>
     where
         K: Eq,
     {
         if let Some(gate) = self.join(tag, |held| *held == key) {
             return Ok(Promoted { gate, spare: Some(key) });
         }
-        let (key, spare, state) = match self.store.remove(algorithm, tag, |held| *held == key) {
+        if !may_come && !self.store.holds(tag, |held| *held == key) {
+            return Err(Need::Room(key));
+        }
+        let Some(Made { gate, .. }) = made.filter(|made| made.changes == self.changes) else {
+            return Err(Need::Limiter(key, self.algorithm.clone(), self.changes));
+        };
+        let (key, spare, state) = match self.store.remove(&self.algorithm, tag, |held| *held == key) {
             Some((held, state)) => (held, Some(key), state),
-            None if may_come => (key, None, algorithm.fresh()),
-            None => return Err(key),
+            None => (key, None, self.algorithm.fresh()),
         };
         gate.with(|held| held.resume(state, self.latest));
         let busy = Busy { key, tag, gate: gate.clone(), users: 1, own: false };
@@ -145,35 +183,85 @@ impl<K, A: Algorithm> Inside<K, A> {
         Ok(Promoted { gate: gate.clone(), spare })
     }
 
-    /// Says whether the key of `gate` has numbers of its own from now on, and whether it had.
-    pub(super) fn set_own(&mut self, tag: Tag, gate: &Arc<Gate<A>>, own: bool) -> bool {
-        let busy = self.busy.find_mut(spread(tag), |busy| Arc::ptr_eq(&busy.gate, gate));
-        busy.is_some_and(|busy| core::mem::replace(&mut busy.own, own))
+    /// Has the key of `gate` go on by numbers of its own, or else by those of all (K6). False: it has done so before.
+    pub(super) fn renumber_one(
+        &mut self,
+        tag: Tag,
+        gate: &Arc<Gate<A>>,
+        own: Option<A>,
+        carry: Carry,
+        now: u64,
+    ) -> bool {
+        let now = self.tell(now);
+        let Some(busy) = self.busy.find_mut(spread(tag), |busy| Arc::ptr_eq(&busy.gate, gate)) else { return false };
+        let had = mem::replace(&mut busy.own, own.is_some());
+        if had || own.is_some() {
+            let algorithm = own.unwrap_or_else(|| self.algorithm.clone());
+            gate.with(|held| held.renumber(algorithm, carry, now));
+            return true;
+        }
+        false
+    }
+
+    /// Has all keys without numbers of their own go on by an algorithm, which is the latest of so many (K6); idle ones are
+    /// dropped. Says as [`sweep`](Self::sweep) when the next one may be.
+    pub(super) fn renumber(
+        &mut self,
+        (algorithm, changes): (&A, u64),
+        carry: Carry,
+        now: u64,
+        gone: &mut Gone<K>,
+        unused: &mut Vec<(Tag, Arc<Gate<A>>)>,
+    ) -> u64 {
+        if changes <= self.changes {
+            return self.sweep(now, gone, unused);
+        }
+        // Lateness is not made up for across a change, so it keeps no key that is idle but for that.
+        self.numbered_alike().for_each(|gate| gate.with(|held| held.state.book.forget_lag()));
+        self.sweep(now, gone, unused);
+        let now = self.latest;
+        self.store.renumber(&self.algorithm, algorithm, carry, now);
+        self.numbered_alike().for_each(|gate| gate.with(|held| held.renumber(algorithm.clone(), carry, now)));
+        (self.algorithm, self.changes) = (algorithm.clone(), changes);
+        self.sweep(now, gone, unused)
+    }
+
+    /// The limiters of keys without numbers of their own.
+    fn numbered_alike(&self) -> impl Iterator<Item = &Arc<Gate<A>>> {
+        self.busy.iter().filter(|busy| !busy.own).map(|busy| &busy.gate)
+    }
+
+    /// Another user for each limiter that has some, and decides by the numbers of all.
+    pub(super) fn join_all(&mut self, joined: &mut Vec<(Tag, Arc<Gate<A>>)>) {
+        for busy in self.busy.iter_mut().filter(|busy| busy.users > 0 && !busy.own) {
+            busy.users += 1;
+            joined.push((busy.tag, busy.gate.clone()));
+        }
     }
 
     /// One user of `gate` less. Says when its key may be dropped at the earliest, if that is known.
-    pub(super) fn leave(&mut self, algorithm: &A, tag: Tag, gate: &Arc<Gate<A>>, gone: &mut Gone<K>) -> Option<u64> {
+    pub(super) fn leave(&mut self, tag: Tag, gate: &Arc<Gate<A>>, gone: &mut Gone<K>) -> Option<u64> {
         let busy = self.busy.find_mut(spread(tag), |busy| Arc::ptr_eq(&busy.gate, gate))?;
         busy.users -= 1;
         if busy.users > 0 || busy.own {
             return None;
         }
-        Some(self.demote(algorithm, tag, gate, gone).unwrap_or_else(|until| until))
+        Some(self.demote(tag, gate, gone).unwrap_or_else(|until| until))
     }
 
     /// Puts the key of `gate`, which is without users, back into the store, or drops it if it is idle (K2). Says when it will be
     /// idle, or until when something is imposed on it, so that it stays.
-    fn demote(&mut self, algorithm: &A, tag: Tag, gate: &Arc<Gate<A>>, gone: &mut Gone<K>) -> Result<u64, u64> {
+    fn demote(&mut self, tag: Tag, gate: &Arc<Gate<A>>, gone: &mut Gone<K>) -> Result<u64, u64> {
         let (state, latest) = gate.with(|held| held.rest(self.latest))?;
         let now = self.tell(latest);
-        let idle_at = algorithm.idle_at(&state);
+        let idle_at = self.algorithm.idle_at(&state);
         let Ok(found) = self.busy.find_entry(spread(tag), |busy| Arc::ptr_eq(&busy.gate, gate)) else {
             return Err(u64::MAX);
         };
         let (mut busy, _) = found.remove();
         if idle_at <= now {
             gone.push(busy.key);
-        } else if let Err(key) = self.store.put(algorithm, now, tag, busy.key, state, gone) {
+        } else if let Err(key) = self.store.put(&self.algorithm, now, tag, busy.key, state, gone) {
             busy.key = key;
             self.busy.insert_unique(spread(tag), busy, |busy| spread(busy.tag));
         }
@@ -182,24 +270,18 @@ impl<K, A: Algorithm> Inside<K, A> {
 
     /// Drops all keys that are idle at `now`, and says when the next one of the others may be. Limiters that are not needed any
     /// more leave the lock in `unused`.
-    pub(super) fn sweep(
-        &mut self,
-        algorithm: &A,
-        now: u64,
-        gone: &mut Gone<K>,
-        unused: &mut Vec<(Tag, Arc<Gate<A>>)>,
-    ) -> u64 {
+    pub(super) fn sweep(&mut self, now: u64, gone: &mut Gone<K>, unused: &mut Vec<(Tag, Arc<Gate<A>>)>) -> u64 {
         let now = self.tell(now);
         let from = unused.len();
         let idle = self.busy.iter().filter(|busy| busy.users == 0 && !busy.own);
         unused.extend(idle.map(|busy| (busy.tag, busy.gate.clone())));
         let mut next = u64::MAX;
         for (tag, gate) in &unused[from..] {
-            if let Err(until) = self.demote(algorithm, *tag, gate, gone) {
+            if let Err(until) = self.demote(*tag, gate, gone) {
                 next = next.min(until);
             }
         }
-        next.min(self.store.sweep(algorithm, now, gone))
+        next.min(self.store.sweep(&self.algorithm, now, gone))
     }
 
     /// How many keys there are.
@@ -215,6 +297,16 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         self.state.book.resume(state);
         self.state.latest = self.state.latest.max(latest);
         self.hand_over();
+    }
+
+    /// Goes on by another algorithm. Whoever waits is re-timed by the call that has to follow (`change::changed`).
+    fn renumber(&mut self, algorithm: A, carry: Carry, now: u64) {
+        self.take_over();
+        let now = self.state.latest.max(now);
+        self.state.latest = now;
+        self.state.postpone();
+        self.state.book.pass(now);
+        self.state.book.change(algorithm, carry, now);
     }
 
     /// What was granted, and the latest instant that it was told, if that is not `now`; for one at which nobody waits.
@@ -238,6 +330,20 @@ impl<K, A: Algorithm> Inside<K, A> {
     pub(super) fn busy(&self) -> usize {
         self.busy.len()
     }
+}
+
+/// A limiter that was made outside the lock, by what its shard had decided by after so many changes.
+pub(super) struct Made<A: Algorithm> {
+    pub(super) gate: Arc<Gate<A>>,
+    pub(super) changes: u64,
+}
+
+/// What a key lacks for a limiter; and the key.
+pub(super) enum Need<K, A> {
+    /// Room: it is not here.
+    Room(K),
+    /// One that decides by this, as of so many changes.
+    Limiter(K, A, u64),
 }
 
 /// A key that has a limiter now, with one user more.

@@ -4,8 +4,9 @@
 //! beginning, which is moved on before the words would run over; what is idle stays so.
 
 use super::table::{Gone, Table, Tag};
-use crate::limit::decide::Algorithm;
+use crate::limit::decide::{Algorithm, Carry, most};
 use crate::limit::quick::{Decision, Quick};
+use core::mem;
 
 /// The keys of a shard.
 pub(super) enum Store<K, A: Algorithm> {
@@ -14,21 +15,13 @@ pub(super) enum Store<K, A: Algorithm> {
 }
 
 /// What is asked for.
-pub(super) struct Ask<'a, A> {
-    pub(super) algorithm: &'a A,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
     pub(super) permits: u32,
     pub(super) now: u64,
     /// Whether they are taken if they are allowed.
     pub(super) takes: bool,
 }
-
-impl<A> Clone for Ask<'_, A> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<A> Copy for Ask<'_, A> {}
 
 /// What a key may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +30,8 @@ pub(super) enum Answer {
     Now,
     /// Not before this instant.
     At(u64),
+    /// Never, as it is more than the burst, which is this.
+    Exceeds(u32),
 }
 
 impl<K, A: Algorithm> Store<K, A> {
@@ -62,10 +57,10 @@ impl<K, A: Algorithm> Store<K, A> {
 
     /// What a key may have. None: it is not here.
     #[inline]
-    pub(super) fn ask(&mut self, ask: Ask<'_, A>, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+    pub(super) fn ask(&mut self, algorithm: &A, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
         match self {
-            Self::Words(table, quick) => Some(ask.word(quick, table.find(tag, is)?)),
-            Self::States(table) => Some(ask.state(table.find(tag, is)?)),
+            Self::Words(table, quick) => Some(ask.word(algorithm, quick, table.find(tag, is)?)),
+            Self::States(table) => Some(ask.state(algorithm, table.find(tag, is)?)),
         }
     }
 
@@ -79,17 +74,17 @@ impl<K, A: Algorithm> Store<K, A> {
 
     /// Puts a key in that is not here, and takes `permits` for it, which a new one can have. Says when it will be
     /// idle.
-    pub(super) fn enter(&mut self, ask: Ask<'_, A>, tag: Tag, key: K, gone: &mut Gone<K>) -> u64 {
-        let (algorithm, now) = (ask.algorithm, ask.now);
+    pub(super) fn enter(&mut self, algorithm: &A, ask: Ask, tag: Tag, key: K, gone: &mut Gone<K>) -> u64 {
+        let now = ask.now;
         match self {
             Self::Words(table, quick) => {
                 let word = table.insert(tag, key, 0, |word| quick.idle_at(*word) <= now, gone);
-                ask.word(quick, word);
+                ask.word(algorithm, quick, word);
                 quick.idle_at(*word)
             }
             Self::States(table) => {
                 let state = table.insert(tag, key, algorithm.fresh(), |state| algorithm.idle_at(state) <= now, gone);
-                ask.state(state);
+                ask.state(algorithm, state);
                 algorithm.idle_at(state)
             }
         }
@@ -153,6 +148,33 @@ impl<K, A: Algorithm> Store<K, A> {
         }
     }
 
+    /// How many permits a key may have at `now`. None: it is not here.
+    pub(super) fn available(&mut self, algorithm: &A, now: u64, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<u32> {
+        let state = match self {
+            Self::Words(table, quick) => algorithm.unpack(*table.find(tag, is)?, quick.origin),
+            Self::States(table) => table.find(tag, is)?.clone(),
+        };
+        Some(most(algorithm.burst(), |permits| algorithm.is_ready(&state, permits, now)))
+    }
+
+    /// Has all keys, of which none is idle at `now`, go on by `new` numbers.
+    pub(super) fn renumber(&mut self, old: &A, new: &A, carry: Carry, now: u64) {
+        let carried = |state: &A::State| new.carry(old, state, carry, now);
+        // No state is more than the new burst ahead of the present, so it fits.
+        let word = |state: A::State| new.pack(&state, now).unwrap_or(Quick::LARGEST);
+        *self = match (mem::replace(self, Self::States(Table::new())), new.quick(now)) {
+            (Self::Words(mut table, quick), Some(later)) => {
+                table.values().for_each(|old_word| *old_word = word(carried(&old.unpack(*old_word, quick.origin))));
+                Self::Words(table, later)
+            }
+            (Self::Words(table, quick), None) => {
+                Self::States(table.map(|word| carried(&old.unpack(word, quick.origin))))
+            }
+            (Self::States(table), Some(later)) => Self::Words(table.map(|state| word(carried(&state))), later),
+            (Self::States(table), None) => Self::States(table.map(|state| carried(&state))),
+        };
+    }
+
     /// Drops the keys that are idle at `now`, and says when the next one of the others will be at the earliest.
     pub(super) fn sweep(&mut self, algorithm: &A, now: u64, gone: &mut Gone<K>) -> u64 {
         let mut next = u64::MAX;
@@ -193,9 +215,9 @@ impl<K, A: Algorithm> Store<K, A> {
     }
 }
 
-impl<A: Algorithm> Ask<'_, A> {
+impl Ask {
     #[inline]
-    fn word(self, quick: &Quick, word: &mut u64) -> Answer {
+    fn word<A: Algorithm>(self, algorithm: &A, quick: &Quick, word: &mut u64) -> Answer {
         match quick.decide(*word, self.permits, self.now) {
             Decision::Granted(new) => {
                 if self.takes {
@@ -204,21 +226,22 @@ impl<A: Algorithm> Ask<'_, A> {
                 Answer::Now
             }
             Decision::NotYet(at) => Answer::At(at),
-            // More than the burst, as callers find out, or beyond the end of time.
+            Decision::Unknown if self.permits > algorithm.burst() => Answer::Exceeds(algorithm.burst()),
+            // Beyond the end of time.
             Decision::Unknown => Answer::At(u64::MAX),
         }
     }
 
     #[inline]
-    fn state(self, state: &mut A::State) -> Answer {
-        if self.permits > self.algorithm.burst() {
-            return Answer::At(u64::MAX);
+    fn state<A: Algorithm>(self, algorithm: &A, state: &mut A::State) -> Answer {
+        if self.permits > algorithm.burst() {
+            return Answer::Exceeds(algorithm.burst());
         }
-        if !self.algorithm.is_ready(state, self.permits, self.now) {
-            return Answer::At(self.algorithm.due(state, self.permits, self.now));
+        if !algorithm.is_ready(state, self.permits, self.now) {
+            return Answer::At(algorithm.due(state, self.permits, self.now));
         }
         if self.takes {
-            self.algorithm.charge(state, self.permits, self.now);
+            algorithm.charge(state, self.permits, self.now);
         }
         Answer::Now
     }

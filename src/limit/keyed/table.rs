@@ -121,6 +121,15 @@ impl<K, V> Table<K, V> {
         self.kept.extract_if(|kept| is_idle(&kept.value)).for_each(|kept| gone.push(kept.key));
     }
 
+    /// The same keys, with something else of each.
+    pub(super) fn map<W>(self, mut f: impl FnMut(V) -> W) -> Table<K, W> {
+        let mut kept = HashTable::with_capacity(self.kept.len());
+        for Kept { value, tag, key } in self.kept {
+            kept.insert_unique(spread(tag), Kept { value: f(value), tag, key }, |kept| spread(kept.tag));
+        }
+        Table { kept, hand: 0 }
+    }
+
     /// Gives memory back that is not needed.
     pub(super) fn shrink(&mut self) {
         self.kept.shrink_to_fit(|kept| spread(kept.tag));

@@ -1,7 +1,9 @@
 //! A key that is in use.
 
 use super::keys::{Keys, Place};
-use crate::limit::decide::Algorithm;
+use super::shard::Inside;
+use crate::limit::change;
+use crate::limit::decide::{Algorithm, Carry};
 use crate::limit::error::TooManyKeys;
 use crate::limit::limiter::Limiter;
 use crate::limit::state::Gate;
@@ -28,9 +30,16 @@ impl<K, A: Algorithm, S> Tenant<K, A, S> {
         &self.limiter
     }
 
-    /// Says whether the key has numbers of its own from now on, and whether it had.
-    pub(super) fn set_own(&self, own: bool) -> bool {
-        self.keys.shard(self.place).with(|inside| inside.set_own(self.place.tag, &self.limiter.gate, own))
+    /// Has the key go on by numbers of its own, or else by those of all, if it has not done so before.
+    pub(super) fn renumber(&self, own: Option<A>, carry: Carry) {
+        let gate = &self.limiter.gate;
+        // Those who were due by the numbers of before, whatever their wakers do.
+        contain(|| change::settle(gate));
+        let now = self.keys.time.now().as_nanos();
+        let renumber = |inside: &mut Inside<K, A>| inside.renumber_one(self.place.tag, gate, own, carry, now);
+        if self.keys.shard(self.place).with(renumber) {
+            change::changed(gate);
+        }
     }
 }
 

@@ -108,3 +108,62 @@ fn loom_a_key_that_is_waited_for_is_not_swept() {
         assert_eq!((limiter.try_acquire(&1, 1).is_err(), limiter.sweep()), (true, 1));
     });
 }
+
+#[test]
+fn loom_a_reservation_that_goes_back_reaches_whoever_comes() {
+    model(|| {
+        let (clock, limiter) = keyed(None);
+        let reserved = limiter.try_reserve(&1, 1).unwrap();
+        let leaver = spawn(move || drop(reserved));
+        let mut comes = wait(&limiter, 1);
+        let first = comes.poll();
+        leaver.join().unwrap();
+        // It has it at once, or is woken.
+        assert_eq!(comes.finish(first), Ok(()));
+        assert!(limiter.try_acquire(&1, 1).is_err());
+        assert_eq!((limiter.keys.busy(), clock.time().pending()), (0, 0));
+    });
+}
+
+#[test]
+fn loom_a_key_that_comes_while_the_numbers_change_goes_on_by_the_new_ones() {
+    model(|| {
+        let (clock, limiter) = keyed(None);
+        let two = Gcra::new(Quota::new(NonZeroU32::MIN, Duration::from_nanos(50)).unwrap());
+        let changer = spawn({
+            let limiter = limiter.clone();
+            move || limiter.reconfigure(two, Carry::Fraction)
+        });
+        assert!(limiter.try_acquire(&1, 1).is_ok());
+        let waits = wait(&limiter, 1).waiting();
+        changer.join().unwrap();
+        // One that was spent before has its share left to wait; nothing had passed of it.
+        assert_eq!((clock.time().next(), clock.time().pending()), (at(50), 1));
+        clock.jump_to(at(50));
+        assert!(waits.woken());
+        drop(waits);
+        assert_eq!((limiter.keys.busy(), clock.time().pending()), (0, 0));
+        assert!(limiter.try_acquire(&1, 1).is_ok() && limiter.try_acquire(&1, 1).is_err());
+    });
+}
+
+#[test]
+fn loom_of_two_changes_at_once_one_is_the_last_for_all_keys() {
+    model(|| {
+        let (clock, limiter) = keyed(None);
+        limiter.try_acquire(&1, 1).unwrap();
+        let every = |nanos| Gcra::new(Quota::new(NonZeroU32::MIN, Duration::from_nanos(nanos)).unwrap());
+        let changer = spawn({
+            let limiter = limiter.clone();
+            move || limiter.reconfigure(every(50), Carry::Fraction)
+        });
+        limiter.reconfigure(every(200), Carry::Fraction);
+        changer.join().unwrap();
+        let last = limiter.quota().period();
+        for key in 1..4 {
+            let _ = limiter.try_acquire(&key, 1);
+            let earliest = clock.time().now() + last;
+            assert_eq!(limiter.try_acquire(&key, 1), Err(TryAcquireError::NotYet { earliest }));
+        }
+    });
+}

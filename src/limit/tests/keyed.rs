@@ -7,7 +7,7 @@ use core::hash::{BuildHasherDefault, Hash, Hasher};
 use core::num::NonZeroUsize;
 
 /// Ten a second for each key, two at once.
-fn ten_each<K: Hash + Eq>(clock: &ManualClock) -> KeyedLimiter<K> {
+pub(super) fn ten_each<K: Hash + Eq>(clock: &ManualClock) -> KeyedLimiter<K> {
     KeyedLimiter::new(&clock.time(), Quota::per_second(nz(10)).burst(nz(2)))
 }
 
@@ -357,28 +357,28 @@ fn keys_with_the_same_hash_are_told_apart() {
 }
 
 /// A future that is polled by hand.
-struct KeyTask<F> {
+pub(super) struct KeyTask<F> {
     future: Pin<Box<F>>,
     count: Arc<Count>,
 }
 
-impl<T: PartialEq + core::fmt::Debug, F: Future<Output = T>> KeyTask<F> {
-    fn new(future: F) -> Self {
+impl<T, F: Future<Output = T>> KeyTask<F> {
+    pub(super) fn new(future: F) -> Self {
         Self { future: Box::pin(future), count: Arc::new(Count(AtomicUsize::new(0))) }
     }
 
     /// One that waits already.
-    fn waiting(future: F) -> Self {
+    pub(super) fn waiting(future: F) -> Self {
         let mut task = Self::new(future);
-        assert_eq!(task.poll(), Pending);
+        assert!(task.poll().is_pending());
         task
     }
 
-    fn poll(&mut self) -> Poll<T> {
+    pub(super) fn poll(&mut self) -> Poll<T> {
         self.future.as_mut().poll(&mut Context::from_waker(&waker(self.count.clone())))
     }
 
-    fn wakes(&self) -> usize {
+    pub(super) fn wakes(&self) -> usize {
         self.count.0.load(Ordering::Relaxed)
     }
 }
