@@ -2,19 +2,20 @@
 
 use crate::ms;
 use std::cell::Cell;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::sim::{JoinHandle, Sim};
 use wakeful::work::{
-    Count, ItemOutcome, Lease, Manage, Page, ResourcePool, Results, Usage, WorkerPool, chunks, pages, periodic, work,
-    worker_pool,
+    Count, ItemOutcome, Lease, Manage, Page, Progressing, ResourcePool, Results, Usage, WorkerPool, chunks, pages,
+    periodic, work, worker_pool,
 };
 
 crate::sweeps! {
     "work::Work::run" => run,
     "work::Work::run" => paged,
+    "work::Work::run" => told,
     "work::Work::run_on" => run_on,
     "work::Drive::run" => drive,
     "work::Drive::run" => drive_per_key,
@@ -68,6 +69,30 @@ async fn paged(sim: Sim) {
     if let Some(report) = sim.cancel_at_each(run.run(&scope, body, Count::new())).await {
         assert!(report.count.done >= 3, "{report}");
     }
+    assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
+}
+
+/// A run that says how far it has come: whatever it is cut short at, all that has ended was handed on and counted.
+async fn told(sim: Sim) {
+    let (scope, held) = (Scope::new(sim.time()), Arc::new(()));
+    let items: Vec<_> = (1..=5).map(|n| (n, held.clone())).collect();
+    let (told, two) = (Cell::new(0), NonZeroU64::new(2).unwrap());
+    let body = async |item: Lease<Item>| {
+        wakeful::sleep(ms(item.0)).await;
+        sim.yield_now().await;
+        if item.0 == 2 { Err(()) } else { Ok(()) }
+    };
+    let mut sink = Progressing::new(&sim.time(), Count::new(), |progress| {
+        assert_eq!(progress.remaining, Some(5 - progress.count.total()));
+        told.set(progress.count.total());
+    });
+    sink = sink.total(5).every(two);
+    let run = work(items).workers(NonZeroUsize::new(2).unwrap()).deadline_after(ms(8));
+    let report = sim.cancel_at_each(run.run(&scope, body, &mut sink)).await;
+    let count = sink.progress().count;
+    assert_eq!(sink.into_sink(), count);
+    assert_eq!(told.get(), if count.total() == 5 { 5 } else { count.total() / 2 * 2 });
+    assert!(report.is_none_or(|report| report.count == count));
     assert_eq!((Arc::strong_count(&held), sim.time().pending()), (1, 0));
 }
 
