@@ -13,6 +13,7 @@
 //!   another thread meanwhile.
 //! - **G4** What is known of a key goes with its last item.
 
+mod aside;
 mod ends;
 mod groups;
 #[cfg(test)]

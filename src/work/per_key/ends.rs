@@ -1,17 +1,18 @@
 //! How the source hears of items that have come to their end.
 
 use super::super::outcome::{Ended, Sink};
-use crate::sys::{Arc, Told};
+use crate::sys::{Arc, Told, mix};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::task::Waker;
+use hashbrown::HashTable;
 
 /// What the source and the sink of a run share. Numbers alone, so that no code of the user runs under the lock.
 pub(super) struct Ends(Told<Inner>);
 
 struct Inner {
-    /// The items that are worked on, by their index in the run: the group, and the position in the source.
-    started: BTreeMap<u64, (usize, u64)>,
+    /// The items that are worked on: as many places as they have taken at once.
+    started: HashTable<Started>,
     /// The groups of items that have ended since the source last looked.
     ended: Vec<usize>,
     /// Who waits for a key to have room.
@@ -20,15 +21,28 @@ struct Inner {
     failed: Option<BTreeMap<u64, u64>>,
 }
 
+/// An item that is worked on.
+struct Started {
+    /// Its index in the run.
+    index: u64,
+    group: usize,
+    /// Its position in the source.
+    position: u64,
+}
+
 impl Ends {
     pub(super) fn new(keeps_failed: bool) -> Self {
         let failed = keeps_failed.then(BTreeMap::new);
-        Self(Told::new(Inner { started: BTreeMap::new(), ended: Vec::new(), puller: None, failed }))
+        Self(Told::new(Inner { started: HashTable::new(), ended: Vec::new(), puller: None, failed }))
     }
 
     /// An item is handed out.
     pub(super) fn start(&self, index: u64, group: usize, position: u64) {
-        self.0.with(|inner| inner.started.insert(index, (group, position)));
+        let hash = |started: &Started| mix::mix(started.index);
+        let started = Started { index, group, position };
+        self.0.with(|inner| {
+            inner.started.insert_unique(hash(&started), started, hash);
+        });
     }
 
     /// Takes the groups of what has ended into `groups`, which is empty. If there is none, `waker` is left for the next one.
@@ -48,7 +62,9 @@ impl Ends {
     /// An item has ended: its position in the source.
     fn end(&self, index: u64, is_error: bool) -> u64 {
         let (position, puller) = self.0.with(|inner| {
-            let Some((group, position)) = inner.started.remove(&index) else { return (index, None) };
+            let found = inner.started.find_entry(mix::mix(index), |started| started.index == index);
+            let Ok(found) = found else { return (index, None) };
+            let (Started { group, position, .. }, _) = found.remove();
             inner.ended.push(group);
             if let Some(failed) = inner.failed.as_mut().filter(|_| is_error) {
                 failed.insert(index, position);

@@ -1,7 +1,8 @@
 //! Which keys have room, and what waits for it.
 
+use super::aside::{Aside, Line};
 use crate::sys::mix;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::Hash;
 use core::num::NonZeroUsize;
@@ -19,8 +20,7 @@ pub(crate) struct Groups<G, T> {
     groups: Vec<Group>,
     /// Places in `groups` that are of no group now.
     unused: Vec<usize>,
-    /// Set aside, by group and position in the source.
-    aside: BTreeMap<(usize, u64), T>,
+    aside: Aside<T>,
     /// G2. Groups whose first item that is set aside may start; as often as there is room.
     called: VecDeque<usize>,
 }
@@ -38,6 +38,8 @@ struct Group {
     busy: usize,
     /// How many are set aside and not called.
     waiting: usize,
+    /// All that are set aside.
+    line: Line,
 }
 
 /// An item that may start.
@@ -57,7 +59,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
             keys: HashTable::new(),
             groups: Vec::new(),
             unused: Vec::new(),
-            aside: BTreeMap::new(),
+            aside: Aside::new(),
             called: VecDeque::new(),
         }
     }
@@ -86,16 +88,15 @@ impl<G: Hash + Eq, T> Groups<G, T> {
             return Some(Called { item, group: number, position });
         }
         group.waiting += 1;
-        self.aside.insert((number, position), item);
+        self.aside.push(&mut group.line, position, item);
         None
     }
 
     /// The next item of those that are set aside and may start.
     pub(crate) fn next_called(&mut self) -> Option<Called<T>> {
         let group = self.called.pop_front()?;
-        let first = self.aside.range((group, 0)..).next().map(|(&at, _)| at)?;
-        let item = self.aside.remove(&first)?;
-        Some(Called { item, group, position: first.1 })
+        let (position, item) = self.aside.pop(&mut self.groups[group].line)?;
+        Some(Called { item, group, position })
     }
 
     /// An item of this group has come to its end: the room that it leaves is the next one's.
@@ -118,9 +119,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
 
     /// What is set aside, in the order in which it was pulled.
     pub(crate) fn into_aside(self) -> Vec<T> {
-        let mut all: Vec<_> = self.aside.into_iter().map(|((_, position), item)| (position, item)).collect();
-        all.sort_by_key(|(position, _)| *position);
-        all.into_iter().map(|(_, item)| item).collect()
+        self.aside.into_items()
     }
 
     fn group_of(&mut self, key: G) -> usize {
@@ -128,7 +127,7 @@ impl<G: Hash + Eq, T> Groups<G, T> {
         if let Some(known) = self.keys.find(hash, |known| known.hash == hash && known.key == key) {
             return known.group;
         }
-        let new = Group { hash, busy: 0, waiting: 0 };
+        let new = Group { hash, busy: 0, waiting: 0, line: Line::new() };
         let group = match self.unused.pop() {
             Some(group) => {
                 self.groups[group] = new;
