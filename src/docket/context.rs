@@ -12,6 +12,22 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// What a run knows, and what it can do about itself. Clones are of the same run.
+///
+/// It is displayed as what a line in a log should say of a run: task, key, worker and attempt.
+///
+/// # Examples
+/// ```
+/// use wakeful::cancel::Scope;
+/// use wakeful::docket::{Cx, Docket, Policy, Registry};
+///
+/// wakeful::sim::run(|sim| async move {
+///     let run = async |(): (), cx: Cx| Ok::<_, String>(format!("{cx}: sent"));
+///     let docket = Docket::new(&sim.time(), Registry::new().closure("mail", Policy::new(), run).unwrap());
+///     let mail = docket.raw("mail", ()).unwrap().key("7").send().await.unwrap().handle;
+///     docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+///     assert_eq!(mail.result().await.unwrap(), "task=mail key=7 worker=w attempt=1: sent");
+/// });
+/// ```
 #[derive(Clone)]
 pub struct Cx(Arc<Inner>);
 
@@ -152,6 +168,13 @@ impl Cx {
 
     pub(super) fn next(&self) -> Next {
         self.0.next.with(|next| next.clone())
+    }
+}
+
+impl fmt::Display for Cx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, key, worker) = (self.name(), self.key(), self.worker());
+        write!(f, "task={name} key={key} worker={worker} attempt={}", self.attempt())
     }
 }
 

@@ -58,7 +58,7 @@
 //! | see how limits are used | [`Docket::gate_usage`] |
 //! | try a docket out | [`Registry::builtins`]: [`Trace`], [`Fail`], [`Sleep`] |
 //! | hear of all that happens | [`Docket::events`], a stream; [`Worker::listen`] |
-//! | see fields of tasks in logs, or how long they are; all others are hidden | [`Policy::log`], and what `tracing` [is told](crate#spans-and-events) |
+//! | log what runs do, and see fields of tasks in logs, or how long they are; all others are hidden | [logging](self#logging), [`Policy::log`] |
 //! | keep tasks in memory | [`MemoryStore`], the default |
 //! | keep them in a file, which outlives the process, for one or several processes | `SqliteStore`, with the feature `sqlite` |
 //! | keep them elsewhere | [`Store`], a trait of whole transitions, with [`Docket::on`] |
@@ -72,6 +72,14 @@
 //! - **D9** A run whose lease is lost is cut short, and what it gives is not taken. If the store has not said by then that it
 //!   holds, it is cut short a tenth of the lease before another worker may begin it.
 //! - **D10** A task that repeats survives errors, panics and timeouts. Late runs are not made up for.
+//!
+//! # Logging
+//!
+//! With the feature `tracing` each run is in a [span](crate#spans-and-events) that has task, key, worker and attempt, so that
+//! whatever it logs has them too. Programs that log by the `log` crate switch on that feature, and `tracing`'s own feature `log`:
+//! `tracing = { version = "0.1", features = ["log"] }`. Then, while there is no subscriber, what the kit tells of a run comes as
+//! records, of the same targets and levels and with the same fields. `log` knows no spans: what a run logs by itself says whose it
+//! is by the [`Cx`], as in `log::info!("{cx}: sent")`. Of the arguments only what [`Policy::log`] shows is logged, in either way.
 //!
 //! # Two kinds of time
 //!

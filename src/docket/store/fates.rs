@@ -67,6 +67,7 @@ impl Listeners {
         Self(Lock::new(Vec::new()))
     }
 
+    /// Whether somebody listens.
     pub(super) fn are_there(&self) -> bool {
         self.0.with(|all| !all.is_empty())
     }

@@ -216,7 +216,8 @@ impl Store for MemoryStore {
 
     fn listen(&self, listener: Listener) {
         self.0.listeners.add(listener);
-        self.0.ledger.with(Ledger::hear);
+        let is_heard = self.0.listeners.are_there();
+        self.0.ledger.with(|ledger| ledger.hear(is_heard));
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {

@@ -111,9 +111,9 @@ impl Ledger {
         news
     }
 
-    /// Somebody listens from now on.
-    pub(super) fn hear(&mut self) {
-        self.news.fates.is_heard = true;
+    /// Whether somebody listens from now on.
+    pub(super) fn hear(&mut self, is_heard: bool) {
+        self.news.fates.is_heard = is_heard;
     }
 
     fn serial(&mut self) -> u64 {
