@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "`main` is called in the example's own binary alone")]
 mod example;
 
+use futures::FutureExt;
 use futures::stream::{self, Stream, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use wakeful::flow::pipeline::{PipelineReport, Stage, StageReport, pipeline, stag
 use wakeful::limit::{Limiter, Quota};
 use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::block_on;
-use wakeful::time::{Instant, Sleep};
+use wakeful::time::{Clock, Instant, Sleep, Time};
 use wakeful::work::{Collect, Count, Ended, Lease, OnError, Sink, Stop};
 
 const fn ms(n: u64) -> Duration {
@@ -240,13 +242,16 @@ fn an_error_that_cancels_the_rest_cancels_all_stages() {
 fn a_deadline_ends_all_stages_and_what_lies_between_them_is_skipped() {
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());
+        let skipped = RefCell::new(Vec::new());
+        let undone = |ended: Ended<u64, Infallible, ()>| skipped.borrow_mut().push(ended.index);
         let report = pipeline(0..100)
             .then(stage("a"), takes(10))
-            .then(stage("b"), takes(20))
+            .then(stage("b").undone(undone), takes(20))
             .then(stage("c"), takes(25))
-            .deadline_after(ms(90))
+            .deadline_at(sim.now() + ms(90))
             .run(&scope, drop)
             .await;
+        assert_eq!(*skipped.borrow(), [4, 5, 6, 7, 8]);
         let places = |c: &Count| (c.done, c.cancelled, c.skipped);
         // What is done at 90 ms sharp counts; nothing begins then.
         assert_eq!(counts(&report).iter().map(places).collect::<Vec<_>>(), [(9, 0, 0), (4, 0, 5), (2, 1, 1)]);
@@ -256,6 +261,100 @@ fn a_deadline_ends_all_stages_and_what_lies_between_them_is_skipped() {
         let first =
             "a: 9 done, 0 failed, 0 panicked, 0 timed out, 0 cancelled, 0 skipped in 0.090000000s (out of time)";
         assert!(lines.starts_with(first) && lines.ends_with("91 not started"), "{lines}");
+    });
+}
+
+/// A clock that somebody sets, and whose alarm is late.
+#[derive(Clone, Default)]
+struct Late(Arc<AtomicU64>);
+
+impl Clock for Late {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
+#[test]
+fn a_stage_that_finds_the_time_up_first_is_not_why_those_before_it_stop() {
+    let clock = Late::default();
+    let scope = Scope::new(Time::new(clock.clone()));
+    let holds_up = |item: Lease<u64>| {
+        clock.0.store(2_000_000_000, Ordering::Relaxed);
+        async move { Ok::<_, ()>(*item) }
+    };
+    let run = pipeline(0..10)
+        .then(stage("reads"), |item: Lease<u64>| async move {
+            match *item {
+                n @ 0..2 => Ok(n),
+                _ => std::future::pending::<Result<u64, ()>>().await,
+            }
+        })
+        .then(stage("holds up"), holds_up)
+        .deadline_after(ms(1_000))
+        .run(&scope, drop);
+    let report = run.now_or_never().expect("its time is up");
+    assert!(report.stages.iter().all(|stage| stage.stop == Stop::OutOfTime), "{report}");
+}
+
+#[test]
+fn one_that_fails_halts_the_stages_before_it_while_others_of_its_stage_go_on() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let body = |item: Lease<u64>| async move {
+            wakeful::sleep(ms(if *item == 0 { 25 } else { 200 })).await;
+            if *item == 0 { Err("bad") } else { Ok(*item) }
+        };
+        let report = pipeline(0..100)
+            .then(stage("a"), takes(10))
+            .then(stage("b").workers(n(2)).on_error(OnError::StopStarting), body)
+            .run(&scope, drop)
+            .await;
+        let places = |c: &Count| (c.done, c.failed, c.skipped);
+        // The fourth item had begun at 35 ms.
+        assert_eq!(counts(&report).iter().map(places).collect::<Vec<_>>(), [(4, 0, 0), (1, 1, 2)]);
+        assert_eq!(ends(&report), [40, 220]);
+    });
+}
+
+#[test]
+fn a_stage_that_stops_halts_all_before_it_at_once() {
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let fails = |_: Lease<u64>| async { Err::<u64, _>("bad") };
+        let slow = |item: Lease<u64>| async move {
+            wakeful::sleep(ms(if *item == 0 { 10 } else { 100 })).await;
+            Ok::<_, ()>(*item)
+        };
+        let report = pipeline(0..100)
+            .then(stage("a"), takes(5))
+            .then(stage("b").workers(n(2)), slow)
+            .then(stage("c").on_error(OnError::StopStarting), fails)
+            .run(&scope, drop)
+            .await;
+        // The fourth had begun when the first failed, at 15 ms.
+        assert_eq!((report.pulled(), ends(&report)), (4, vec![20, 115, 15]));
+    });
+}
+
+#[test]
+fn results_that_are_taken_together_make_room_for_as_many() {
+    sim::check(|sim| async move {
+        let (scope, ahead) = (Scope::new(sim.time()), Cell::new(0_usize));
+        let report = pipeline(0..60)
+            .then(stage("a").buffer(n(4)), |item: Lease<u64>| {
+                ahead.set(ahead.get() + 1);
+                assert!(ahead.get() <= 4 + 1, "L3");
+                async move { Ok::<_, ()>(*item) }
+            })
+            .then(stage("b").workers(n(3)), |item: Lease<u64>| {
+                ahead.set(ahead.get() - 1);
+                takes(10)(item)
+            })
+            .run(&scope, drop)
+            .await;
+        assert!(report.is_complete() && report.elapsed() == ms(200), "{report}");
     });
 }
 

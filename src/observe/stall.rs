@@ -44,7 +44,7 @@ use core::time::Duration;
 /// assert!(run.as_mut().poll(&mut cx).is_pending());
 /// assert_eq!(monitor.stats().stalls, 1);
 /// ```
-pub struct StallMonitor(Arc<Shared>);
+pub struct StallMonitor(pub(super) Arc<Shared>);
 
 impl Clone for StallMonitor {
     fn clone(&self) -> Self {
@@ -52,19 +52,19 @@ impl Clone for StallMonitor {
     }
 }
 
-struct Shared {
+pub(super) struct Shared {
     time: Time,
     interval: Duration,
     threshold: Duration,
     report: Box<dyn Fn(&Stall) + Send + Sync>,
-    state: Told<State>,
+    pub(super) state: Told<State>,
 }
 
-struct State {
+pub(super) struct State {
     stats: StallStats,
     lateness: Histogram,
     /// Of each run, when it is due.
-    due: Vec<Instant>,
+    pub(super) due: Vec<Instant>,
 }
 
 /// An executor was late.

@@ -98,6 +98,21 @@ fn a_stall_of_many_intervals_is_one_event() {
 }
 
 #[test]
+fn the_time_of_all_stalls_is_added_up_and_the_longest_is_kept() {
+    let clock = ManualClock::new();
+    let (monitor, told) = monitor(&clock);
+    let mut run = Box::pin(monitor.run());
+    poll(&mut run);
+    for late in [300, 150, 100] {
+        clock.advance(ms(1_000 + late));
+        poll(&mut run);
+    }
+    assert_eq!(*told.lock().unwrap(), [(at(1_000), ms(300)), (at(2_300), ms(150))]);
+    let stats = monitor.stats();
+    assert_eq!((stats.intervals, stats.stalls, stats.stalled, stats.longest), (3, 2, ms(450), ms(300)));
+}
+
+#[test]
 fn others_see_that_it_is_late_while_the_executor_hangs() {
     let clock = ManualClock::new();
     let (monitor, told) = monitor(&clock);
@@ -115,6 +130,17 @@ fn others_see_that_it_is_late_while_the_executor_hangs() {
     clock.advance(ms(1_700));
     assert_eq!(monitor.late(), ms(700));
     assert_eq!(told.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn runs_that_are_over_leave_nothing_behind() {
+    let (monitor, _) = monitor(&ManualClock::new());
+    for _ in 0..100 {
+        let (mut one, mut two) = (Box::pin(monitor.run()), Box::pin(monitor.run()));
+        poll(&mut one);
+        poll(&mut two);
+    }
+    assert_eq!(monitor.0.state.read(|state| state.due.len()), 2);
 }
 
 #[test]

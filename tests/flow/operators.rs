@@ -284,6 +284,18 @@ fn a_stream_that_always_has_more_does_not_keep_its_task_from_others() {
 }
 
 #[test]
+fn an_item_that_takes_long_to_come_does_not_overtake_the_one_that_waits() {
+    let clock = ManualClock::new();
+    let slow = futures::stream::iter(0..3).inspect(|n| {
+        if *n == 2 {
+            clock.advance(ms(600));
+        }
+    });
+    let items = slow.debounce(&clock.time(), DebounceConfig::new(ms(500)).edge(Edge::Both));
+    assert_eq!(items.collect::<Vec<_>>().now_or_never(), Some(vec![0, 2]));
+}
+
+#[test]
 fn windows_close_by_size_or_by_time_and_hand_out_what_is_left() {
     sim::run(|sim| async move {
         let two = NonZeroUsize::new(2).unwrap();
