@@ -10,6 +10,7 @@ mod cancel;
 mod docket;
 mod flow;
 mod limit;
+mod observe;
 mod pipeline;
 mod queue;
 mod resilience;
@@ -332,6 +333,9 @@ on_every_runtime! {
         merged_streams_give_all_that_their_tasks_send
         the_items_of_a_key_keep_their_order_where_bodies_wait_for_other_tasks
         handlers_fail_each_for_itself
+    }
+    observe {
+        a_dump_says_what_the_tasks_of_a_runtime_wait_for
     }
     work {
         every_item_is_in_one_place
