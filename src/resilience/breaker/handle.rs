@@ -6,7 +6,7 @@ use super::config::{BreakerConfig, BreakerConfigError};
 use super::machine::{self, BreakerChange, BreakerState, Changes, Machine, NeedsTime};
 use super::window::{BreakerCounts, Sample};
 use crate::sys::atomic::{AtomicUsize, Ordering};
-use crate::sys::{Arc, Told, trace};
+use crate::sys::{Arc, Reading, Stamp, Told, trace};
 use crate::time::{Instant, Time};
 use alloc::boxed::Box;
 use core::fmt;
@@ -74,8 +74,12 @@ const FLAGS: u32 = 2;
 pub(super) struct Shared {
     pub(super) time: Time,
     pub(super) config: BreakerConfig,
+    /// How its clock is read, without a way to it.
+    reading: Reading,
     /// The generation, with [`OPEN`] or [`CLEAN`]. Written under the lock.
     word: AtomicUsize,
+    /// While the word is [`OPEN`], before when nobody is let through, whatever the machine says; 0 if it has to be asked.
+    until: Stamp,
     machine: Told<Machine>,
     listener: Option<Listener>,
 }
@@ -131,7 +135,8 @@ impl CircuitBreaker {
     ) -> Result<Self, BreakerConfigError> {
         let config = config.validate()?;
         let (word, machine) = (AtomicUsize::new(0), Told::new(Machine::new(config)));
-        Ok(Self { shared: Arc::new(Shared { time: time.clone(), config, word, machine, listener }) })
+        let (reading, until, time) = (time.reading(), Stamp::new(0), time.clone());
+        Ok(Self { shared: Arc::new(Shared { time, config, reading, word, until, machine, listener }) })
     }
 
     /// Calls `f`, unless the breaker is open; an error, or a panic, is a failure.
@@ -291,15 +296,23 @@ impl Shared {
         Ok((generation, started))
     }
 
-    #[cold]
+    /// For one that is not closed. To be refused costs little more than to read the clock.
+    #[inline(never)]
     fn admit_slowly(&self) -> Result<(usize, Instant), CircuitOpen> {
-        let now = self.time.now();
-        if let Some(retry_at) = self.machine.read(|machine| machine.refusal(now)) {
+        let now = match self.reading.nanos() {
+            Some(nanos) => Instant::from_nanos(nanos),
+            None => self.time.now(),
+        };
+        // Acquire: partner of the store in `step`; who sees that it is open sees until when.
+        let is_open = self.word.load(Ordering::Acquire) & OPEN != 0;
+        let retry_at = Instant::from_nanos(self.until.get());
+        if is_open && retry_at > now {
             return Err(CircuitOpen { retry_at });
         }
         self.admit_probe(now)
     }
 
+    #[cold]
     fn admit_probe(&self, now: Instant) -> Result<(usize, Instant), CircuitOpen> {
         let mut changes = Changes::default();
         let admitted = self.step(&mut changes, |machine, changes| machine.admit(now, changes));
@@ -357,7 +370,11 @@ impl Shared {
                 true => 0,
                 false => OPEN,
             };
-            self.word.store(machine.generation() << FLAGS | flags, Ordering::Relaxed);
+            if flags == OPEN {
+                self.until.set(machine.open_until());
+            }
+            // Release: partner of the load in `admit_slowly`.
+            self.word.store(machine.generation() << FLAGS | flags, Ordering::Release);
             result
         })
     }

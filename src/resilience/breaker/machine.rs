@@ -147,8 +147,16 @@ impl Machine {
         }
     }
 
-    /// Until when an open one lets nobody through; none, if it may. It changes nothing, and so can be asked first.
-    pub(super) fn refusal(&self, now: Instant) -> Option<Instant> {
+    /// The nanosecond before which an open one lets nobody through; 0 for another.
+    pub(super) fn open_until(&self) -> u64 {
+        match self.mode {
+            Mode::Open { until } => until.as_nanos(),
+            _ => 0,
+        }
+    }
+
+    /// Until when an open one lets nobody through; none, if it may.
+    fn refusal(&self, now: Instant) -> Option<Instant> {
         match self.mode {
             Mode::Open { until } if until > now || until.is_never() => Some(until),
             _ => None,
