@@ -2,12 +2,14 @@
 //! them fills.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 
 use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream::FuturesUnordered;
 
-use super::{Step, WIDTH, add, contender, spawned};
+use super::{ITEMS, Step, WIDTH, add, contender, cost_alone, spawned};
+use ::tokio::sync::oneshot;
 
 async fn sum(items: u64, make: fn(u64) -> Step) -> u64 {
     let (sum, (tx, rx)) = (Cell::new(0), async_channel::bounded(WIDTH));
@@ -50,3 +52,38 @@ async fn sum_of_tasks(items: u64, make: fn(u64) -> Step) -> u64 {
 }
 
 spawned!(super::sum_of_tasks);
+
+/// Items that are sent one by one, each with a one-shot for its result, and whose results are taken in that order.
+async fn sum_of_answers(items: u64, make: fn(u64) -> Step) -> u64 {
+    let (tx, rx) = async_channel::bounded::<(u64, oneshot::Sender<u64>)>(WIDTH);
+    let worker = |rx: async_channel::Receiver<(u64, oneshot::Sender<u64>)>| async move {
+        while let Ok((n, answer)) = rx.recv().await {
+            answer.send(make(n).await).expect("somebody waits");
+        }
+    };
+    for _ in 0..WIDTH {
+        tokio::spawn(worker(rx.clone()));
+    }
+    let (mut sum, mut answers) = (0, VecDeque::new());
+    for n in 0..items {
+        if answers.len() == WIDTH {
+            let answer: oneshot::Receiver<u64> = answers.pop_front().expect("some");
+            sum += answer.await.expect("no panic");
+        }
+        let (answer, answered) = oneshot::channel();
+        tx.send((n, answer)).await.expect("somebody receives");
+        answers.push_back(answered);
+    }
+    for answer in answers {
+        sum += answer.await.expect("no panic");
+    }
+    sum
+}
+
+pub fn pool_ready() -> f64 {
+    cost_alone(sum_of_answers(ITEMS, super::ready))
+}
+
+pub fn pool_pending() -> f64 {
+    cost_alone(sum_of_answers(ITEMS, super::pending))
+}

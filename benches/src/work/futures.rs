@@ -1,4 +1,4 @@
-//! futures: `buffer_unordered` and `for_each_concurrent`.
+//! futures: `buffer_unordered`, `buffered` and `for_each_concurrent`.
 
 use std::cell::Cell;
 
@@ -11,6 +11,17 @@ pub mod buffered {
 
     async fn sum(items: u64, make: fn(u64) -> Step) -> u64 {
         let all = stream::iter(0..items).map(|n| async move { make(n).await }).buffer_unordered(WIDTH);
+        all.fold(0, |sum, n| std::future::ready(sum + n)).await
+    }
+
+    contender!(sum);
+}
+
+pub mod ordered {
+    use super::*;
+
+    async fn sum(items: u64, make: fn(u64) -> Step) -> u64 {
+        let all = stream::iter(0..items).map(|n| async move { make(n).await }).buffered(WIDTH);
         all.fold(0, |sum, n| std::future::ready(sum + n)).await
     }
 

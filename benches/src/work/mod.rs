@@ -7,9 +7,13 @@
 //!
 //! - `ready`: the body is ready at once.
 //! - `pending`: it is pending once, and wakes itself.
+//! - `drive_ready`, `drive_pending`: the same, with the results as a stream, as they come; `drive_ordered_ready`,
+//!   `drive_ordered_pending`: in the order of the items. The rivals are the streams among them.
 //! - `spawned_ready`, `spawned_pending`: the same on tokio with two worker threads, by workers that are tasks. Wall time.
 //! - `spawned_alone_ready`, `spawned_alone_pending`: the same on tokio with the current thread alone. CPU time.
-//! - `memory`: the most bytes in use at any time, over those before, with 100,000 items that are pending once: the run itself,
+//! - `pool_ready`, `pool_pending`: as `spawned_alone`, but each item is submitted for itself to 50 workers, and its own result
+//!   awaited; beside workers on an async-channel who answer by tokio's one-shot.
+//! - `memory`, `drive_memory`, `drive_ordered_memory`: the most bytes in use at any time, over those before, with 100,000 items that are pending once: the run itself,
 //!   and what it has on the heap.
 
 mod async_channel;
@@ -189,6 +193,43 @@ pub fn run(bench: &mut Bench) {
             ("JoinSet+Semaphore", tokio::spawned::alone_pending),
         ],
     );
+    let streams = [
+        (
+            "work.drive_ready",
+            ours::as_they_end::ready as fn() -> f64,
+            futures_buffered::ready as fn() -> f64,
+            futures::buffered::ready as fn() -> f64,
+        ),
+        ("work.drive_pending", ours::as_they_end::pending, futures_buffered::pending, futures::buffered::pending),
+        ("work.drive_ordered_ready", ours::in_order::ready, futures_buffered::ordered::ready, futures::ordered::ready),
+        (
+            "work.drive_ordered_pending",
+            ours::in_order::pending,
+            futures_buffered::ordered::pending,
+            futures::ordered::pending,
+        ),
+    ];
+    for (name, ours, buffered, futures) in streams {
+        row(name, "ns", Target::Ratio(1.0), ours, &[("futures-buffered", buffered), ("futures", futures)]);
+    }
+    let memories = [
+        (
+            "work.drive_memory",
+            ours::as_they_end::memory as fn() -> f64,
+            futures_buffered::memory as fn() -> f64,
+            futures::buffered::memory as fn() -> f64,
+        ),
+        (
+            "work.drive_ordered_memory",
+            ours::in_order::memory,
+            futures_buffered::ordered::memory,
+            futures::ordered::memory,
+        ),
+    ];
+    for (name, ours, buffered, futures) in memories {
+        let rivals: &[Contender<'_>] = &[("futures-buffered", buffered), ("futures", futures)];
+        row(name, "bytes", Target::AtMost(32_768.0), ours, rivals);
+    }
     row(
         "work.memory",
         "bytes",
@@ -228,4 +269,18 @@ pub fn run(bench: &mut Bench) {
     ] {
         row(name, "ns", Target::Ratio(target), ours, &[("async-channel", channel), ("JoinSet+Semaphore", set)]);
     }
+    row(
+        "work.pool_ready",
+        "ns",
+        Target::Ratio(1.0),
+        ours::pool_ready,
+        &[("async-channel+oneshot", async_channel::pool_ready)],
+    );
+    row(
+        "work.pool_pending",
+        "ns",
+        Target::Ratio(1.0),
+        ours::pool_pending,
+        &[("async-channel+oneshot", async_channel::pool_pending)],
+    );
 }

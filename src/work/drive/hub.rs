@@ -3,6 +3,7 @@
 use super::super::outcome::{Ended, Sink};
 use super::super::source::Source;
 use crate::cancel::{Reason, Scope};
+use crate::sys::atomic::{AtomicBool, Ordering};
 use crate::sys::thread::contain;
 use crate::sys::{Arc, Told, probe};
 use alloc::collections::VecDeque;
@@ -19,6 +20,8 @@ type Taken<T, O, E> = (Poll<Option<Ended<T, O, E>>>, Option<Waker>);
 /// What the run and its consumer share.
 pub(super) struct Hub<T, O, E> {
     told: Told<Inner<T, O, E>>,
+    /// Whether as much is held as may be. Written under the lock; who finds that it is not need not take that.
+    is_full: AtomicBool,
     /// The run's.
     scope: Scope,
     room: usize,
@@ -42,7 +45,7 @@ struct Inner<T, O, E> {
 impl<T, O, E> Hub<T, O, E> {
     pub(super) fn new(scope: Scope, room: usize, is_ordered: bool) -> Self {
         let inner = Inner { ended: VecDeque::new(), held: 0, taken: 0, is_over: false, consumer: None, puller: None };
-        Self { told: Told::new(inner), scope, room, is_ordered }
+        Self { told: Told::new(inner), is_full: AtomicBool::new(false), scope, room, is_ordered }
     }
 
     /// Nobody takes anything any more: what runs is cut short, and nothing is started.
@@ -84,17 +87,20 @@ impl<T, O, E> Hub<T, O, E> {
             }
             inner.ended[at] = Some(ended);
             inner.held += 1;
+            if inner.held >= self.room {
+                self.is_full.store(true, Ordering::Relaxed);
+            }
             if inner.is_next_there() { inner.consumer.take() } else { None }
         });
         consumer.into_iter().for_each(Waker::wake);
     }
 
     fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
-        let (mut taken, mut puller) = self.told.with(|inner| inner.take(self.room));
+        let (mut taken, mut puller) = self.told.with(|inner| self.take(inner));
         if taken.is_pending() {
             let waker = cx.waker().clone();
             let _old = self.told.with(|inner| {
-                (taken, puller) = inner.take(self.room);
+                (taken, puller) = self.take(inner);
                 if taken.is_pending() { inner.consumer.replace(waker) } else { Some(waker) }
             });
             if taken.is_pending() {
@@ -105,14 +111,29 @@ impl<T, O, E> Hub<T, O, E> {
         taken
     }
 
+    fn take(&self, inner: &mut Inner<T, O, E>) -> Taken<T, O, E> {
+        if !inner.is_next_there() {
+            return (if inner.is_over { Poll::Ready(None) } else { Poll::Pending }, None);
+        }
+        let ended = inner.ended.pop_front().flatten();
+        (inner.taken, inner.held) = (inner.taken + 1, inner.held - 1);
+        let mut puller = None;
+        if inner.held < self.room {
+            self.is_full.store(false, Ordering::Relaxed);
+            puller = inner.puller.take();
+        }
+        (Poll::Ready(ended), puller)
+    }
+
     /// W1. Pending: there is no room for more.
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let has_room = |inner: &Inner<T, O, E>| inner.held < self.room;
-        if self.told.read(has_room) {
+        self.told.look();
+        // Relaxed: what this one's task has put is seen, and of others more may come at any time.
+        if !self.is_full.load(Ordering::Relaxed) {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
-        let (polled, _old) = self.told.with(|inner| match has_room(inner) {
+        let (polled, _old) = self.told.with(|inner| match inner.held < self.room {
             true => (Poll::Ready(()), Some(waker)),
             false => (Poll::Pending, inner.puller.replace(waker)),
         });
@@ -123,16 +144,6 @@ impl<T, O, E> Hub<T, O, E> {
 impl<T, O, E> Inner<T, O, E> {
     fn is_next_there(&self) -> bool {
         self.ended.front().is_some_and(Option::is_some)
-    }
-
-    fn take(&mut self, room: usize) -> Taken<T, O, E> {
-        if !self.is_next_there() {
-            return (if self.is_over { Poll::Ready(None) } else { Poll::Pending }, None);
-        }
-        let ended = self.ended.pop_front().flatten();
-        (self.taken, self.held) = (self.taken + 1, self.held - 1);
-        let puller = if self.held < room { self.puller.take() } else { None };
-        (Poll::Ready(ended), puller)
     }
 }
 
