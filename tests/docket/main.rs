@@ -2,6 +2,7 @@
 
 mod examples;
 mod extras;
+mod fails;
 mod heard;
 mod memory;
 mod model;

@@ -67,6 +67,7 @@ async fn made_up(store: impl Store, _: Time) {
         assert!(matches!(store.put(entry(key)).await, Ok(Put::Added(_))));
     }
     let Put::Added(last) = store.put(entry("")).await.unwrap() else { panic!() };
+    assert!(!taken.contains(&last.key_of("t")));
     assert_eq!(keys(&store).await, [first.key_of("t"), taken[0].clone(), taken[1].clone(), last.key_of("t")]);
 }
 
@@ -378,6 +379,16 @@ async fn kept(store: impl Store, time: Time) {
     time.sleep(ms(1)).await;
     assert_eq!(store.look("a", None).await, Ok(None));
     assert!(store.scan().await.unwrap().rows.is_empty());
+    // The newest is looked at, whichever has ended last.
+    store.put(entry("b")).await.unwrap();
+    let run = claim_all(&store).await.remove(0);
+    let Put::Following(newest) = store.put(Entry { existing: Existing::Follow, ..entry("b") }).await.unwrap() else {
+        panic!("it runs")
+    };
+    store.cancel("b", ms(0)).await.unwrap();
+    done(&store, &run).await;
+    let row = row(&store, "b").await;
+    assert_eq!((row.generation, row.state), (newest, State::Ended(Ending::Cancelled)));
 }
 
 async fn many(store: impl Store, _: Time) {
