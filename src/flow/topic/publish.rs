@@ -130,10 +130,10 @@ impl<T> Topic<T> {
 }
 
 /// Publishes what is in `message`, and wakes whoever waits for it.
-#[inline]
+#[inline(always)]
 fn publish<T>(hub: &Topical<T>, message: &mut Option<T>) -> Put {
     let mut outs = Outs::new();
-    let put = hub.wake(|held, batch| held.publish(message, &mut outs, batch));
+    let put = hub.wake(|held, batch| held.publish_now(message, &mut outs, batch));
     if let Put::Done(_, true) = put {
         hub.wake_to_end(|held, batch| held.announce(batch));
     }

@@ -345,9 +345,15 @@ impl<T> Outs<T> {
 }
 
 impl<T> Held<'_, Hub<T>> {
-    /// Publishes what is in `message`, unless others wait to or there is no room.
-    #[inline]
+    /// As [`publish_now`](Self::publish_now), where it is not the shortest way that counts.
+    #[inline(never)]
     pub(super) fn publish(&mut self, message: &mut Option<T>, outs: &mut Outs<T>, batch: &mut Batch) -> Put {
+        self.publish_now(message, outs, batch)
+    }
+
+    /// Publishes what is in `message`, unless others wait to or there is no room.
+    #[inline(always)]
+    pub(super) fn publish_now(&mut self, message: &mut Option<T>, outs: &mut Outs<T>, batch: &mut Batch) -> Put {
         if self.state.closed {
             return Put::Closed;
         }
@@ -366,11 +372,16 @@ impl<T> Held<'_, Hub<T>> {
     }
 
     /// Wakes those who wait for a message that is there. True: the batch is full, and there may be more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn announce(&mut self, batch: &mut Batch) -> bool {
-        let next = self.state.next;
         // Relaxed: it is a hint.
-        self.shared.hint.store(next as usize, Ordering::Relaxed);
+        self.shared.hint.store(self.state.next as usize, Ordering::Relaxed);
+        !self.is_empty(READERS) && self.announce_all(batch)
+    }
+
+    #[inline(never)]
+    fn announce_all(&mut self, batch: &mut Batch) -> bool {
+        let next = self.state.next;
         let closed = self.state.closed;
         while matches!(self.first(READERS), Some(Brought::Reader(at)) if closed || *at < next) {
             if batch.is_full() {

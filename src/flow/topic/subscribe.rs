@@ -34,7 +34,7 @@ struct Reader {
 
 impl Reader {
     /// Reads what is there.
-    #[inline]
+    #[inline(always)]
     fn read<T>(&mut self, hub: &Topical<T>) -> Found<T> {
         let found = match self.slow {
             Slow::Wait => self.read_waited(hub),
@@ -47,7 +47,7 @@ impl Reader {
         found
     }
 
-    #[inline]
+    #[inline(never)]
     fn read_waited<T>(&mut self, hub: &Topical<T>) -> Found<T> {
         let (mut outs, mut batch) = (Outs::new(), Batch::new());
         let (found, more) = hub.with(|held| self.read_held(held, &mut outs, &mut batch));
@@ -110,7 +110,7 @@ fn follow_all<T>(hub: &Topical<T>, outs: &mut Outs<T>, batch: &mut Batch, more: 
 }
 
 /// Reads, or waits in line.
-#[inline]
+#[inline(always)]
 fn poll_read<T: Clone, H: Home<Hub<T>>>(
     waiter: Pin<&Waiter<Hub<T>, H>>,
     seen: &mut Seen,
@@ -123,6 +123,18 @@ fn poll_read<T: Clone, H: Home<Hub<T>>>(
             return Poll::Ready(given);
         }
     }
+    wait_to_read(waiter, seen, reader, cx)
+}
+
+/// Waits in line, unless there is something to read by now.
+#[inline(never)]
+fn wait_to_read<T: Clone, H: Home<Hub<T>>>(
+    waiter: Pin<&Waiter<Hub<T>, H>>,
+    seen: &mut Seen,
+    reader: &mut Reader,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, RecvError>> {
+    let hub = waiter.home().hall();
     if !(waiter.is_waiting() && seen.is(cx.waker())) {
         let waker = cx.waker().clone();
         *seen = Seen::of(&waker);
@@ -245,7 +257,7 @@ pin_project! {
 impl<T: Clone> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         poll_read(this.waiter.as_ref(), this.seen, this.reader, cx)
