@@ -159,6 +159,7 @@ fn a_bounded_one_knows_when_there_is_room_after_its_numbers_have_changed() {
     assert_eq!(limiter.sweep(), 2);
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_waker_that_panics_keeps_no_key_from_the_new_numbers() {
     struct Panics;
