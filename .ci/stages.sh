@@ -1,7 +1,8 @@
 # What .ci/run and .ci/deep share; they read it with `.`. It moves to the root of the project.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+# Tests panic on purpose by the thousand, and a sanitizer takes a second for the backtrace of each.
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 RUST_BACKTRACE=0
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export CARGO_TARGET_DIR=$target
 scratch=$(mktemp -d)
