@@ -1,8 +1,8 @@
 //! Between two stages: what one has handed on and the next has not taken.
 //!
-//! Each side keeps what only it needs to know, and tells the other under the lock: who works in the pipeline's own task, when he
-//! rests; who works in tasks of his own, of each item. So a lock is taken for many items, and the order of events is that of a
-//! lock for each, since nobody else has a turn before the rest.
+//! Each side keeps what only it needs to know, and tells the other under the lock: a stage that works in the pipeline's own task,
+//! when that rests; one whose workers are tasks, of each item. So a lock is taken for many items, and the order of events is that
+//! of a lock for each, since nobody else has a turn before the rest.
 //!
 //! Places are what the room for results is counted in: one is taken at the [gate](Gate) for each item that is begun, goes with the
 //! result through the [entry](Entry), and is free when that is taken at the [exit](Exit), or when there is none.
