@@ -413,6 +413,15 @@ impl<D: ?Sized> Drop for Runner<D> {
     }
 }
 
+impl<S> Shared<S> {
+    /// Whether the runner is gone.
+    #[inline]
+    pub(crate) fn is_single(&self) -> bool {
+        // SAFETY: it is there as long as it has an end (J3).
+        unsafe { self.0.as_ref() }.head.is_single()
+    }
+}
+
 impl<S> Drop for Shared<S> {
     fn drop(&mut self) {
         // SAFETY: it is an end, and its last use.

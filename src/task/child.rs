@@ -5,8 +5,10 @@ use super::outlet::{End, Ended, Outlet, Tell};
 use super::state::{Core, Place, Side};
 use super::tally::How;
 use crate::cancel::{Nested, Scope};
+use crate::spawn::Panic;
 use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled};
+use crate::sys::thread::catch;
 use crate::sys::trace::{self, Span};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Weak};
@@ -52,10 +54,21 @@ impl<T, E> Record<T, E> {
     ///
     /// `alone`: there is no handle, and will be none.
     fn ended(&self, (end, how): Ending<T, E>, alone: bool) {
-        let tell = if alone { Tell::NOBODY } else { self.outlet.end(end) };
+        let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { self.outlet.end(end) };
+        // Its handle was dropped meanwhile. The result is gone before the child is counted (T2).
+        let how = if unwanted.is_some() { dropped(unwanted, how) } else { how };
         trace::child_ended(&self.core().shared.name, &self.label.name, self.label.made, how.word());
         self.core().ended(self.place, &self.label, how);
         tell.now();
+    }
+}
+
+/// How a child has ended whose result is dropped in a guard.
+#[cold]
+fn dropped<T, E>(unwanted: Option<End<T>>, how: How<E>) -> How<E> {
+    match catch(|| drop(unwanted)) {
+        Ok(()) => how,
+        Err(payload) => How::Panicked(Panic::new(payload)),
     }
 }
 

@@ -116,6 +116,15 @@ impl<T, E> Future for Handle<T, E> {
 
 impl<T, E> Unpin for Handle<T, E> {}
 
+impl<T, E> Drop for Handle<T, E> {
+    fn drop(&mut self) {
+        // If the child's task is gone, the result is dropped with the record.
+        if !self.record.is_single() {
+            drop(self.record.outlet.abandon());
+        }
+    }
+}
+
 impl<T, E> fmt::Debug for Handle<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("name", &self.name()).field("status", &self.status()).finish_non_exhaustive()

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cancel::Scope;
 use crate::spawn::Task;
-use crate::sys::atomic::Ordering;
+use crate::sys::atomic::{AtomicBool, Ordering};
 use crate::sys::model::{model, spawn};
 use crate::sys::waker::hooked::{counter, unlike_its_clones};
 use crate::sys::{Arc, Lock};
@@ -127,6 +127,38 @@ fn loom_a_child_that_its_handle_cancels_is_told() {
         check();
         assert_eq!(handle.status(), Status::Cancelled);
         drop(run);
+    });
+}
+
+#[test]
+fn loom_a_result_that_nobody_wants_is_gone_when_its_child_is_counted() {
+    struct Guard(Arc<AtomicBool>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    model(|| {
+        let (scope, kept, gone) = (Scope::new(Time::new(Still)), Kept::new(), Arc::new(AtomicBool::new(false)));
+        let (guard, mut spawned) = (Guard(gone.clone()), None);
+        let run = group::<()>(kept.clone()).run(&scope, |g| {
+            let handle = g.spawn("child", core::future::ready(Ok(guard))).expect("it is open");
+            spawned = Some((g, handle));
+            pending::<Result<(), ()>>()
+        });
+        let (run, (group, handle), mut task) = (Box::pin(run), spawned.expect("spawned"), kept.take());
+        let dropper = {
+            let (group, gone) = (group.clone(), gone.clone());
+            spawn(move || {
+                drop(handle);
+                assert!(group.count().done == 0 || gone.load(Ordering::Relaxed));
+            })
+        };
+        assert!(poll(Pin::new(&mut task), Waker::noop()));
+        dropper.join().unwrap();
+        // Though there is the task yet.
+        assert!((group.count().done, gone.load(Ordering::Relaxed)) == (1, true));
+        drop((task, run));
     });
 }
 

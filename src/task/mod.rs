@@ -57,7 +57,7 @@
 //! - **T1** A group is over when its body has ended or was dropped, every child is gone, and nobody waits for one to start.
 //!   That is decided once; from then on it takes no more children, and a future that was to be spawned comes back in the error.
 //! - **T2** Each child is counted once: done, failed, panicked, cancelled or lost. It is gone when it is counted: its body has
-//!   been dropped.
+//!   been dropped, and its result too, unless there is a handle.
 //! - **T3** Children in the background are cancelled when the others are gone, not before, whatever ends the group.
 //! - **T4** A child that rests is woken when its scope, or one around it, is cancelled, by whomever. (It has noted its waker in the group
 //!   by then; whoever takes wakers out of there changes `epoch`, by which a child knows that it has to note it anew.)

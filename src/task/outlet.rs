@@ -10,6 +10,8 @@ use core::task::{Context, Poll, Waker};
 /// How far the child has come.
 pub(super) enum End<T> {
     Running,
+    /// The same, and nobody will take the result.
+    Unwanted,
     Done(T),
     /// It has ended, and there is no result, or none any more.
     Ended(Ended),
@@ -41,7 +43,7 @@ impl<T> Outlet<T> {
 
     pub(super) fn status(&self) -> Status {
         self.0.read(|slot| match slot.end {
-            End::Running => Status::Running,
+            End::Running | End::Unwanted => Status::Running,
             End::Done(_) | End::Ended(Ended::Done) => Status::Done,
             End::Ended(Ended::Failed) => Status::Failed,
             End::Ended(Ended::Panicked) => Status::Panicked,
@@ -85,12 +87,28 @@ impl<T> Outlet<T> {
         drop(waker);
     }
 
-    /// The child has ended. Who waits for that is told when the result is dropped.
+    /// Nobody will take the result. Gives it, if it is there.
+    pub(super) fn abandon(&self) -> Option<End<T>> {
+        let (there, _joiner) = self.0.with(|slot| {
+            if let End::Running = slot.end {
+                slot.end = End::Unwanted;
+            }
+            (slot.take_done(), slot.joiner.take())
+        });
+        there
+    }
+
+    /// The child has ended. Gives the result back, if it is [abandoned](Self::abandon). Who waits for the end is told when what is
+    /// returned first is dropped.
     #[inline]
-    pub(super) fn end(&self, end: End<T>) -> Tell {
-        let (before, joiner) = self.0.with(|slot| (core::mem::replace(&mut slot.end, end), slot.joiner.take()));
-        debug_assert!(matches!(before, End::Running), "a child ends once");
-        Tell(joiner)
+    pub(super) fn end(&self, end: End<T>) -> (Tell, Option<End<T>>) {
+        let (before, joiner, unwanted) = self.0.with(|slot| {
+            let before = core::mem::replace(&mut slot.end, end);
+            let unwanted = if let End::Unwanted = before { slot.take_done() } else { None };
+            (before, slot.joiner.take(), unwanted)
+        });
+        debug_assert!(matches!(before, End::Running | End::Unwanted), "a child ends once");
+        (Tell(joiner), unwanted)
     }
 }
 
@@ -127,17 +145,23 @@ impl Drop for Tell {
 impl<T> Slot<T> {
     fn take(&mut self) -> Option<End<T>> {
         match &self.end {
-            End::Running => None,
-            End::Done(_) => Some(core::mem::replace(&mut self.end, End::Ended(Ended::Done))),
+            End::Running | End::Unwanted => None,
+            End::Done(_) => self.take_done(),
             End::Ended(ended) => Some(End::Ended(ended.clone())),
         }
+    }
+
+    /// The result, if it is there.
+    fn take_done(&mut self) -> Option<End<T>> {
+        let is_done = matches!(self.end, End::Done(_));
+        is_done.then(|| core::mem::replace(&mut self.end, End::Ended(Ended::Done)))
     }
 }
 
 impl<T> End<T> {
     fn ended(&self) -> Option<Ended> {
         match self {
-            Self::Running => None,
+            Self::Running | Self::Unwanted => None,
             Self::Done(_) => Some(Ended::Done),
             Self::Ended(ended) => Some(ended.clone()),
         }
@@ -151,7 +175,7 @@ impl<T> End<T> {
             Self::Ended(Ended::Panicked) => Some(Err(ChildError::Panicked)),
             Self::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(*cancelled))),
             Self::Ended(Ended::Lost) => Some(Err(ChildError::Lost)),
-            Self::Running | Self::Ended(Ended::Done) => None,
+            Self::Running | Self::Unwanted | Self::Ended(Ended::Done) => None,
         }
     }
 }

@@ -121,7 +121,7 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T,
         };
         polled.map(|ending| {
             let (end, how) = ending?;
-            let tell = if alone { Tell::NOBODY } else { record.outlet.end(end) };
+            let tell = if alone { Tell::NOBODY } else { record.outlet.end(end).0 };
             Some(Gone { label: record.label.clone(), how, late, tell })
         })
     }
@@ -132,6 +132,6 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T,
             (End::Ended(ended), How::Cancelled { from_above: true })
         };
         let (end, how) = self.project().life.leave(&record.scope, dropped)?;
-        Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end) })
+        Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end).0 })
     }
 }

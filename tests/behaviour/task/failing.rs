@@ -127,16 +127,22 @@ pub(crate) async fn the_first_one_that_is_well_cancels_the_others(cx: Cx<impl Sp
         group(cx.spawner.clone())
             .policy(Policy::FirstOk)
             .report(&cx.scope(), async |g| {
-                if good {
-                    drop(endless(&g, &gone));
-                    drop(g.spawn("good", ok(sleep)).unwrap());
-                }
                 let late = async move {
                     later.await;
                     Err::<(), _>("late")
                 };
-                drop(g.spawn("bad", ready(Err::<(), _>("at once"))).unwrap());
-                drop(g.spawn("bad too", late).unwrap());
+                let bad = g.spawn("bad", ready(Err::<(), _>("at once"))).unwrap();
+                let bad_too = g.spawn("bad too", late).unwrap();
+                if good {
+                    drop(endless(&g, &gone));
+                    // However late all of them are polled, it is after the others.
+                    let good = async move {
+                        sleep.await;
+                        assert_eq!((bad.await, bad_too.await), (Err(ChildError::Failed), Err(ChildError::Failed)));
+                        Ok(())
+                    };
+                    drop(g.spawn("good", good).unwrap());
+                }
                 Ok(())
             })
             .await
