@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    Cancelled, Close, Ending, Entry, Excess, Existing, Finished, Gate, Put, Renewal, Renewed, Rule, Settle, State,
-    Store, StoreError, Strike, Test, Topic, When,
+    Cancelled, Claim, Close, Ending, Entry, Excess, Existing, Finished, Gate, Put, Renewal, Renewed, Rule, Settle,
+    State, Store, StoreError, Strike, Test, Topic, When,
 };
 use wakeful::time::Time;
 
@@ -37,6 +37,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("strikes_refuse_and_end_and_are_independent", |s, t| Box::pin(strikes(s, t))),
         ("clear_ends_what_waits_and_keeps_strikes", |s, t| Box::pin(clear(s, t))),
         ("changes_are_told", |s, t| Box::pin(changes(s, t))),
+        ("a_lease_that_may_lapse_earlier_is_told_of", |s, t| Box::pin(shorter(s, t))),
         ("what_no_worker_tells_is_heard", |s, t| Box::pin(heard::fates(s, t))),
         ("what_has_not_ended_is_not_finished", |s, t| Box::pin(finished(s, t))),
         ("ends_are_kept_as_long_as_asked", |s, t| Box::pin(kept(s, t))),
@@ -368,6 +369,18 @@ async fn changes(store: impl Store, time: Time) {
     end.await.unwrap();
     assert!(soon(store.changed(Topic::Work, run.seen)).await.is_some(), "there is nothing more of this name");
     assert!(soon(store.changed(Topic::End(generation), 0)).await.is_some(), "it has ended");
+}
+
+async fn shorter(store: impl Store, time: Time) {
+    store.put(after("later", ms(500))).await.unwrap();
+    store.put(entry("now")).await.unwrap();
+    // Who waits for the task that comes later would not look before.
+    let claim = Claim { worker: "idle".into(), names: vec!["u".into()], most: 1, lease: LEASE };
+    let idle = store.claim(&claim).await.unwrap();
+    assert!(idle.taken.is_empty() && idle.again > LEASE, "{:?}", idle.again);
+    assert_eq!(claims(&store, 1).await.taken[0].key, "now");
+    let told = Scope::new(time).move_on_after(ms(1), async |_| store.changed(Topic::Work, idle.seen).await).await;
+    assert!(told.done().is_some());
 }
 
 async fn kept(store: impl Store, time: Time) {
