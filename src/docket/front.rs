@@ -99,9 +99,9 @@ impl Docket {
     /// ```
     pub fn events(&self) -> Subscriber<Event> {
         let made = Topic::new(Self::EVENTS);
-        let (topic, is_first) = self.0.events.with(|topic| match topic {
-            Some(topic) => (topic.clone(), false),
-            None => (topic.insert(made).clone(), true),
+        let (topic, is_first) = self.0.events.with(|topic| {
+            let is_first = topic.is_none();
+            (topic.get_or_insert_with(|| made.clone()).clone(), is_first)
         });
         let events = topic.subscribe(Slow::DropOldest);
         if is_first {

@@ -5,7 +5,7 @@ use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::num::NonZeroU32;
 use core::time::Duration;
 use serde_json::Value;
@@ -17,22 +17,10 @@ pub struct Generation(pub u64);
 impl Generation {
     /// The key that a store makes up for a row of this task that has none.
     pub fn key_of(self, name: &str) -> String {
-        // By hand, and with room at once: it is made for most tasks that are added.
-        let mut digits = [0; 20];
-        let (mut first, mut rest) = (digits.len(), self.0);
-        loop {
-            first -= 1;
-            digits[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        let digits = core::str::from_utf8(&digits[first..]).unwrap_or_default();
-        let mut key = String::with_capacity(name.len() + 1 + digits.len());
+        // With room at once: it is made for most tasks that are added.
+        let mut key = String::with_capacity(name.len() + 8);
         key.push_str(name);
-        key.push('#');
-        key.push_str(digits);
+        let _ = write!(key, "#{}", self.0);
         key
     }
 }
