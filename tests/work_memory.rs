@@ -133,5 +133,7 @@ fn neither_results_nor_bounds_for_keys_allocate_for_each_item() {
 #[test]
 fn fifty_workers_take_no_more_than_eight_kibibytes_however_many_items() {
     let (_, bytes) = cost(100_000);
-    assert!(bytes > 2_000 && bytes <= 8_192, "{bytes} bytes");
+    // With the feature `tracing` an item that is worked on has a span, which is no part of that.
+    let spans = if cfg!(feature = "tracing") { 50 * size_of::<tracing::Span>() } else { 0 };
+    assert!(bytes > 2_000 && bytes <= 8_192 + spans, "{bytes} bytes, of them {spans} for spans");
 }
