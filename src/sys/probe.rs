@@ -310,6 +310,7 @@ mod imp {
     }
 
     /// Notes for the outer recording, if there is one, what an inner one has got.
+    #[cfg(feature = "observe")]
     pub(crate) fn repeat(waits: &[Wait]) {
         waits.iter().for_each(|wait| waiting(wait.what, wait.id, wait.until));
     }
