@@ -83,15 +83,15 @@ pub(super) fn shown(log: &[Show], args: &Value) -> String {
     log.iter().filter_map(shown).collect::<Vec<_>>().join(" ")
 }
 
-/// The gate of these arguments. Its name holds the value as JSON, so that values of unlike types are never the same gate.
+/// The gate of these arguments. Its name holds the value as JSON, so that values of unlike types are never the same gate; a scope
+/// in quotes, so that it is never a task's; and the time of a rate, so that a task may have several.
 fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
-    let kind = match limit.rule {
-        Rule::AtMost(_) => " at once",
-        Rule::Rate { .. } => " by rate",
-    };
     // Put together piece by piece: it is made for each limit of each task that is added.
     let mut whose = String::with_capacity(64);
-    whose.push_str(limit.scope.unwrap_or(name));
+    match limit.scope {
+        Some(scope) => _ = write!(whose, "{scope:?}"),
+        None => whose.push_str(name),
+    }
     if let Some(field) = limit.field {
         if limit.scope.is_none() {
             whose.push('.');
@@ -100,7 +100,10 @@ fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
         let no_field = || AddError::NoField { name: name.to_owned(), field: field.to_owned() };
         let _ = write!(whose, "={}", args.get(field).ok_or_else(no_field)?);
     }
-    whose.push_str(kind);
+    match limit.rule {
+        Rule::AtMost(_) => whose.push_str(" at once"),
+        Rule::Rate { every, .. } => _ = write!(whose, " by rate in {every:?}"),
+    }
     Ok(Gate { name: whose, rule: limit.rule, excess: limit.excess })
 }
 
@@ -147,7 +150,8 @@ impl Registry {
     /// Learns a task.
     ///
     /// # Errors
-    /// If there is one of that name, or it is to begin by itself and needs fields, or its policy's cron expression is none.
+    /// If there is one of that name, or it is to begin by itself and it or its policy needs fields, or its policy's cron
+    /// expression is none.
     pub fn task<T: Task>(self) -> Result<Self, RegisterError> {
         let run = |args: T, cx: Cx| async move {
             let failure =
@@ -215,8 +219,13 @@ impl Registry {
             check: |args| A::deserialize(args).map(drop),
             run: Box::new(run),
         };
-        if matches!(policy.perpetual, Some(Perpetual { automatic: true, .. })) && (kind.empty)().is_none() {
-            return Err(RegisterError::NeedsFields(name.to_owned()));
+        if matches!(policy.perpetual, Some(Perpetual { automatic: true, .. })) {
+            let needs_fields = || RegisterError::NeedsFields(name.to_owned());
+            let entry = kind.entry(name, (kind.empty)().ok_or_else(needs_fields)?);
+            entry.map_err(|error| match error {
+                AddError::NoField { name, field } => RegisterError::NoField { name, field },
+                _ => needs_fields(),
+            })?;
         }
         match self.kinds.entry(name.to_owned()) {
             btree_map::Entry::Occupied(_) => Err(RegisterError::Duplicate(name.to_owned())),
@@ -266,6 +275,13 @@ pub enum RegisterError {
     Duplicate(String),
     /// It is to begin by itself, and has fields without which it can't.
     NeedsFields(String),
+    /// It is to begin by itself, and a limit of it, or what is shown of it in logs, is for a field that it doesn't have then.
+    NoField {
+        /// The task.
+        name: String,
+        /// The field.
+        field: String,
+    },
     /// It is to repeat at the ticks of a cron expression, and one can't read that, or the zone, or it is never true.
     NoSchedule {
         /// The task.
@@ -284,6 +300,9 @@ impl fmt::Display for RegisterError {
         match self {
             Self::Duplicate(name) => write!(f, "there is a task named `{name}` already"),
             Self::NeedsFields(name) => write!(f, "`{name}` is to begin by itself, and needs fields"),
+            Self::NoField { name, field } => {
+                write!(f, "`{name}` is to begin by itself, and has a policy for `{field}`, and no such field")
+            }
             Self::NoSchedule { name, expression, zone, why } => {
                 write!(f, "`{name}` can't repeat at `{expression}` in `{zone}`: {why}")
             }

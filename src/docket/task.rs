@@ -213,6 +213,9 @@ impl Default for Policy {
 
 /// A limit on runs, by the value of a field or for all of them together.
 ///
+/// A task may have several, rates in different times too. Two of the same kind for the same field are one too many: to add the
+/// task is an error.
+///
 /// # Fairness
 /// Those that can run are served in the order of priority, due time and adding. At each limit one place is kept for the first
 /// that waits there, even if it has to wait for another limit too: so nobody who needs several starves.
@@ -273,7 +276,7 @@ impl Limit {
         Self { field: Some(field), ..self }
     }
 
-    /// With all tasks that name this scope, whatever their fields are called.
+    /// With all tasks that name this scope, whatever their fields are called. Rates are shared by those that are in the same time.
     pub const fn shared(self, scope: &'static str) -> Self {
         Self { scope: Some(scope), ..self }
     }

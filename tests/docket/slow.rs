@@ -263,7 +263,7 @@ async fn trouble(sim: Sim, zombies: bool) {
             }
         }
         let gates = far.near.scan().await.unwrap().gates;
-        assert!(gates.iter().all(|gate| gate.held <= if gate.name.starts_with("all") { ALL as u32 } else { 1 }));
+        assert!(gates.iter().all(|gate| gate.held <= if gate.name.starts_with("\"all\"") { ALL as u32 } else { 1 }));
     }
     // From now on the store is near.
     *far.trouble.lock().unwrap() = false;

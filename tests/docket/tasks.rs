@@ -214,7 +214,7 @@ fn limits_by_argument_know_types_and_are_not_exceeded() {
         assert_eq!(
             gates,
             [
-                gate("all at once", 3, 2),
+                gate("\"all\" at once", 3, 2),
                 gate("by user.user=\"1\" at once", 1, 0),
                 gate("by user.user=1 at once", 1, 1),
                 gate("by user.user=2 at once", 1, 0),
