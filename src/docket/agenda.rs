@@ -149,7 +149,8 @@ impl Scatter {
     /// assert!(jittered.iter().zip(scatter.dues(4)).all(|(a, b)| a.abs_diff(b) <= secs(15)));
     /// ```
     pub fn dues(self, tasks: usize) -> impl Iterator<Item = Duration> {
-        let (over, jitter) = (nanos(self.over), nanos(self.jitter));
+        // More than half of the range of time moves everything to an end of it.
+        let (over, jitter) = (nanos(self.over), nanos(self.jitter).min(u64::MAX / 2));
         let mut random = self.seed;
         let mut last = 0;
         (0..tasks as u64).map(move |n| {

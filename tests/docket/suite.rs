@@ -33,6 +33,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("a_lapsed_run_frees_its_gates", |s, t| Box::pin(freed(s, t))),
         ("rates_count_what_began", |s, t| Box::pin(rates(s, t))),
         ("a_cooldown_may_drop", |s, t| Box::pin(dropping(s, t))),
+        ("what_is_given_back_has_used_nothing", |s, t| Box::pin(given_back(s, t))),
         ("puts_settle", |s, t| Box::pin(settling(s, t))),
         ("strikes_refuse_and_end_and_are_independent", |s, t| Box::pin(strikes(s, t))),
         ("clear_ends_what_waits_and_keeps_strikes", |s, t| Box::pin(clear(s, t))),
@@ -293,6 +294,24 @@ async fn dropping(store: impl Store, time: Time) {
     time.sleep(ms(10)).await;
     store.put(gated("later", &[cooldown])).await.unwrap();
     assert_eq!(keys(&store).await, ["later"]);
+}
+
+async fn given_back(store: impl Store, time: Time) {
+    let rule = Rule::Rate { burst: n(2), every: ms(20) };
+    let rate = Gate { name: "r".into(), rule, excess: Excess::Drop };
+    store.put(gated("first", std::slice::from_ref(&rate))).await.unwrap();
+    let first = claim_all(&store).await.remove(0);
+    time.sleep(ms(1)).await;
+    for _ in 0..5 {
+        store.put(gated("a", std::slice::from_ref(&rate))).await.unwrap();
+        let claimed = claim_all(&store).await.remove(0);
+        assert_eq!((claimed.key.as_str(), claimed.delivery), ("a", 1));
+        close(&store, &claimed, Close::Back).await;
+    }
+    done(&store, &first).await;
+    store.put(gated("b", &[rate])).await.unwrap();
+    assert_eq!(keys(&store).await, ["a"], "what did begin counts");
+    assert_eq!(ending(&store, "b").await, Ending::Dropped("r".into()));
 }
 
 async fn settling(store: impl Store, time: Time) {

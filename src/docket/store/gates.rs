@@ -15,6 +15,8 @@ pub(super) struct GateState {
     /// Who waits for it and others, the first one first. A place is kept for that one, wherever else it has to wait, so that it
     /// gets all of its places in the end.
     pub(super) waiting: BTreeSet<Rank>,
+    /// When it is to be looked at again, as it is noted.
+    pub(super) opens: Option<Instant>,
     /// Those of them who were turned away here when they were last looked at.
     pub(super) blocked: BTreeSet<Rank>,
 }
@@ -44,6 +46,15 @@ impl GateState {
             let step = step(burst.get(), nanos(every));
             let from = self.next.max(now).as_nanos();
             self.next = Instant::from_nanos(from.saturating_add(step));
+        }
+    }
+
+    /// Somebody leaves; if he has not begun, as if he had not gone in.
+    pub(super) fn leave(&mut self, rule: Rule, has_begun: bool) {
+        self.held -= 1;
+        if let (Rule::Rate { burst, every }, false) = (rule, has_begun) {
+            let step = step(burst.get(), nanos(every));
+            self.next = Instant::from_nanos(self.next.as_nanos().saturating_sub(step));
         }
     }
 

@@ -140,6 +140,7 @@ impl Ledger {
         }
         while self.opens.first().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, gate)) = self.opens.pop_first() {
+                state(&mut self.gates, &gate).opens = None;
                 self.settle(&gate, now);
             }
         }
@@ -170,7 +171,7 @@ impl Ledger {
         let (cap, deliveries) = (slot.entry.deliveries.get(), slot.deliveries);
         let Phase::Running(run) = &slot.phase else { unreachable!("a lease is of a run") };
         let cancelled = run.cancelled.is_some();
-        self.leave_gates(generation, now);
+        self.leave_gates(generation, true, now);
         if cancelled {
             self.end(generation, Ending::Cancelled, now);
         } else if deliveries >= cap {
@@ -321,8 +322,8 @@ impl Ledger {
         self.slot(generation).entry.gates = gates;
     }
 
-    fn leave_gates(&mut self, generation: Generation, now: Instant) {
-        self.at_gates(generation, |state, _| state.held -= 1, now);
+    fn leave_gates(&mut self, generation: Generation, has_begun: bool, now: Instant) {
+        self.at_gates(generation, |state, gate| state.leave(gate.rule, has_begun), now);
     }
 
     /// Makes ready who was blocked here and can go through all of its gates, and notes when to look again. Who is blocked
@@ -343,13 +344,13 @@ impl Ledger {
                 Some(at) => elsewhere.push((*rank, at)),
             }
         }
-        if state.is_idle(now) {
-            self.gates.remove(name);
-        } else if state.waiting.is_empty() && state.next > now {
+        let is_idle = state.is_idle(now);
+        if !is_idle && state.waiting.is_empty() && state.next > now {
             again = Some(state.next);
         }
-        if let Some(at) = again {
-            self.opens.insert((at, name.into()));
+        self.look_again(name, again);
+        if is_idle {
+            self.gates.remove(name);
         }
         for generation in let_in {
             self.unblock(generation, name);
@@ -365,6 +366,17 @@ impl Ledger {
         // They are closed to those who came, who therefore don't come back: this ends.
         for other in others {
             self.settle(&other, now);
+        }
+    }
+
+    /// Notes when to look at a gate again: once for each, however many go through it.
+    fn look_again(&mut self, name: &str, again: Option<Instant>) {
+        let Some(state) = self.gates.get_mut(name).filter(|state| state.opens != again) else { return };
+        if let Some(before) = mem::replace(&mut state.opens, again) {
+            self.opens.remove(&(before, name.into()));
+        }
+        if let Some(at) = again {
+            self.opens.insert((at, name.into()));
         }
     }
 

@@ -147,7 +147,7 @@ impl Ledger {
         let Phase::Running(run) = &slot.phase else { unreachable!("it is held") };
         let (until, cancelled) = (run.until, run.cancelled.is_some());
         self.leases.remove(&(until, generation));
-        self.leave_gates(generation, now);
+        self.leave_gates(generation, !matches!(close, Close::Back), now);
         match close {
             Close::End(ending, next) => self.end_run(generation, ending, next.filter(|_| !cancelled), due, now),
             Close::Retry(..) | Close::Back if cancelled => self.end(generation, Ending::Cancelled, now),

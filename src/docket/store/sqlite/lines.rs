@@ -104,9 +104,15 @@ impl Tx<'_> {
         self.settle_all(slot)
     }
 
-    pub(super) fn leave_gates(&mut self, slot: &Slot) -> Result<(), Fault> {
+    pub(super) fn leave_gates(&mut self, slot: &Slot, has_begun: bool) -> Result<(), Fault> {
         for gate in &slot.entry.gates {
-            self.run("UPDATE gate SET held = held - 1 WHERE name = ?", (&gate.name,))?;
+            if has_begun {
+                self.run("UPDATE gate SET held = held - 1 WHERE name = ?", (&gate.name,))?;
+            } else if let Some((mut state, _)) = self.gate(&gate.name)? {
+                state.leave(gate.rule, false);
+                let leave = "UPDATE gate SET held = ?, next = ? WHERE name = ?";
+                self.run(leave, (state.held, number(state.next), &gate.name))?;
+            }
         }
         self.settle_all(slot)
     }

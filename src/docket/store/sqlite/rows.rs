@@ -241,7 +241,7 @@ impl Tx<'_> {
         let slot = self.slot(of)?;
         let Phase::Running(run) = &slot.phase else { return Ok(()) };
         let cap = slot.entry.deliveries.get();
-        self.leave_gates(&slot)?;
+        self.leave_gates(&slot, true)?;
         if run.cancelled.is_some() {
             self.end(&slot, &Ending::Cancelled)
         } else if slot.deliveries >= cap {

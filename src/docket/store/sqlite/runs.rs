@@ -99,7 +99,7 @@ impl Tx<'_> {
         let Some(slot) = self.held_slot(key, fence)? else { return Ok(Finished::Lost) };
         let (of, is_cancelled) =
             (slot.generation, matches!(&slot.phase, Phase::Running(run) if run.cancelled.is_some()));
-        self.leave_gates(&slot)?;
+        self.leave_gates(&slot, !matches!(close, Close::Back))?;
         match close {
             Close::End(ending, next) => {
                 if let Some(next) = next.filter(|_| !is_cancelled) {
