@@ -62,7 +62,8 @@ impl Cx {
         &self.0.claimed
     }
 
-    /// The scope of this attempt, whose deadline is the task's timeout.
+    /// The scope of this attempt, whose deadline is the task's timeout. If it is cancelled the run ends as
+    /// [cancelled](super::Ending::Cancelled), and is its last one.
     pub fn scope(&self) -> &Scope {
         &self.0.scope
     }
@@ -132,7 +133,9 @@ impl Cx {
         Ok(renewed.first() != Some(&Renewed::Lost))
     }
 
-    /// Runs once more under this key, with the same fields, however this run ends; instead of what the policy says.
+    /// Runs once more under this key, with the same fields, however this run ends, unless it is cancelled; instead of what the
+    /// policy says. At a date only if the store has a wall clock: where it has none, the worker can't write the end of the run
+    /// down, and ends with that error.
     pub fn again(&self, due: When) {
         self.set_next(Next::Again(None, due, None));
     }

@@ -1,6 +1,7 @@
 //! A future that is polled and dropped in a panic guard.
 
 use crate::spawn::Panic;
+use crate::sys::Lock;
 use crate::sys::thread::catch;
 use core::future::Future;
 use core::pin::Pin;
@@ -50,5 +51,39 @@ impl<F: Future> Future for Guarded<F> {
                 Poll::Ready(Err(first))
             }
         }
+    }
+}
+
+pin_project! {
+    /// A [guarded](Guarded) body that leaves the panic of its drop where its owner finds it: for what is dropped with something
+    /// else, as with the run of a scope.
+    pub(crate) struct Contained<'a, F> {
+        #[pin]
+        body: Guarded<F>,
+        panic: &'a Lock<Option<Panic>>,
+    }
+
+    impl<F> PinnedDrop for Contained<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Err(panic) = this.body.clear() {
+                let none = this.panic.with(|place| place.replace(panic));
+                debug_assert!(none.is_none());
+            }
+        }
+    }
+}
+
+impl<'a, F> Contained<'a, F> {
+    pub(crate) fn new(body: F, panic: &'a Lock<Option<Panic>>) -> Self {
+        Self { body: Guarded::new(body), panic }
+    }
+}
+
+impl<F: Future> Future for Contained<'_, F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().body.poll(cx)
     }
 }

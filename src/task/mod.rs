@@ -115,7 +115,7 @@ mod waiting;
 mod watch;
 
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
-pub(crate) use guarded::Guarded;
+pub(crate) use guarded::{Contained, Guarded};
 pub use handle::Handle;
 pub use local::{
     LocalGroup, LocalGroupBuilder, LocalHandle, LocalReport, LocalRun, LocalStart, MaySend, StaysHere, local_group,

@@ -9,16 +9,15 @@ pub use report::{IterationError, PeriodicCount, PeriodicReport, PeriodicStop};
 use crate::cancel::{Outcome, Scope};
 use crate::spawn::Panic;
 use crate::sys::Lock;
-use crate::task::Guarded;
+use crate::task::Contained;
 use crate::time::{Instant, Interval, MissedTick};
 use control::{Ending, Running};
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::ops::ControlFlow;
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
-use pin_project_lite::pin_project;
 
 /// Calls `body` every `period`, and awaits what it returns; to be set up and [run](Periodic::run).
 ///
@@ -229,7 +228,7 @@ type Ended<E> = (Outcome<Result<Result<(), E>, Panic>>, Option<Panic>);
 
 async fn iterate<E>(scope: &Scope, timeout: Duration, body: impl Future<Output = Result<(), E>>) -> Ended<E> {
     let panic = Lock::new(None);
-    let body = Contained { body: Guarded::new(body), panic: &panic };
+    let body = Contained::new(body, &panic);
     let outcome = scope.move_on_after(timeout, async |_| body.await).await;
     (outcome, panic.with(Option::take))
 }
@@ -255,32 +254,5 @@ fn count<E>(running: Running<'_>, ended: Ended<E>) -> Result<Option<IterationErr
         }
         // It counts as cancelled, being dropped.
         (Outcome::Cancelled(cancelled), None) => Err(PeriodicStop::Cancelled(cancelled.reason().clone())),
-    }
-}
-
-pin_project! {
-    /// A body that leaves the panic of its drop where the run finds it.
-    struct Contained<'a, F> {
-        #[pin]
-        body: Guarded<F>,
-        panic: &'a Lock<Option<Panic>>,
-    }
-
-    impl<F> PinnedDrop for Contained<'_, F> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Err(panic) = this.body.clear() {
-                let none = this.panic.with(|place| place.replace(panic));
-                debug_assert!(none.is_none());
-            }
-        }
-    }
-}
-
-impl<F: Future> Future for Contained<'_, F> {
-    type Output = Result<F::Output, Panic>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().body.poll(cx)
     }
 }

@@ -1,5 +1,6 @@
 //! The docket: what every store promises, on each store; the tasks and workers above it.
 
+mod edges;
 mod examples;
 mod extras;
 mod fails;

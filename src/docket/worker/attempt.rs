@@ -7,11 +7,11 @@ use crate::docket::registry::{Failure, Kind, shown};
 use crate::docket::{Claimed, Close, Cx, Ending, Entry, Finished, Rhythm, StoreError, When};
 use crate::resilience::Verdict;
 use crate::spawn::Panic;
-use crate::sys::mix;
 use crate::sys::runs::Run;
 use crate::sys::ticks::Ticks;
 use crate::sys::trace::Span;
-use crate::task::{Guarded, LocalGroup};
+use crate::sys::{Lock, mix};
+use crate::task::{Contained, LocalGroup};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::format;
@@ -72,8 +72,9 @@ impl Shop {
         let args = || shown(kind.policy.log, &claimed.args);
         run.started(args);
         // The body is dropped with this, as soon as the scope ends.
+        let fallen = Lock::new(None);
         let in_span = async {
-            let mut body = pin!(Guarded::new(async { kind.run(&claimed.args, cx.clone())?.await }));
+            let mut body = pin!(Contained::new(async { kind.run(&claimed.args, cx.clone())?.await }, &fallen));
             poll_fn(|context| {
                 let _entered = span.run(run, args);
                 body.as_mut().poll(context)
@@ -92,16 +93,24 @@ impl Shop {
                 return Ok(());
             }
             Outcome::Cancelled(_) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
+            // The run has cancelled itself.
+            Outcome::Cancelled(cancelled) if cancelled.is_own() && !cancelled.is_timeout() => {
+                Close::End(Ending::Cancelled, None)
+            }
             // The worker ends: its lease lapses, and another takes over.
             Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => {
                 run.ended("abandoned", None, now - began);
                 return Ok(());
             }
             outcome => {
-                let outcome = outcome.done();
+                let outcome = outcome.done().or_else(|| fallen.with(Option::take).map(Err));
                 // Why fields can't be read may quote them.
                 quotes = matches!(&outcome, Some(Ok(Err(failure))) if failure.quotes_args);
-                self.judge(kind, claimed, outcome, now)
+                match self.judge(kind, claimed, outcome, now) {
+                    // It is not tried again.
+                    Close::Retry(..) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
+                    close => close,
+                }
             }
         };
         match &close {
@@ -116,19 +125,25 @@ impl Shop {
             Close::Back => unreachable!("what has begun is not given back"),
         });
         let close = match close {
-            Close::End(ending, _) => Close::End(ending, self.next(kind, claimed, cx.next(), now - began).await?),
-            retry => retry,
+            Close::End(ending, _) if ending != Ending::Cancelled => {
+                Close::End(ending, self.next(kind, claimed, cx.next(), now - began).await?)
+            }
+            close => close,
         };
+        let retries = matches!(close, Close::Retry(..));
         let finished = docket.store().finish(&claimed.key, claimed.fence, close).await;
         self.forget(claimed);
-        let lost = finished? == Finished::Lost;
-        if lost {
-            run.lost(now - began);
-        }
-        match event {
-            _ if lost => self.tell(claimed, || EventKind::Lost),
-            Some(event) => self.tell(claimed, || event),
-            None => {}
+        match (finished?, event) {
+            (Finished::Lost, _) => {
+                run.lost(now - began);
+                self.tell(claimed, || EventKind::Lost);
+            }
+            // It was cancelled just now: the store has told of it.
+            (Finished::Done(of), _) if retries && of != Some(claimed.generation) => {
+                self.tell_listener(claimed, || EventKind::Ended(Ending::Cancelled));
+            }
+            (Finished::Done(_), Some(event)) => self.tell(claimed, || event),
+            (Finished::Done(_), None) => {}
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod beat;
 
 use super::{Claim, Cx, Docket, Ending, Fence, StoreError, StrikeId, Topic};
 use crate::cancel::{Cancelled, Scope};
+use crate::flow::topic;
 use crate::sync::Notify;
 use crate::sys::{Arc, Lock};
 use crate::task::{Cause, GroupError, LocalGroup, local_group};
@@ -321,7 +322,21 @@ impl Shop {
     }
 
     fn tell(&self, claimed: &super::Claimed, kind: impl FnOnce() -> EventKind) {
-        let (listener, topic) = (&self.setup.listener, self.setup.docket.topic());
+        self.tell_both(self.setup.docket.topic(), claimed, kind);
+    }
+
+    /// The same of what whoever reads the docket's events is told by the store.
+    fn tell_listener(&self, claimed: &super::Claimed, kind: impl FnOnce() -> EventKind) {
+        self.tell_both(None, claimed, kind);
+    }
+
+    fn tell_both(
+        &self,
+        topic: Option<topic::Topic<Event>>,
+        claimed: &super::Claimed,
+        kind: impl FnOnce() -> EventKind,
+    ) {
+        let listener = &self.setup.listener;
         if listener.is_none() && topic.is_none() {
             return;
         }
