@@ -85,6 +85,30 @@ fn h_a_shield_that_is_polled_elsewhere_lets_the_run_go_that_waited_for_it() {
 }
 
 #[test]
+fn h_a_run_that_a_shield_keeps_polls_again_who_relied_on_it() {
+    let root = Scope::new(ManualClock::new().time());
+    let (waker, count) = counting();
+    let mut cx = Context::from_waker(&waker);
+    let cleaned = Cell::new(false);
+    let mut run = pin!(root.move_on_at(Instant::NEVER, async |inner| {
+        // Relies on the run around it, and is polled before the scope is cancelled in the same poll.
+        let mut relied = pin!(inner.run(pending::<()>()).cleanup(async |_| cleaned.set(true), Duration::MAX));
+        let mut shielded = pin!(inner.shield(Duration::MAX, async |_| {
+            root.cancel("over");
+            pending::<()>().await;
+        }));
+        poll_fn(|cx| {
+            let _ = relied.as_mut().poll(cx);
+            shielded.as_mut().poll(cx)
+        })
+        .await
+    }));
+    assert!(run.as_mut().poll(&mut cx).is_pending() && !cleaned.get());
+    assert!(count.swap(0, Ordering::Relaxed) > 0, "nobody else would tell it");
+    assert!(run.as_mut().poll(&mut cx).is_pending() && cleaned.get());
+}
+
+#[test]
 fn the_budget_of_a_cleanup_counts_from_when_the_body_is_gone() {
     let clock = ManualClock::new();
     let root = Scope::new(clock.time());
