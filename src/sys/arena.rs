@@ -43,7 +43,8 @@ impl<T> Arena<T> {
 
     /// Empty, for so many values at most, for which no more room is taken than they need.
     pub(crate) fn bounded(most: usize) -> Self {
-        Self { most, ..Self::new(0) }
+        let first = if most == usize::MAX { 0 } else { most.min(64) };
+        Self { most, ..Self::new(first) }
     }
 
     /// How many values there are.
@@ -86,32 +87,23 @@ impl<T> Arena<T> {
     /// A value, if there is one of this number.
     #[inline]
     pub(crate) fn get(&mut self, number: usize) -> Option<Pin<&mut T>> {
-        match self.slot(number)? {
-            // SAFETY: A1 and A2: it is never moved, and dropped in its place.
-            Slot::Full(value) => Some(unsafe { Pin::new_unchecked(value) }),
-            Slot::Free(_) => None,
-        }
+        self.slot(number)?.value()
     }
 
-    /// Drops a value in its place. Should that panic, the place is free all the same.
+    /// A place with a value in it, if there is one of this number.
     #[inline]
-    pub(crate) fn remove(&mut self, number: usize) {
-        let next = self.free;
-        let Some(slot) = self.slot(number) else { return };
-        if matches!(slot, Slot::Free(_)) {
-            return;
-        }
-        /// Counts the value out, also when its drop unwinds.
-        struct Gone<'a>(&'a mut usize, &'a mut usize, usize);
-        impl Drop for Gone<'_> {
-            fn drop(&mut self) {
-                *self.0 = self.2;
-                *self.1 -= 1;
-            }
-        }
+    pub(crate) fn occupied(&mut self, number: usize) -> Option<Occupied<'_, T>> {
         let (row, at) = self.place(number);
-        let _gone = Gone(&mut self.free, &mut self.len, number);
-        self.rows[row][at] = Slot::Free(next);
+        let Self { rows, free, len, .. } = self;
+        let slot = rows.get_mut(row)?.get_mut(at)?;
+        matches!(slot, Slot::Full(_)).then_some(Occupied { slot, free, len, number })
+    }
+
+    /// Drops a value in its place, if there is one of this number. Should that panic, the place is free all the same.
+    pub(crate) fn remove(&mut self, number: usize) {
+        if let Some(occupied) = self.occupied(number) {
+            occupied.remove();
+        }
     }
 
     #[inline]
@@ -123,6 +115,9 @@ impl<T> Arena<T> {
     /// The row of a number, and where in it.
     #[inline]
     fn place(&self, number: usize) -> (usize, usize) {
+        if number >> self.first == 0 {
+            return (0, number);
+        }
         let from_one = number + (1 << self.first);
         let row = from_one.ilog2() - self.first;
         (row as usize, from_one - (1 << (self.first + row)))
@@ -131,6 +126,49 @@ impl<T> Arena<T> {
 
 /// What lies in it is in allocations of their own.
 impl<T> Unpin for Arena<T> {}
+
+impl<T> Slot<T> {
+    #[inline]
+    fn value(&mut self) -> Option<Pin<&mut T>> {
+        match self {
+            // SAFETY: A1 and A2: it is never moved, and dropped in its place.
+            Self::Full(value) => Some(unsafe { Pin::new_unchecked(value) }),
+            Self::Free(_) => None,
+        }
+    }
+}
+
+/// A place with a value in it: found once, for looking at the value and for dropping it.
+pub(crate) struct Occupied<'a, T> {
+    slot: &'a mut Slot<T>,
+    free: &'a mut usize,
+    len: &'a mut usize,
+    number: usize,
+}
+
+impl<T> Occupied<'_, T> {
+    #[inline]
+    pub(crate) fn value(&mut self) -> Pin<&mut T> {
+        let Some(value) = self.slot.value() else { unreachable!("only `remove` empties it") };
+        value
+    }
+
+    /// Drops the value in its place. Should that panic, the place is free all the same.
+    #[inline]
+    pub(crate) fn remove(self) {
+        /// Counts the value out, also when its drop unwinds.
+        struct Gone<'a>(&'a mut usize, &'a mut usize, usize);
+        impl Drop for Gone<'_> {
+            fn drop(&mut self) {
+                *self.0 = self.2;
+                *self.1 -= 1;
+            }
+        }
+        let next = *self.free;
+        let _gone = Gone(self.free, self.len, self.number);
+        *self.slot = Slot::Free(next);
+    }
+}
 
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests {
@@ -161,7 +199,7 @@ mod tests {
         let mut arena = Arena::bounded(13);
         let numbers: Vec<_> = (0..13).map(|n| arena.insert(n)).collect();
         assert_eq!(numbers, (0..13).collect::<Vec<_>>());
-        assert_eq!(arena.rows.iter().map(Vec::capacity).collect::<Vec<_>>(), [8, 5]);
+        assert_eq!(arena.rows.iter().map(Vec::capacity).collect::<Vec<_>>(), [13]);
         arena.remove(12);
         assert_eq!(arena.insert(-1), 12);
     }

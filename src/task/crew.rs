@@ -1,7 +1,7 @@
 //! Many members in one task, each polled when it was woken, and dropped in a guard of its own.
 
 use crate::spawn::Panic;
-use crate::sys::arena::Arena;
+use crate::sys::arena::{Arena, Occupied};
 use crate::sys::thread::{catch, is_panicking};
 use crate::sys::waker::TaggedWaker;
 use crate::wait::Ready;
@@ -67,24 +67,14 @@ impl<M> Crew<M> {
 
     /// A member, and the waker to poll it with.
     #[inline]
-    pub(super) fn get(&mut self, number: usize) -> Option<(Pin<&mut M>, TaggedWaker<'_>)> {
-        let member = self.members.get(number)?;
-        Some((member, self.ready.waker(number)))
+    pub(super) fn get(&mut self, number: usize) -> Option<(Seat<'_, M>, TaggedWaker<'_>)> {
+        let place = self.members.occupied(number)?;
+        Some((Seat(place), self.ready.waker(number)))
     }
 
     /// The numbers that members may have.
     pub(super) fn numbers(&self) -> core::ops::Range<usize> {
         0..self.members.made()
-    }
-
-    /// Drops a member.
-    #[inline]
-    pub(super) fn remove(&mut self, number: usize) -> Result<(), Panic> {
-        if !core::mem::needs_drop::<M>() {
-            self.members.remove(number);
-            return Ok(());
-        }
-        catch(|| self.members.remove(number)).map_err(Panic::new)
     }
 
     /// Ends a poll of the task. False: the poll has to go on.
@@ -97,13 +87,34 @@ impl<M> Crew<M> {
     pub(super) fn clear(&mut self) -> Result<(), Panic> {
         let mut first = Ok(());
         for number in self.numbers() {
-            let dropped = self.remove(number);
+            let Some(place) = self.members.occupied(number) else { continue };
+            let dropped = Seat(place).leave();
             if first.is_ok() {
                 first = dropped;
             }
         }
         self.fresh.clear();
         first
+    }
+}
+
+/// Where a member sits.
+pub(super) struct Seat<'a, M>(Occupied<'a, M>);
+
+impl<M> Seat<'_, M> {
+    #[inline]
+    pub(super) fn member(&mut self) -> Pin<&mut M> {
+        self.0.value()
+    }
+
+    /// Drops the member.
+    #[inline]
+    pub(super) fn leave(self) -> Result<(), Panic> {
+        if !core::mem::needs_drop::<M>() {
+            self.0.remove();
+            return Ok(());
+        }
+        catch(|| self.0.remove()).map_err(Panic::new)
     }
 }
 

@@ -151,26 +151,26 @@ impl<F: Future> FutureSet<F> {
     /// Calls `f` with each future that is not done.
     pub(super) fn each(&mut self, mut f: impl FnMut(Pin<&mut F>)) {
         for number in self.crew.numbers() {
-            if let Some((member, _)) = self.crew.get(number) {
-                f(member.project().future);
+            if let Some((mut seat, _)) = self.crew.get(number) {
+                f(seat.member().project().future);
             }
         }
     }
 
     #[inline]
     fn poll_member(&mut self, number: usize) -> Poll<(usize, F::Output)> {
-        let Some((member, waker)) = self.crew.get(number) else { return Poll::Pending };
-        let member = member.project();
+        let Some((mut seat, waker)) = self.crew.get(number) else { return Poll::Pending };
+        let member = seat.member().project();
         let index = *member.index;
         match catch(|| member.future.poll(&mut Context::from_waker(&waker))) {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => match self.crew.remove(number) {
+            Ok(Poll::Ready(output)) => match seat.leave() {
                 Ok(()) => Poll::Ready((index, output)),
                 Err(panic) => panic.resume(),
             },
             Err(payload) => {
                 let first = Panic::new(payload);
-                drop(self.crew.remove(number));
+                drop(seat.leave());
                 first.resume()
             }
         }

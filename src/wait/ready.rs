@@ -152,12 +152,17 @@ impl Ready {
     pub(crate) fn begin(&mut self, waker: &Waker) {
         self.bell.resource.touch(Access::Write);
         if !self.task.as_ref().is_some_and(|task| task.will_wake(waker)) {
-            probe::keeping(waker);
-            let task = Arc::new(waker.clone());
-            self.task = Some(task.clone());
-            let old = self.bell.task.with(|place| place.replace(task));
-            drop(old);
+            self.keep(waker);
         }
+    }
+
+    #[cold]
+    fn keep(&mut self, waker: &Waker) {
+        probe::keeping(waker);
+        let task = Arc::new(waker.clone());
+        self.task = Some(task.clone());
+        let old = self.bell.task.with(|place| place.replace(task));
+        drop(old);
     }
 
     /// The bits of what is not a member and was woken since this was last asked.

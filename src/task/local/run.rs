@@ -246,13 +246,13 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
     #[inline]
     fn poll_child(self: Pin<&mut Self>, number: usize, open: bool) {
         let this = self.project();
-        let Some((member, waker)) = this.crew.get(number) else { return };
-        let (place, child) = member.get_mut();
+        let Some((mut seat, waker)) = this.crew.get(number) else { return };
+        let (place, child) = seat.member().get_mut();
         let place = *place;
         // Of its own scope a child hears by itself, also before it begins.
         let open = open || place.side == Side::Background;
         let Poll::Ready(gone) = child.poll(open, &mut Context::from_waker(&waker)) else { return };
-        drop(this.crew.remove(number));
+        drop(seat.leave());
         *this.serving -= usize::from(place.side == Side::Background);
         if let Some(gone) = gone {
             this.shared.count(place, gone);
@@ -321,8 +321,8 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
                 }
             };
             for number in this.crew.numbers() {
-                if let Some((member, _)) = this.crew.get(number) {
-                    let (place, child) = member.get_mut();
+                if let Some((mut seat, _)) = this.crew.get(number) {
+                    let (place, child) = seat.member().get_mut();
                     leave(*place, child);
                 }
             }
