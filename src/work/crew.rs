@@ -3,6 +3,7 @@
 use super::idle::Idle;
 use super::lease::{Home, Lease};
 use super::outcome::ItemOutcome;
+use super::tag::Tag;
 use crate::cancel::Scope;
 use crate::spawn::Panic;
 use crate::sys::arena::Arena;
@@ -24,12 +25,12 @@ use pin_project_lite::pin_project;
 pin_project! {
     #[project = Projected]
     /// A worker. Its slot is made once; bodies replace one another in it.
-    struct Worker<T, Fut> {
+    struct Worker<G, T, Fut> {
         #[pin]
         body: Option<Fut>,
         home: Home<T>,
         // Of the item it works on.
-        index: u64,
+        tag: G,
         // When that was started, if anything is timed.
         started: Instant,
         given: u64,
@@ -39,9 +40,9 @@ pin_project! {
 }
 
 /// All workers that were needed so far.
-pub(super) struct Crew<T, Fut> {
+pub(super) struct Crew<G: Tag<T>, T, Fut> {
     scope: Scope,
-    workers: Arena<Worker<T, Fut>>,
+    workers: Arena<Worker<G, T, Fut>>,
     books: Books,
 }
 
@@ -59,9 +60,9 @@ struct Books {
 pub(super) type Place<T, O, E> = fn(Option<T>) -> ItemOutcome<T, O, E>;
 
 /// What became of a body, of which item.
-pub(super) type Fate<T, O, E> = (u64, ItemOutcome<T, O, E>);
+pub(super) type Fate<G, T, O, E> = (G, ItemOutcome<T, O, E>);
 
-impl<T, Fut> Crew<T, Fut> {
+impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     /// Nobody yet, of `most` at once; `ever`, if that never changes.
     pub(super) fn new(scope: Scope, most: usize, ever: bool, timeout: Duration) -> Self {
         let books = Books { most, idle: Idle::new(), running: 0, soonest: Instant::NEVER, timeout };
@@ -96,7 +97,7 @@ impl<T, Fut> Crew<T, Fut> {
 
     /// A worker with nothing to do, if there may be one more with something to do; it is made if there is none.
     #[inline]
-    pub(super) fn free<'a>(&'a mut self, ready: &'a mut Ready) -> Option<Seat<'a, T, Fut>> {
+    pub(super) fn free<'a>(&'a mut self, ready: &'a mut Ready) -> Option<Seat<'a, G, T, Fut>> {
         if self.books.running >= self.books.most {
             return None;
         }
@@ -114,7 +115,7 @@ impl<T, Fut> Crew<T, Fut> {
         let worker = self.workers.insert(Worker {
             body: None,
             home,
-            index: 0,
+            tag: G::NONE,
             started: Instant::EPOCH,
             given: 0,
             span: Span::new(),
@@ -126,7 +127,7 @@ impl<T, Fut> Crew<T, Fut> {
 
     /// A worker, if it has something to do.
     #[inline]
-    pub(super) fn taken<'a>(&'a mut self, number: usize, ready: &'a Ready) -> Option<Seat<'a, T, Fut>> {
+    pub(super) fn taken<'a>(&'a mut self, number: usize, ready: &'a Ready) -> Option<Seat<'a, G, T, Fut>> {
         let worker = self.workers.get(number).filter(|worker| worker.body.is_some())?;
         Some(Seat { worker, number, ready, books: &mut self.books })
     }
@@ -150,25 +151,26 @@ impl<T, Fut> Crew<T, Fut> {
 }
 
 /// A worker at hand.
-pub(super) struct Seat<'a, T, Fut> {
-    worker: Pin<&'a mut Worker<T, Fut>>,
+pub(super) struct Seat<'a, G, T, Fut> {
+    worker: Pin<&'a mut Worker<G, T, Fut>>,
     pub(super) number: usize,
     pub(super) ready: &'a Ready,
     books: &'a mut Books,
 }
 
-impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
+impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut> {
     /// Gives the worker an item, and polls its body for the first time. None: it goes on.
     #[inline(always)]
     pub(super) fn start(
         &mut self,
-        index: u64,
+        tag: G,
         started: Instant,
         item: T,
         make: impl FnOnce(Lease<T>) -> Fut,
-    ) -> Option<Fate<T, O, E>> {
+    ) -> Option<Fate<G, T, O, E>> {
         let mut w = self.worker.as_mut().project();
-        (*w.index, *w.started) = (index, started);
+        let index = tag.index();
+        (*w.tag, *w.started) = (tag, started);
         *w.given += 1;
         if self.books.timeout != Duration::MAX {
             self.books.soonest = self.books.soonest.min(started + self.books.timeout);
@@ -188,18 +190,18 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
     /// Polls the worker's body. None: it goes on. `OFTEN` or not are two functions, each called in one place: so the compiler
     /// puts the whole of the one into the loop that it is called in.
     #[inline(always)]
-    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Option<Fate<T, O, E>> {
+    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Option<Fate<G, T, O, E>> {
         let mut w = self.worker.as_mut().project();
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {
-            let _entered = w.span.item(*w.index);
+            let _entered = w.span.item(w.tag.index());
             catch(|| poll_body(body, &mut Context::from_waker(&waker)))
         });
         settle(w, polled)
     }
 
     /// Drops the worker's body.
-    pub(super) fn cut(mut self, scope: &Scope, place: Place<T, O, E>) -> Fate<T, O, E> {
+    pub(super) fn cut(mut self, scope: &Scope, place: Place<T, O, E>) -> Fate<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let dropped = scope.dropping(|| catch(|| w.body.set(None)));
         let item = w.home.back();
@@ -207,10 +209,10 @@ impl<T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, T, Fut> {
             Ok(()) => place(item),
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item },
         };
-        let index = *w.index;
+        let tag = w.tag.hand_on();
         *w.span = Span::new();
         self.rise();
-        (index, outcome)
+        (tag, outcome)
     }
 
     /// When the item that it has, or had, was started, if anything is timed.
@@ -253,11 +255,12 @@ fn poll_body<F: Future>(body: &mut Pin<&mut Option<F>>, cx: &mut Context<'_>) ->
 
 /// What a poll comes to. None: the body goes on.
 #[inline(always)]
-fn settle<T, O, E, Fut>(
-    w: Projected<'_, T, Fut>,
+fn settle<G: Tag<T>, T, O, E, Fut>(
+    w: Projected<'_, G, T, Fut>,
     polled: Result<Poll<Result<O, E>>, Box<dyn Any + Send>>,
-) -> Option<Fate<T, O, E>> {
+) -> Option<Fate<G, T, O, E>> {
     let outcome = match polled {
+        Ok(Poll::Pending) if w.tag.is_given_up() => given_up(w.body, w.home),
         Ok(Poll::Pending) => return None,
         Ok(Poll::Ready(Ok(result))) => match drop_item(w.home.back()) {
             Ok(()) => ItemOutcome::Done(result),
@@ -267,7 +270,16 @@ fn settle<T, O, E, Fut>(
         Err(panic) => panicked(w.body, w.home, panic),
     };
     *w.span = Span::new();
-    Some((*w.index, outcome))
+    Some((w.tag.hand_on(), outcome))
+}
+
+/// The outcome of a body that is dropped because its item was given up.
+#[cold]
+fn given_up<T, O, E, Fut>(mut body: Pin<&mut Option<Fut>>, home: &mut Home<T>) -> ItemOutcome<T, O, E> {
+    match catch(|| body.set(None)) {
+        Ok(()) => ItemOutcome::Cancelled { item: home.back() },
+        Err(panic) => ItemOutcome::Panicked { message: message(panic), item: home.back() },
+    }
 }
 
 /// The outcome of a body that has panicked. It may panic once more when it is dropped; the first one counts.
@@ -294,7 +306,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
     Panic::new(panic).message().to_owned()
 }
 
-impl<T, Fut> Drop for Crew<T, Fut> {
+impl<G: Tag<T>, T, Fut> Drop for Crew<G, T, Fut> {
     /// Drops what still runs, each in its own guard.
     fn drop(&mut self) {
         for worker in 0..self.workers.made() {
@@ -303,6 +315,7 @@ impl<T, Fut> Drop for Crew<T, Fut> {
                 if let Err(panic) = self.scope.dropping(|| catch(|| w.body.set(None))) {
                     message(panic);
                 }
+                w.tag.lost(|| w.home.back());
             }
         }
     }

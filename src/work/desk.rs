@@ -5,8 +5,9 @@ use super::durations::Durations;
 use super::intake::Feed;
 use super::lease::Lease;
 use super::options::{OnError, Options};
-use super::outcome::{Count, Ended, ItemOutcome, Sink};
+use super::outcome::{Count, ItemOutcome};
 use super::report::Stop;
+use super::tag::{Outcomes, Tag};
 use super::width;
 use crate::cancel::{Reason, Scope};
 use crate::sys::trace;
@@ -49,13 +50,13 @@ pub(super) struct Outlet<K> {
 
 impl<K> Outlet<K> {
     #[inline(always)]
-    pub(super) fn end<T, O, E>(&mut self, index: u64, worker: Option<usize>, outcome: ItemOutcome<T, O, E>)
+    pub(super) fn end<G: Tag<T>, T, O, E>(&mut self, tag: G, worker: Option<usize>, outcome: ItemOutcome<T, O, E>)
     where
-        K: Sink<T, O, E>,
+        K: Outcomes<G, T, O, E>,
     {
         self.count.add(&outcome);
-        trace::item_ended(index, outcome.word());
-        self.sink.accept(Ended::new(index, worker, outcome));
+        trace::item_ended(tag.index(), outcome.word());
+        self.sink.tell(tag, worker, outcome);
     }
 }
 
@@ -77,42 +78,42 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
 
     /// Counts and tells the end of an item.
     #[inline(always)]
-    pub(super) fn end<T, O, E>(
+    pub(super) fn end<O, E>(
         &mut self,
-        index: u64,
+        tag: N::Tag,
         worker: Option<usize>,
         started: Instant,
-        outcome: ItemOutcome<T, O, E>,
+        outcome: ItemOutcome<N::Item, O, E>,
     ) where
-        K: Sink<T, O, E>,
+        K: Outcomes<N::Tag, N::Item, O, E>,
     {
         match outcome {
             // The most frequent one, of which the compiler then knows which it is wherever that is asked: written once for all
             // outcomes, this takes a tenth more instructions an item.
             ItemOutcome::Done(result) if self.durations.is_none() => {
-                self.outlet.end(index, worker, ItemOutcome::Done(result));
+                self.outlet.end(tag, worker, ItemOutcome::Done(result));
             }
-            outcome => self.end_otherwise(index, worker, started, outcome),
+            outcome => self.end_otherwise(tag, worker, started, outcome),
         }
     }
 
     #[inline(never)]
-    fn end_otherwise<T, O, E>(
+    fn end_otherwise<O, E>(
         &mut self,
-        index: u64,
+        tag: N::Tag,
         worker: Option<usize>,
         started: Instant,
-        outcome: ItemOutcome<T, O, E>,
+        outcome: ItemOutcome<N::Item, O, E>,
     ) where
-        K: Sink<T, O, E>,
+        K: Outcomes<N::Tag, N::Item, O, E>,
     {
         if self.options.on_error != OnError::Collect && outcome.is_error() {
-            self.stop_for(index);
+            self.stop_for(tag.index());
         }
         if self.durations.is_some() && matches!(outcome, ItemOutcome::Done(_) | ItemOutcome::Failed { .. }) {
             self.observe(started);
         }
-        self.outlet.end(index, worker, outcome);
+        self.outlet.end(tag, worker, outcome);
     }
 
     #[cold]
@@ -188,11 +189,11 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
     /// something to do now; if not, there is nothing to be given at present.
     #[inline]
-    pub(super) fn fill<Fut, O, E>(&mut self, seat: &mut Seat<'_, N::Item, Fut>, budget: &mut u32) -> bool
+    pub(super) fn fill<Fut, O, E>(&mut self, seat: &mut Seat<'_, N::Tag, N::Item, Fut>, budget: &mut u32) -> bool
     where
         F: Fn(Lease<N::Item>) -> Fut,
         Fut: Future<Output = Result<O, E>>,
-        K: Sink<N::Item, O, E>,
+        K: Outcomes<N::Tag, N::Item, O, E>,
     {
         loop {
             if *budget == 0 || self.is_cut(seat.ready) {
@@ -203,7 +204,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
                 self.out_of_time();
                 return false;
             }
-            let (index, item) = match self.feed.poll_feed(&mut Context::from_waker(&self.control), self.closes) {
+            let (tag, item) = match self.feed.poll_feed(&mut Context::from_waker(&self.control), self.closes) {
                 Poll::Ready(Ok(pulled)) => pulled,
                 Poll::Ready(Err(stop)) => {
                     self.stop = Some(stop);
@@ -217,11 +218,11 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
             *budget -= 1;
             // D3.
             if self.is_timed && self.is_late() || self.is_cut(seat.ready) {
-                self.end(index, None, self.now, ItemOutcome::Skipped { item });
+                self.end(tag, None, self.now, ItemOutcome::Skipped { item });
                 continue;
             }
-            let Some((index, outcome)) = seat.start(index, self.now, item, &self.body) else { return true };
-            self.end(index, Some(seat.number), seat.started(), outcome);
+            let Some((tag, outcome)) = seat.start(tag, self.now, item, &self.body) else { return true };
+            self.end(tag, Some(seat.number), seat.started(), outcome);
             if self.stop.is_some() {
                 return false;
             }

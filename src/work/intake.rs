@@ -2,19 +2,29 @@
 
 use super::report::Stop;
 use super::source::Source;
+use super::tag::Tag;
 use crate::limit::{Admit, Limiter};
 use crate::time::Instant;
+use crate::wait::Ready;
 use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-/// Where a run's items come from, each with how many were pulled before it.
+/// The next item and its tag, or why there is none any more.
+pub(super) type Fed<G, T> = Poll<Result<(G, T), Stop>>;
+
+/// Where a run's items come from, each with its tag.
 pub(super) trait Feed {
     type Item;
+    /// What goes beside an item.
+    type Tag: Tag<Self::Item>;
+
+    /// The run begins, whose wakers these are.
+    fn begin(&mut self, _: &mut Ready) {}
 
     /// The next item, or why there is none any more. Nothing is waited for that comes at `closes` or later.
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, Self::Item), Stop>>;
+    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<Self::Tag, Self::Item>;
 
     /// Goes on with what is fetched ahead.
     fn poll_ahead(&mut self, cx: &mut Context<'_>);
@@ -48,16 +58,15 @@ pub(super) struct Intake<S> {
 }
 
 /// A permit is taken before each pull.
-struct Toll {
+pub(super) struct Toll {
     limiter: Limiter,
     turn: Pin<Box<Option<Admit>>>,
-    has_permit: bool,
+    pub(super) has_permit: bool,
 }
 
 impl<S: Source> Intake<S> {
     pub(super) fn new(source: S, limiter: Option<Limiter>) -> Self {
-        let toll = limiter.map(|limiter| Toll { limiter, turn: Box::pin(None), has_permit: false });
-        Self { source, toll, pulled: 0, exhausted: false }
+        Self { source, toll: limiter.map(Toll::new), pulled: 0, exhausted: false }
     }
 
     /// How many items are left, where that is known, and what is left of the source.
@@ -75,9 +84,10 @@ impl<S: Source> Intake<S> {
 
 impl<S: Source> Feed for Intake<S> {
     type Item = S::Item;
+    type Tag = u64;
 
     #[inline]
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, S::Item), Stop>> {
+    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
         if let Some(toll) = &mut self.toll {
             if !toll.has_permit && self.source.remaining() == Some(0) {
                 return self.exhausted();
@@ -116,7 +126,7 @@ impl<S: Source> Feed for Intake<S> {
 
     fn ask_anew(&mut self) {
         if let Some(toll) = &mut self.toll {
-            toll.turn.set(None);
+            toll.ask_anew();
         }
     }
 
@@ -133,8 +143,17 @@ impl<S: Source> Feed for Intake<S> {
 }
 
 impl Toll {
+    pub(super) fn new(limiter: Limiter) -> Self {
+        Self { limiter, turn: Box::pin(None), has_permit: false }
+    }
+
+    /// Forgets for when a permit was asked for.
+    pub(super) fn ask_anew(&mut self) {
+        self.turn.set(None);
+    }
+
     /// Waits for a permit, where there is none yet. False: it would come too late.
-    fn poll_paid(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<bool> {
+    pub(super) fn poll_paid(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<bool> {
         if self.has_permit {
             return Poll::Ready(true);
         }

@@ -129,8 +129,8 @@
 //!
 //! # Worker pools
 //!
-//! A [`WorkerPool`] stands in front of such a run: items are submitted to it one by one, and each has a [`Ticket`] that gives its
-//! outcome. K1 to K7 hold for what workers pull from its queue; every item that was taken is counted in one place, and its
+//! A [`WorkerPool`] is such a run with a queue as its source: items are submitted to it one by one, and each has a [`Ticket`] that
+//! gives its outcome. K1 to K7 hold for what workers pull from its queue; every item that was taken is counted in one place, and its
 //! ticket always told, also when the pool is dropped.
 //!
 //! # Retries
@@ -202,6 +202,7 @@ mod resource;
 mod run;
 mod source;
 mod spawned;
+mod tag;
 mod width;
 
 pub use builder::{Work, work};

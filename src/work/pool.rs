@@ -1,22 +1,27 @@
 //! Workers for the long-lived: items are submitted one by one, and each has a ticket.
 //!
-//! In front of a run whose workers are tasks (`spawned.rs`), which decides what is started and when, stands a queue; behind it a
-//! sink that tells each ticket.
+//! It is a run whose workers are tasks (`spawned.rs`), which decides what is started and when. What they share is the queue, from
+//! which each of them pulls by itself; and of each item the worker itself tells its ticket what came of it.
 //!
 //! # Invariants
 //!
-//! - **W1** Every item that was taken ends exactly once: it is counted in one place, and then its ticket is told, if there is one.
-//!   Whoever has a job ends it; a job that is dropped is cancelled.
+//! - **W1** Every item that was taken ends exactly once: it is counted in one place, and its ticket is told, if there is one.
+//!   Whoever has a job ends it; a job that is dropped is cancelled. Both are done under the lock of the pool, inside which the
+//!   one of the slot is taken: who finds the answer finds it counted, and a pool that is over has answered everything.
 //! - **W2** Each item in the queue has taken a permit of `room`, which comes back when it leaves the queue.
-//! - **W3** While a body has its item, the job is on loan from the run and empty; the item is put back into it, if it came back,
-//!   before the job goes back.
+//! - **W3** An item is in the queue, or a worker has it that is noted in its slot. Both change under the lock of the pool: who
+//!   gives up an item and does not find it in the queue calls that worker, which looks whether it was given up.
 //! - **W4** Nothing is put into the queue of a pool that is closed, and what is in it when nobody pulls any more is skipped.
 //! - **W5** A pool that was dropped is over when its last worker is gone, and until then the runs that were polling or dropping
 //!   where that happened do not move on.
+//! - **W6** While there is something in the queue and a worker waits, one worker was called that has not come yet. Whoever
+//!   comes, with an item or without, or is gone, calls the next one. With a limiter there is one worker at a time that may
+//!   pull, having taken a permit before: that one is called for what is put into the queue, and calls the next when it has it.
 
-mod body;
 mod builder;
+mod feed;
 mod job;
+mod line;
 #[cfg(test)]
 mod loom_tests;
 mod report;
@@ -216,12 +221,14 @@ impl<T, O, E> WorkerPool<T, O, E> {
     /// Puts an item into the queue.
     fn put(&self, item: T, at: Instant, permit: Permit<'_>) -> Result<Ticket<T, O, E>, SubmitError<T>> {
         let shared = &self.0.shared;
-        let job = Job::new(item, shared.closes(at), shared);
-        let slot = job.slot.clone();
-        permit.forget();
-        match shared.push(job) {
-            Ok(()) => Ok(Ticket::new(slot, shared.clone())),
-            Err(job) => Err(SubmitError { item: job.refuse(), why: Refused::Closed }),
+        let (job, ticket) = Job::new(shared.closes(at), shared);
+        permit.keep_out();
+        match shared.push(item, job) {
+            Ok(()) => Ok(ticket),
+            Err((item, job)) => {
+                job.refuse();
+                Err(SubmitError { item, why: Refused::Closed })
+            }
         }
     }
 

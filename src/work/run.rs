@@ -19,6 +19,7 @@ use super::options::Options;
 use super::outcome::{Count, ItemOutcome, Sink};
 use super::report::{Report, Stop};
 use super::source::Source;
+use super::tag::Outcomes;
 use super::width::Width;
 use crate::cancel::{Bodies, Deadline, Reason, ReasonKind, Scope, UntilCancelled, UntilDraining};
 use crate::sys::probe;
@@ -91,7 +92,7 @@ struct Drive<'p, N: Feed, F, Fut, K> {
     /// The caller's scope.
     outer: &'p Scope,
     /// Before what bodies may depend upon, so that it is dropped first.
-    crew: Crew<N::Item, Fut>,
+    crew: Crew<N::Tag, N::Item, Fut>,
     desk: Desk<'p, N, F, K>,
     ready: Ready,
     waits: Waits<'p>,
@@ -146,7 +147,7 @@ where
     N: Feed,
     F: Fn(Lease<N::Item>) -> Fut,
     Fut: Future<Output = Result<O, E>>,
-    K: Sink<N::Item, O, E>,
+    K: Outcomes<N::Tag, N::Item, O, E>,
 {
     let scope = outer.child();
     let ready = Ready::new();
@@ -174,6 +175,7 @@ where
     let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
     let waits = Waits { scope_ends, closing, late };
     let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
+    drive.desk.feed.begin(&mut drive.ready);
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
     Driven { feed, count: outlet.count, per_worker: crew.per_worker(), stop: stop.unwrap_or(Stop::Exhausted) }
@@ -184,7 +186,7 @@ where
     N: Feed,
     F: Fn(Lease<N::Item>) -> Fut,
     Fut: Future<Output = Result<O, E>>,
-    K: Sink<N::Item, O, E>,
+    K: Outcomes<N::Tag, N::Item, O, E>,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.ready.begin(cx.waker());
@@ -310,8 +312,8 @@ where
         self.ready.begin_pass();
         while let Some(worker) = self.ready.next() {
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
-                if let Some((index, outcome)) = seat.poll::<true>() {
-                    self.desk.end(index, Some(worker), seat.started(), outcome);
+                if let Some((tag, outcome)) = seat.poll::<true>() {
+                    self.desk.end(tag, Some(worker), seat.started(), outcome);
                     let is_on =
                         self.desk.is_open() && seat.is_wanted() && self.desk.fill(&mut seat, &mut budget.starts);
                     if !is_on {
@@ -379,17 +381,17 @@ where
     /// D2.
     fn poll_once_more(&mut self, worker: usize) {
         let Some(mut seat) = self.crew.taken(worker, &self.ready) else { return };
-        if let Some((index, outcome)) = seat.poll::<false>() {
+        if let Some((tag, outcome)) = seat.poll::<false>() {
             let started = seat.started();
             seat.rise();
-            self.desk.end(index, Some(worker), started, outcome);
+            self.desk.end(tag, Some(worker), started, outcome);
         }
     }
 
     fn cut(&mut self, worker: usize, place: Place<N::Item, O, E>) {
         let Some(seat) = self.crew.taken(worker, &self.ready) else { return };
         let started = seat.started();
-        let (index, outcome) = seat.cut(self.desk.scope, place);
-        self.desk.end(index, Some(worker), started, outcome);
+        let (tag, outcome) = seat.cut(self.desk.scope, place);
+        self.desk.end(tag, Some(worker), started, outcome);
     }
 }

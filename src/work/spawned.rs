@@ -1,52 +1,79 @@
-//! Runs whose workers are tasks of their own.
+//! Runs whose workers are tasks.
 //!
-//! Each worker drives a crew of one (`run.rs`), and shares with the others what is here: the source, which is one worker's at
-//! a time, and the sink, at which whoever finds it taken leaves what he has to say to who has it.
+//! Each worker drives a crew of one (`run.rs`). What all of them share is a [`Team`]: who there is, and a [`Stock`], which says
+//! where items come from and where what became of them goes. That is a source and a sink that go from hand to hand, in
+//! `turn.rs`, and the queue of a pool.
 //!
 //! # Invariants
 //!
-//! - **P1** No code of the user runs under a lock: source and sink are taken out of their places for that, and put back.
-//! - **P2** Who waits for the source stands in line. Whoever puts it back, or leaves without having taken it, calls the first
-//!   one, so that the source does not lie there while somebody waits.
-//! - **P3** Each item that was pulled is noted as its worker's until the sink has been told of it. If the task is gone before
-//!   that, the sink is told by what is dropped with the task.
+//! - **P1** No code of the user runs under a lock: what is the user's is taken out of its place for that, and put back.
+//! - **P2** Whoever waits for what a stock has is called when it is there to be had, or whoever was called before that has
+//!   not come yet. Who was called and leaves without it calls the next one.
+//! - **P3** Each item that was pulled is noted as its worker's until its end was told. If the task is gone before that, it is
+//!   told by what is dropped with the task.
 //! - **P4** A worker is counted out when its body, its feed and its task are gone.
 //! - **P5** Where the number of workers changes, nobody pulls while more of them stay than there are to be: who asks then
-//!   leaves, and those in line are called to ask. Who waits for an item asks when it has come.
+//!   leaves, and those who wait for a stock are called to ask. Who has it, and waits for an item, asks when that has come.
 
 #[cfg(test)]
 mod loom_tests;
+mod turn;
+
+pub(super) use turn::run_on;
 
 use super::crowd::{Crowd, Resized};
-use super::intake::{Feed, Intake};
+use super::intake::Feed;
 use super::lease::Lease;
 use super::options::Options;
-use super::outbox::Outbox;
-use super::outcome::{Ended, ItemOutcome, Sink};
-use super::report::{Report, Stop};
+use super::report::Stop;
 use super::run::{self, Driven};
-use super::source::Source;
+use super::tag::Outcomes;
 use super::width::Width;
 use crate::cancel::{KeepOpen, Reason, Scope};
 use crate::spawn::{Panic, Spawn, Task};
 use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::thread::{catch, contain};
+use crate::sys::thread::contain;
 use crate::sys::{Arc, Told, probe};
 use crate::task::Guarded;
 use crate::time::Instant;
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use core::future::Future;
 use core::num::NonZeroUsize;
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 use core::time::Duration;
 
+/// Where the items of all workers come from, and where what became of them goes.
+pub(super) trait Stock: Sized {
+    /// A worker's way to items.
+    type Feed: Member;
+    /// A worker's way to who is told.
+    type Teller;
+
+    /// The ways of the worker of this number.
+    fn equip(team: &Arc<Team<Self>>, number: usize) -> (Self::Feed, Self::Teller);
+
+    /// Nothing more is started, by anybody: the first reason stays, but for an error (K8). Those who wait are told.
+    fn stop(&self, stop: &Stop);
+
+    /// Whether nothing more is started.
+    fn is_stopped(&self) -> bool;
+
+    /// Those who wait are to ask anew.
+    fn call_all(&self);
+}
+
+/// The feed of one of several workers.
+pub(super) trait Member: Feed {
+    /// P5. Whether it has left, so that its end says nothing of the others'.
+    fn has_left(&self) -> bool;
+}
+
 /// What the workers of a run share.
-struct Shared<S, K, T, O, E> {
-    turn: Told<Turn<S>>,
-    outbox: Outbox<K, T, O, E>,
+pub(super) struct Team<C> {
+    pub(super) stock: C,
     crowd: Told<Crowd>,
+    /// Whether somebody is to leave. Written under the lock of the crowd.
+    is_crowded: AtomicBool,
     /// Whether the number of workers may change.
     is_elastic: bool,
     /// As many as it takes, but no more than so many.
@@ -55,28 +82,47 @@ struct Shared<S, K, T, O, E> {
     scope: Scope,
 }
 
-/// Whose turn it is to pull.
-struct Turn<S> {
-    /// There, unless somebody pulls.
-    intake: Option<Box<Intake<S>>>,
-    /// Who waits for it, by number.
-    line: VecDeque<(usize, Waker)>,
-    /// How many items were left when it was put back, if anybody wants to know.
-    left: Option<usize>,
-    /// The first reason why nothing more is started.
-    stop: Option<Stop>,
+/// Notes why nothing more is started: the first reason stays, but an error comes before all others (K8).
+pub(super) fn note_stop(first: &mut Option<Stop>, stop: &Stop) {
+    let is_error = |stop: &Stop| matches!(stop, Stop::Failed { .. });
+    if first.as_ref().is_none_or(|first| is_error(stop) && !is_error(first)) {
+        *first = Some(stop.clone());
+    }
 }
 
-impl<S, K, T, O, E> Shared<S, K, T, O, E> {
-    /// Nothing more is started, by anybody: the first reason stays, but an error comes before all others (K8). Those in line are told.
-    fn stop(&self, stop: &Stop) {
-        let is_error = |stop: &Stop| matches!(stop, Stop::Failed { .. });
-        self.turn.with(|turn| {
-            if turn.stop.as_ref().is_none_or(|first| is_error(stop) && !is_error(first)) {
-                turn.stop = Some(stop.clone());
-            }
-        });
-        self.call_all();
+impl<C: Stock> Team<C> {
+    pub(super) fn new(
+        stock: C,
+        most: NonZeroUsize,
+        is_elastic: bool,
+        to_meet: Option<NonZeroUsize>,
+        scope: Scope,
+    ) -> Self {
+        let crowd = Told::new(Crowd::new(most));
+        Self { stock, crowd, is_crowded: AtomicBool::new(false), is_elastic, to_meet, scope }
+    }
+
+    /// Changes who there is, or how many there are to be.
+    pub(super) fn change<R>(&self, f: impl FnOnce(&mut Crowd) -> R) -> R {
+        self.crowd.with(|crowd| {
+            let r = f(crowd);
+            // Relaxed: whoever waits is called by way of a lock, and looks under that.
+            self.is_crowded.store(crowd.is_too_many(), Ordering::Relaxed);
+            r
+        })
+    }
+
+    /// P5. Whether somebody is to leave, for one who looks under the lock by which those who wait are called.
+    #[inline]
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowd.look();
+        // Relaxed: ordered by that lock.
+        self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// P5. Whether this one, who has nothing, has left.
+    pub(super) fn excuse(&self, number: usize) -> bool {
+        self.change(|crowd| crowd.excuse(number))
     }
 
     /// Source or sink have panicked: the run passes the first such panic on when everybody is gone.
@@ -94,227 +140,23 @@ impl<S, K, T, O, E> Shared<S, K, T, O, E> {
     }
 
     /// There are to be more workers from now on, or fewer.
-    fn resized(&self, resized: Resized) {
+    pub(super) fn resized(&self, resized: Resized) {
         match resized {
             Resized::TooFew(waiter) => waiter.into_iter().for_each(Waker::wake),
-            Resized::Enough => self.call_all(),
-        }
-    }
-
-    fn call_all(&self) {
-        let line = self.turn.with(|turn| core::mem::take(&mut turn.line));
-        line.into_iter().for_each(|(_, waker)| waker.wake());
-    }
-
-    /// P2.
-    fn call_next(&self) {
-        let next = self.turn.with(|turn| if turn.intake.is_some() { turn.line.pop_front() } else { None });
-        if let Some((_, waker)) = next {
-            waker.wake();
-        }
-    }
-}
-
-/// A worker's way to the source.
-struct Line<S: Source, K: Sink<S::Item, O, E>, O, E> {
-    shared: Arc<Shared<S, K, S::Item, O, E>>,
-    number: usize,
-    /// While it is this one's turn.
-    held: Option<Box<Intake<S>>>,
-    /// P3. The item that the worker has, or had last.
-    index: u64,
-    told: Arc<AtomicBool>,
-    /// P5.
-    leaves: bool,
-}
-
-/// A worker's way to the sink.
-struct Teller<S, K, T, O, E> {
-    shared: Arc<Shared<S, K, T, O, E>>,
-    number: usize,
-    told: Arc<AtomicBool>,
-}
-
-impl<S, K: Sink<T, O, E>, T, O, E> Sink<T, O, E> for Teller<S, K, T, O, E> {
-    fn accept(&mut self, mut ended: Ended<T, O, E>) {
-        // Relaxed: the feed of the same task reads it.
-        self.told.store(true, Ordering::Relaxed);
-        ended.worker = ended.worker.map(|_| self.number);
-        self.shared.outbox.tell(ended);
-    }
-}
-
-impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
-    /// Takes the source, or stands in line for it.
-    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<Result<Box<Intake<S>>, Stop>> {
-        if let Some(intake) = self.held.take() {
-            return Poll::Ready(Ok(intake));
-        }
-        if let polled @ Poll::Ready(_) = self.shared.turn.with(Turn::take) {
-            return polled;
-        }
-        let mut waker = Some(cx.waker().clone());
-        let (polled, _old) = self.shared.turn.with(|turn| match turn.take() {
-            Poll::Pending => (Poll::Pending, turn.stand(self.number, &mut waker)),
-            ready => (ready, None),
-        });
-        polled
-    }
-
-    fn put_back(&mut self, intake: Box<Intake<S>>) {
-        let left = self.shared.to_meet.and_then(|_| intake.remaining());
-        self.shared.turn.with(|turn| (turn.intake, turn.left) = (Some(intake), left));
-        self.shared.call_next();
-    }
-
-    /// P5. Whether this one has left.
-    fn is_excused(&mut self) -> bool {
-        let number = self.number;
-        self.leaves = self.shared.crowd.with(|crowd| crowd.excuse(number));
-        if self.leaves {
-            if let Some(intake) = self.held.take() {
-                self.put_back(intake);
-            }
-        }
-        self.leaves
-    }
-}
-
-impl<S> Turn<S> {
-    fn take(&mut self) -> Poll<Result<Box<Intake<S>>, Stop>> {
-        match (&self.stop, self.intake.take()) {
-            (None, Some(intake)) => Poll::Ready(Ok(intake)),
-            (None, None) => Poll::Pending,
-            (Some(stop), intake) => {
-                self.intake = intake;
-                Poll::Ready(Err(stop.clone()))
-            }
-        }
-    }
-
-    /// The waker that stood there before.
-    fn stand(&mut self, number: usize, waker: &mut Option<Waker>) -> Option<Waker> {
-        match self.line.iter_mut().find(|(other, _)| *other == number) {
-            Some((_, old)) => waker.take().map(|new| core::mem::replace(old, new)),
-            None => {
-                self.line.extend(waker.take().map(|new| (number, new)));
-                None
-            }
-        }
-    }
-}
-
-impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
-    type Item = S::Item;
-
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Poll<Result<(u64, S::Item), Stop>> {
-        if self.shared.is_elastic && self.is_excused() {
-            return Poll::Ready(Err(Stop::Lost));
-        }
-        let mut intake = match self.poll_turn(cx) {
-            Poll::Ready(Ok(intake)) => intake,
-            Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
-            Poll::Pending => {
-                // Those in line may have been called to leave before this one stood there.
-                if self.shared.is_elastic && self.shared.crowd.read(Crowd::is_too_many) {
-                    cx.waker().wake_by_ref();
-                }
-                return Poll::Pending;
-            }
-        };
-        let pulled = intake.poll_feed(cx, closes);
-        match &pulled {
-            Poll::Pending => {
-                // It is this one whom the source will wake.
-                self.held = Some(intake);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok((index, _))) => {
-                self.index = *index;
-                // Relaxed: of this task alone.
-                self.told.store(false, Ordering::Relaxed);
-            }
-            Poll::Ready(Err(stop)) => self.shared.stop(stop),
-        }
-        self.put_back(intake);
-        pulled
-    }
-
-    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
-        if let Some(intake) = &mut self.held {
-            return intake.poll_ahead(cx);
-        }
-        if let Poll::Ready(Ok(mut intake)) = self.shared.turn.with(Turn::take) {
-            intake.poll_ahead(cx);
-            self.put_back(intake);
-        }
-    }
-
-    fn ask_anew(&mut self) {
-        if let Some(intake) = &mut self.held {
-            intake.ask_anew();
-        }
-    }
-
-    fn took(&mut self, took: Duration, time: Option<Duration>) {
-        let left = self.shared.turn.read(|turn| turn.left);
-        if let (Some(most), Some(left), Some(time)) = (self.shared.to_meet, left, time) {
-            let resized = self.shared.crowd.with(|crowd| crowd.took(took, left, time, most));
-            self.shared.resized(resized);
-        }
-    }
-
-    /// Nobody knows how many of them are this worker's.
-    fn remaining(&self) -> Option<usize> {
-        None
-    }
-
-    fn out_of_time(&mut self) -> Stop {
-        let intake = self.held.take().or_else(|| self.shared.turn.with(|turn| turn.intake.take()));
-        let Some(mut intake) = intake else { return Stop::OutOfTime };
-        let stop = intake.out_of_time();
-        self.put_back(intake);
-        stop
-    }
-
-    fn halt(&mut self, stop: &Stop, cancel: bool) {
-        self.shared.stop(stop);
-        if cancel {
-            self.shared.scope.cancel(Reason::sibling_failed());
-        }
-    }
-}
-
-impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
-    fn drop(&mut self) {
-        if let Some(intake) = self.held.take() {
-            self.put_back(intake);
-        }
-        let number = self.number;
-        let gone = self.shared.turn.with(|turn| {
-            let at = turn.line.iter().position(|(other, _)| *other == number)?;
-            turn.line.remove(at)
-        });
-        drop(gone);
-        self.shared.call_next();
-        if !self.told.swap(true, Ordering::Relaxed) {
-            let ended = Ended::new(self.index, Some(number), ItemOutcome::Cancelled { item: None });
-            if let Err(panic) = catch(|| self.shared.outbox.tell(ended)) {
-                self.shared.panicked(Panic::new(panic));
-            }
+            Resized::Enough => self.stock.call_all(),
         }
     }
 }
 
 /// A worker's presence, from before it is spawned.
-struct Present<S, K, T, O, E> {
-    shared: Arc<Shared<S, K, T, O, E>>,
+struct Present<C: Stock> {
+    team: Arc<Team<C>>,
     number: usize,
 }
 
-impl<S, K, T, O, E> Drop for Present<S, K, T, O, E> {
+impl<C: Stock> Drop for Present<C> {
     fn drop(&mut self) {
-        if let Some(waiter) = self.shared.crowd.with(|crowd| crowd.gone(self.number)) {
+        if let Some(waiter) = self.team.change(|crowd| crowd.gone(self.number)) {
             waiter.wake();
         }
     }
@@ -331,66 +173,58 @@ impl Drop for Owner {
     }
 }
 
-/// A run whose workers are tasks.
-pub(super) async fn run_on<P, S, F, Fut, O, E, K>(
+/// Has workers, each of which is a task, until nothing more is started and all of them are gone. Gives back what they shared.
+pub(super) async fn oversee<P, C, F, Fut, O, E>(
     spawner: P,
-    source: S,
+    stock: C,
     options: Options,
+    deadline: Instant,
     outer: &Scope,
     body: F,
-    sink: K,
-) -> (Report<S::Rest>, K)
+) -> Arc<Team<C>>
 where
     P: Spawn,
-    S: Source + Send + 'static,
-    S::Item: Send + 'static,
-    F: Fn(Lease<S::Item>) -> Fut + Send + Sync + 'static,
+    C: Stock + Send + Sync + 'static,
+    C::Feed: Send + 'static,
+    C::Teller: Outcomes<<C::Feed as Feed>::Tag, <C::Feed as Feed>::Item, O, E> + Send + 'static,
+    <C::Feed as Feed>::Item: Send + 'static,
+    <C::Feed as Feed>::Tag: Send + 'static,
+    F: Fn(Lease<<C::Feed as Feed>::Item>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, E>> + Send + 'static,
     O: Send + 'static,
     E: Send + 'static,
-    K: Sink<S::Item, O, E> + Send + 'static,
 {
-    let started = outer.now();
-    let deadline = options.limit.deadline(started);
     let (most, mut width) = Width::begin(&options);
     let to_meet = options.to_meet;
     let scope = outer.child();
-    let intake = Some(Box::new(Intake::new(source, options.limiter.clone())));
-    let shared = Arc::new(Shared {
-        turn: Told::new(Turn { intake, line: VecDeque::new(), left: None, stop: None }),
-        outbox: Outbox::new(sink),
-        crowd: Told::new(Crowd::new(most)),
-        is_elastic: width.is_some() || to_meet.is_some(),
-        to_meet,
-        scope: scope.clone(),
-    });
-    let mut owner = Owner(Some(scope.clone()));
+    let team = Arc::new(Team::new(stock, most, width.is_some() || to_meet.is_some(), to_meet, scope.clone()));
+    let mut owner = Owner(Some(scope));
     let told = (Arc::new(options.single()), Arc::new(body));
-    let here = shared.clone();
+    let here = team.clone();
     let hire = move || {
-        let shared = &here;
+        let team = &here;
         // Nobody comes to where nothing is started any more.
-        while shared.turn.read(|turn| turn.stop.is_none()) {
-            let Some(number) = shared.crowd.with(Crowd::hire) else { return };
-            let present = Present { shared: shared.clone(), number };
+        while !team.stock.is_stopped() {
+            let Some(number) = team.change(Crowd::hire) else { return };
+            let present = Present { team: team.clone(), number };
             spawner.spawn(Task::new(worker(told.clone(), deadline, outer.keep_open(), present)).named("worker"));
         }
     };
     hire();
     // The report comes although the scope is cancelled: the workers see to it that it comes soon.
-    let there = shared.clone();
+    let there = team.clone();
     let all_gone = core::future::poll_fn(move |cx| {
-        let shared = &there;
+        let team = &there;
         if let Some(most) = width.as_mut().and_then(|width| width.poll_change(cx)) {
-            let resized = shared.crowd.with(|crowd| crowd.resize(most));
-            shared.resized(resized);
+            let resized = team.change(|crowd| crowd.resize(most));
+            team.resized(resized);
         }
         let mut waker = Some(cx.waker().clone());
-        let (is_over, _old) = shared.crowd.with(|crowd| crowd.poll_gone(&mut waker));
+        let (is_over, _old) = team.crowd.with(|crowd| crowd.poll_gone(&mut waker));
         if is_over {
             return Poll::Ready(());
         }
-        if shared.is_elastic {
+        if team.is_elastic {
             hire();
         }
         probe::waiting("spawned work", None, u64::MAX);
@@ -399,46 +233,36 @@ where
     // Nobody cancels the shield's own scope.
     let _ = outer.shield(Duration::MAX, async |_| all_gone.await).await;
     owner.0 = None;
-    let panic = shared.crowd.with(|crowd| crowd.panic.take());
+    let panic = team.crowd.with(|crowd| crowd.panic.take());
     if let Some(panic) = panic {
         panic.resume();
     }
-    let (intake, stop) = shared.turn.with(|turn| (turn.intake.take(), turn.stop.take()));
-    let (sink, count, per_worker) = shared.outbox.empty();
-    let (Some(intake), Some(sink)) = (intake, sink) else {
-        unreachable!("all who take them have put them back, but those who panic")
-    };
-    let (not_started, rest) = intake.into_rest();
-    let stop = stop.unwrap_or(Stop::Lost);
-    (Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }, sink)
+    team
 }
 
 /// What a worker does.
-async fn worker<S, F, Fut, O, E, K>(
+async fn worker<C, F, Fut, O, E>(
     (options, body): (Arc<Options>, Arc<F>),
     deadline: Instant,
     open: KeepOpen,
-    present: Present<S, K, S::Item, O, E>,
+    present: Present<C>,
 ) where
-    S: Source,
-    F: Fn(Lease<S::Item>) -> Fut,
+    C: Stock,
+    C::Teller: Outcomes<<C::Feed as Feed>::Tag, <C::Feed as Feed>::Item, O, E>,
+    F: Fn(Lease<<C::Feed as Feed>::Item>) -> Fut,
     Fut: Future<Output = Result<O, E>>,
-    K: Sink<S::Item, O, E>,
 {
     // P4: these are dropped last.
     let (_open, present) = (open, present);
-    let (shared, number) = (present.shared.clone(), present.number);
-    let told = Arc::new(AtomicBool::new(true));
-    let teller = Teller { shared: shared.clone(), number, told: told.clone() };
-    let scope = shared.scope.clone();
-    let line = Line { shared, number, held: None, index: 0, told, leaves: false };
+    let team = present.team.clone();
+    let (feed, teller) = C::equip(&team, present.number);
     let driven = pin!(Guarded::new(async move {
-        let Driven { feed, stop, .. } = run::drive(line, &options, deadline, &scope, &*body, teller).await;
-        if !feed.leaves {
-            feed.shared.stop(&stop);
+        let Driven { feed, stop, .. } = run::drive(feed, &options, deadline, &team.scope, &*body, teller).await;
+        if !feed.has_left() {
+            team.stock.stop(&stop);
         }
     }));
     if let Err(panic) = driven.await {
-        present.shared.panicked(panic);
+        present.team.panicked(panic);
     }
 }

@@ -1,8 +1,7 @@
 //! Settings of a pool.
 
-use super::body::{Tell, Working};
-use super::job::Job;
-use super::state::{Queue, Shared};
+use super::feed;
+use super::state::Shared;
 use super::{Handle, WorkerPool};
 use crate::cancel::Scope;
 use crate::limit::Limiter;
@@ -12,7 +11,6 @@ use crate::sys::Arc;
 use crate::time::Instant;
 use crate::work::lease::Lease;
 use crate::work::options::{Limit, Options};
-use crate::work::spawned;
 use core::fmt;
 use core::future::Future;
 use core::num::NonZeroUsize;
@@ -163,19 +161,16 @@ impl<F> WorkerPoolBuilder<F> {
         let own = scope.child_at(options.limit.deadline(scope.now()));
         let (width, says) = watch::channel(options.workers);
         let capacity = capacity.get().min(Semaphore::MAX_PERMITS);
-        let shared = Arc::new(Shared::new(capacity, own, options.min_time));
+        let shared = Arc::new(Shared::new(capacity, own, options.min_time, options.limiter.as_ref()));
         let options = Options { follows: Some(says), limit: Limit::None, ..options };
         let keeper = Keeper(shared.clone());
         let spawner = Arc::new(spawner);
         let spawns = spawner.clone();
         let task = async move {
             let shared = &keeper.0;
-            let body = Arc::new(body);
-            let works = move |job: Lease<Job<T, O, E>>| Working::new(body.clone(), job);
             let hires = move |task: Task| spawns.spawn(task);
-            let (report, Tell) =
-                spawned::run_on(hires, Queue(shared.clone()), options, &shared.scope, works, Tell).await;
-            shared.run_over(report.stop);
+            let stop = feed::run(hires, shared.clone(), options, body).await;
+            shared.run_over(stop);
         };
         spawner.spawn(Task::new(task).named("worker pool"));
         WorkerPool(Arc::new(Handle { shared, width, capacity }))

@@ -1,19 +1,22 @@
 //! What a pool, its workers and its tickets share.
 
 use super::job::{Job, Slot};
+use super::line::{Bell, Line};
 use super::report::WorkerPoolReport;
 use crate::cancel::{Deadline, KeepOpen, Scope};
+use crate::limit::Limiter;
 use crate::sync::{Event, Semaphore};
 use crate::sys::thread::contain;
 use crate::sys::{Arc, Told};
 use crate::time::Instant;
 use crate::work::desk::closing;
+use crate::work::intake::Toll;
 use crate::work::outcome::{Count, ItemOutcome};
 use crate::work::report::Stop;
-use crate::work::source::Source;
+use crate::work::spawned::note_stop;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 pub(super) struct Shared<T, O, E> {
@@ -28,10 +31,15 @@ pub(super) struct Shared<T, O, E> {
 }
 
 struct State<T, O, E> {
-    queue: VecDeque<Job<T, O, E>>,
+    queue: VecDeque<(T, Job<T, O, E>)>,
     is_closed: bool,
-    /// Who pulls, and waits for an item.
-    worker: Option<Waker>,
+    /// How many items were pulled.
+    pulled: u64,
+    line: Line,
+    /// Where there is a limiter.
+    gate: Option<Gate>,
+    /// The first reason why nothing more is started.
+    stop: Option<Stop>,
     count: Count,
     /// Accepted, and not ended.
     open: usize,
@@ -44,10 +52,55 @@ struct State<T, O, E> {
     kept: Over,
 }
 
+/// What stands before the queue, so that permits are taken one after another.
+struct Gate {
+    /// There, unless a worker has it.
+    toll: Option<Box<Toll>>,
+    /// Who has it, and a permit, and waits for an item.
+    waits: Option<usize>,
+}
+
+/// What came of a pull.
+pub(super) enum Pull<T, O, E> {
+    Item(T, Job<T, O, E>),
+    /// The worker has what stands before the queue.
+    Toll,
+    /// The worker will be called.
+    Pending,
+    /// There will be none any more.
+    Exhausted,
+    Stopped(Stop),
+    /// More workers are there than there are to be.
+    Crowded,
+}
+
 /// What kept the scope from moving on until it was over, if anything did.
 type Over = Option<KeepOpen>;
 
 impl<T, O, E> State<T, O, E> {
+    /// W6. Who is to be called.
+    fn next(&mut self) -> Option<Arc<Bell>> {
+        let is_there = !self.queue.is_empty();
+        match &mut self.gate {
+            None if is_there => self.line.call(),
+            None => None,
+            Some(gate) if gate.toll.is_some() => self.line.call(),
+            Some(gate) if is_there => gate.waits.take().and_then(|number| self.line.bell(number)),
+            Some(_) => None,
+        }
+    }
+
+    fn call_all(&mut self) -> Vec<Arc<Bell>> {
+        let waits = self.gate.as_mut().and_then(|gate| gate.waits.take());
+        let mut all = self.line.call_all();
+        all.extend(waits.and_then(|number| self.line.bell(number)));
+        all
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        Some(self.queue.len()).filter(|left| *left > 0 || self.is_closed)
+    }
+
     fn is_over(&self) -> bool {
         self.end.is_some() && self.open == 0
     }
@@ -59,11 +112,15 @@ impl<T, O, E> State<T, O, E> {
 }
 
 impl<T, O, E> Shared<T, O, E> {
-    pub(super) fn new(capacity: usize, scope: Scope, min_time: Duration) -> Self {
+    pub(super) fn new(capacity: usize, scope: Scope, min_time: Duration, limiter: Option<&Limiter>) -> Self {
+        let gate = limiter.map(|limiter| Gate { toll: Some(Box::new(Toll::new(limiter.clone()))), waits: None });
         let state = State {
             queue: VecDeque::new(),
             is_closed: false,
-            worker: None,
+            pulled: 0,
+            line: Line::new(),
+            gate,
+            stop: None,
             count: Count::new(),
             open: 0,
             not_started: Vec::new(),
@@ -74,69 +131,140 @@ impl<T, O, E> Shared<T, O, E> {
         Self { state: Told::new(state), room: Semaphore::new(capacity), scope, min_time, over: Event::new() }
     }
 
-    /// W2. Puts a job in the queue, for which there is room. It comes back if the pool is closed.
-    pub(super) fn push(&self, job: Job<T, O, E>) -> Result<(), Job<T, O, E>> {
-        let mut job = Some(job);
-        let worker = self.state.with(|state| {
+    /// W2. Puts an item in the queue, for which there is room. It comes back if the pool is closed.
+    pub(super) fn push(&self, item: T, job: Job<T, O, E>) -> Result<(), (T, Job<T, O, E>)> {
+        let mut queued = Some((item, job));
+        let next = self.state.with(|state| {
             if state.is_closed {
                 return None;
             }
             state.open += 1;
-            state.queue.extend(job.take());
-            state.worker.take()
+            state.queue.extend(queued.take());
+            state.next()
         });
-        if let Some(worker) = worker {
-            worker.wake();
+        if let Some(next) = next {
+            next.feed.wake_by_ref();
         }
-        match job {
+        match queued {
             None => Ok(()),
-            Some(job) => {
-                self.room.add_permits(1);
-                Err(job)
+            Some(queued) => {
+                self.room.put_back(1);
+                Err(queued)
             }
         }
     }
 
-    /// The next job; none, if there will be none any more.
-    fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Job<T, O, E>>> {
-        if let found @ Poll::Ready(_) = self.state.with(State::pop) {
-            return found;
-        }
-        let mut worker = Some(cx.waker().clone());
-        let (found, _old) = self.state.with(|state| match state.pop() {
-            Poll::Pending => (Poll::Pending, core::mem::replace(&mut state.worker, worker.take())),
-            found => (found, state.worker.take()),
+    /// The next item, for a worker that has what stands before the queue, or that, for one that has not.
+    pub(super) fn pull(
+        &self,
+        number: usize,
+        toll: &mut Option<Box<Toll>>,
+        is_crowded: impl FnOnce() -> bool,
+    ) -> Pull<T, O, E> {
+        let (pull, next) = self.state.with(|state| {
+            state.line.come(number);
+            let pull = if let Some(stop) = &state.stop {
+                Pull::Stopped(stop.clone())
+            } else if is_crowded() {
+                Pull::Crowded
+            } else {
+                state.pull(number, toll)
+            };
+            (pull, state.next())
         });
-        found
+        if let Some(next) = next {
+            next.feed.wake_by_ref();
+        }
+        if let Pull::Item(..) = pull {
+            self.room.put_back(1);
+        }
+        pull
     }
 
-    /// Takes the job of this ticket out of the queue, if it is there.
-    pub(super) fn withdraw(&self, slot: &Arc<Slot<T, O, E>>) -> Option<Job<T, O, E>> {
-        let job = self.state.with(|state| {
-            let at = state.queue.iter().position(|job| Arc::ptr_eq(&job.slot, slot))?;
-            state.queue.remove(at)
-        })?;
-        self.room.add_permits(1);
-        Some(job)
+    /// A worker is done with what stands before the queue.
+    pub(super) fn put_back(&self, toll: Box<Toll>) {
+        let next = self.state.with(|state| {
+            if let Some(gate) = &mut state.gate {
+                (gate.toll, gate.waits) = (Some(toll), None);
+            }
+            state.next()
+        });
+        if let Some(next) = next {
+            next.feed.wake_by_ref();
+        }
+    }
+
+    /// A worker is there.
+    pub(super) fn enter(&self, number: usize, bell: Arc<Bell>) {
+        let old = self.state.with(|state| state.line.enter(number, bell));
+        drop(old);
+    }
+
+    /// A worker is gone.
+    pub(super) fn leave(&self, number: usize) {
+        let (old, next) = self.state.with(|state| (state.line.leave(number), state.next()));
+        drop(old);
+        if let Some(next) = next {
+            next.feed.wake_by_ref();
+        }
+    }
+
+    /// Gives up what has not ended: takes it out of the queue, or calls the worker that has it.
+    pub(super) fn withdraw(&self, slot: &Arc<Slot<T, O, E>>) {
+        let (queued, bell) = self.state.with(|state| match state.queue.iter().position(|(_, job)| job.is_of(slot)) {
+            Some(at) => (state.queue.remove(at), None),
+            None => (None, state.line.bell(slot.worker())),
+        });
+        if let Some((item, job)) = queued {
+            self.room.put_back(1);
+            job.skip(item);
+        }
+        if let Some(bell) = bell {
+            bell.body.wake_by_ref();
+        }
+    }
+
+    /// Nothing more is started.
+    pub(super) fn stop(&self, stop: &Stop) {
+        self.call_all_if(|state| note_stop(&mut state.stop, stop));
+    }
+
+    /// Why nothing more is started.
+    pub(super) fn stopped(&self) -> Stop {
+        self.state.with(|state| state.stop.take()).unwrap_or(Stop::Lost)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.read(|state| state.stop.is_some())
+    }
+
+    /// Workers that wait are to ask anew.
+    pub(super) fn call_all(&self) {
+        self.call_all_if(|_| {});
+    }
+
+    /// Changes what workers ask for. Lets no waker's panic out.
+    fn call_all_if(&self, change: impl FnOnce(&mut State<T, O, E>)) {
+        let all = self.state.with(|state| {
+            change(state);
+            state.call_all()
+        });
+        for bell in all {
+            contain(|| bell.feed.wake_by_ref());
+        }
     }
 
     /// Accepts nothing more. Workers go on with what is in the queue.
     pub(super) fn close(&self) {
-        let worker = self.state.with(|state| {
-            state.is_closed = true;
-            state.worker.take()
-        });
+        self.call_all_if(|state| state.is_closed = true);
         self.room.close();
-        if let Some(worker) = worker {
-            worker.wake();
-        }
     }
 
     /// W4. Accepts nothing more, and starts nothing more.
     pub(super) fn abandon(&self) {
         self.close();
         let left = self.state.with(|state| core::mem::take(&mut state.queue));
-        left.into_iter().for_each(Job::skip);
+        left.into_iter().for_each(|(item, job)| job.skip(item));
     }
 
     /// The run is over.
@@ -159,21 +287,28 @@ impl<T, O, E> Shared<T, O, E> {
         }
     }
 
-    pub(super) fn count(&self, outcome: &ItemOutcome<T, O, E>) {
-        self.state.with(|state| state.count.add(outcome));
-    }
-
-    /// A job has ended; its ticket was told, or there is none.
-    pub(super) fn ended(&self, unwanted: Option<ItemOutcome<T, O, E>>) {
-        let mut unwanted = unwanted;
-        let over = self.state.with(|state| {
-            state.open -= 1;
-            if let (Some(_), Some(ItemOutcome::Skipped { .. })) = (&state.end, &unwanted) {
-                state.not_started.extend(unwanted.take().and_then(ItemOutcome::into_item));
+    /// W1. A job has ended.
+    pub(super) fn end(&self, slot: &Slot<T, O, E>, outcome: ItemOutcome<T, O, E>) {
+        let mut outcome = Some(outcome);
+        let (waiter, over) = self.state.with(|state| {
+            if let Some(outcome) = &outcome {
+                state.count.add(outcome);
             }
-            state.over()
+            state.open -= 1;
+            // The lock of the slot is the inner one: so whoever finds the answer finds it counted, and a pool that is over has
+            // answered everything.
+            let waiter = slot.answer(&mut outcome);
+            if let (Some(_), Some(ItemOutcome::Skipped { .. })) = (&state.end, &outcome) {
+                state.not_started.extend(outcome.take().and_then(ItemOutcome::into_item));
+            }
+            (waiter, state.over())
         });
-        contain(|| drop(unwanted));
+        if let Some(waiter) = waiter {
+            contain(|| waiter.wake());
+        }
+        if let Some(unwanted) = outcome {
+            contain(|| drop(unwanted));
+        }
         self.tell_over(over);
     }
 
@@ -209,6 +344,11 @@ impl<T, O, E> Shared<T, O, E> {
         self.state.read(|state| (state.count, state.queue.len(), state.open - state.queue.len()))
     }
 
+    /// How many items are in the queue. More may come until the pool is closed.
+    pub(super) fn remaining(&self) -> Option<usize> {
+        self.state.read(State::remaining)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.state.read(|state| state.is_closed)
     }
@@ -228,42 +368,27 @@ impl<T, O, E> Shared<T, O, E> {
 }
 
 impl<T, O, E> State<T, O, E> {
-    fn pop(&mut self) -> Poll<Option<Job<T, O, E>>> {
-        match self.queue.pop_front() {
-            None if !self.is_closed => Poll::Pending,
-            job => Poll::Ready(job),
-        }
-    }
-}
-
-/// The queue, as what workers pull from.
-pub(super) struct Queue<T, O, E>(pub(super) Arc<Shared<T, O, E>>);
-
-impl<T, O, E> Source for Queue<T, O, E> {
-    type Item = Job<T, O, E>;
-    type Rest = ();
-
-    fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<Job<T, O, E>>> {
-        loop {
-            let job = match self.0.poll_pop(cx) {
-                Poll::Ready(Some(job)) => job,
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            };
-            self.0.room.add_permits(1);
-            if job.slot.is_cut() || !job.closes.is_never() && self.0.scope.now() >= job.closes {
-                job.skip();
-                continue;
+    fn pull(&mut self, number: usize, toll: &mut Option<Box<Toll>>) -> Pull<T, O, E> {
+        if let (Some(gate), None) = (&mut self.gate, &toll) {
+            *toll = gate.toll.take();
+            if toll.is_some() {
+                return Pull::Toll;
             }
-            return Poll::Ready(Some(job));
+            self.line.stand(number);
+            return Pull::Pending;
         }
+        if let Some((item, mut job)) = self.queue.pop_front() {
+            job.pulled(self.pulled, number);
+            self.pulled += 1;
+            return Pull::Item(item, job);
+        }
+        if self.is_closed {
+            return Pull::Exhausted;
+        }
+        match &mut self.gate {
+            None => self.line.stand(number),
+            Some(gate) => gate.waits = Some(number),
+        }
+        Pull::Pending
     }
-
-    /// How many are in the queue. More may come until the pool is closed.
-    fn remaining(&self) -> Option<usize> {
-        let (left, is_closed) = self.0.state.read(|state| (state.queue.len(), state.is_closed));
-        Some(left).filter(|left| *left > 0 || is_closed)
-    }
-
-    fn into_rest(self) {}
 }

@@ -1,10 +1,14 @@
 //! What workers and who resizes them may do to each other, in every order.
 
+use super::turn::{Common, Line};
 use super::*;
 use crate::sys::model::{Task, model, spawn};
 use crate::time::{Clock, Time};
+use crate::work::intake::{Feed, Intake};
 use crate::work::outcome::Count;
+use crate::work::source::Source;
 use core::future::poll_fn;
+use core::task::Context;
 
 /// A clock that stands still: nothing here waits for time.
 struct Still;
@@ -35,29 +39,17 @@ impl Source for Never {
     fn into_rest(self) {}
 }
 
-type Run = Arc<Shared<Never, Count, u8, u8, u8>>;
+type Run = Arc<Team<Common<Never, Count, u8, u8>>>;
 
 /// A run that has two workers.
 fn run() -> (Run, [Line<Never, Count, u8, u8>; 2]) {
-    let shared = Arc::new(Shared {
-        turn: Told::new(Turn {
-            intake: Some(Box::new(Intake::new(Never, None))),
-            line: VecDeque::new(),
-            left: None,
-            stop: None,
-        }),
-        outbox: Outbox::new(Count::new()),
-        crowd: Told::new(Crowd::new(two())),
-        is_elastic: true,
-        to_meet: None,
-        scope: Scope::new(Time::new(Still)),
-    });
+    let common = Common::new(Intake::new(Never, None), Count::new());
+    let team = Arc::new(Team::new(common, two(), true, None, Scope::new(Time::new(Still))));
     let lines = [(); 2].map(|()| {
-        let number = shared.crowd.with(Crowd::hire).expect("there are to be two");
-        let told = Arc::new(AtomicBool::new(true));
-        Line { shared: shared.clone(), number, held: None, index: 0, told, leaves: false }
+        let number = team.change(Crowd::hire).expect("there are to be two");
+        Common::equip(&team, number).0
     });
-    (shared, lines)
+    (team, lines)
 }
 
 fn two() -> NonZeroUsize {
@@ -67,7 +59,7 @@ fn two() -> NonZeroUsize {
 fn resize(run: &Run, most: NonZeroUsize) -> impl FnOnce() + Send + 'static {
     let run = run.clone();
     move || {
-        let resized = run.crowd.with(|crowd| crowd.resize(most));
+        let resized = run.change(|crowd| crowd.resize(most));
         run.resized(resized);
     }
 }
@@ -76,7 +68,7 @@ fn resize(run: &Run, most: NonZeroUsize) -> impl FnOnce() + Send + 'static {
 fn asks(mut line: Line<Never, Count, u8, u8>) -> Task<(bool, Stop)> {
     Task::new(async move {
         let stop = poll_fn(|cx| line.poll_feed(cx, Instant::NEVER).map(|fed| fed.expect_err("nothing comes"))).await;
-        (line.leaves, stop)
+        (line.has_left(), stop)
     })
 }
 
@@ -102,7 +94,7 @@ fn loom_who_goes_into_line_while_a_run_stops_is_told() {
         let mut other = asks(other);
         let stopper = spawn({
             let run = run.clone();
-            move || run.stop(&Stop::OutOfTime)
+            move || run.stock.stop(&Stop::OutOfTime)
         });
         let first = other.poll();
         stopper.join().unwrap();
@@ -124,7 +116,7 @@ fn loom_who_goes_into_line_while_the_source_is_put_back_has_it() {
         if other.woken() {
             assert!(other.poll().is_pending());
         }
-        assert!(run.turn.read(|turn| turn.intake.is_none() && turn.line.is_empty()), "it does not lie there");
+        assert!(run.stock.turn.read(|turn| turn.intake.is_none() && turn.line.is_empty()), "it does not lie there");
     });
 }
 
@@ -137,7 +129,7 @@ fn loom_who_waits_for_all_to_be_gone_hires_those_that_are_to_come() {
             poll_fn(|cx| {
                 let mut waker = Some(cx.waker().clone());
                 let _old = crowd.crowd.with(|crowd| crowd.poll_gone(&mut waker));
-                crowd.crowd.with(Crowd::hire).map_or(Poll::Pending, Poll::Ready)
+                crowd.change(Crowd::hire).map_or(Poll::Pending, Poll::Ready)
             })
             .await
         });
@@ -153,8 +145,8 @@ fn loom_who_waits_for_all_to_be_gone_is_told_by_the_last_one() {
     model(|| {
         let (run, _lines) = run();
         let goes = |number| {
-            let shared = run.clone();
-            spawn(move || drop(Present { shared, number }))
+            let team = run.clone();
+            spawn(move || drop(Present { team, number }))
         };
         let going = [0, 1].map(goes);
         let crowd = run.clone();

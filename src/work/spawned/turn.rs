@@ -1,0 +1,314 @@
+//! A source and a sink that workers hand to one another: they are one worker's at a time, and whoever finds the sink taken leaves
+//! what he has to say to who has it.
+//!
+//! The source is put back by whoever has it (P1), and whoever puts it back, or leaves without having taken it, calls the first one
+//! in line, so that it does not lie there while somebody waits (P2).
+
+use super::{Member, Stock, Team, note_stop, oversee};
+use crate::cancel::{Reason, Scope};
+use crate::spawn::{Panic, Spawn};
+use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::sys::thread::catch;
+use crate::sys::{Arc, Told};
+use crate::time::Instant;
+use crate::work::crowd::Crowd;
+use crate::work::intake::{Fed, Feed, Intake};
+use crate::work::lease::Lease;
+use crate::work::options::Options;
+use crate::work::outbox::Outbox;
+use crate::work::outcome::{Ended, ItemOutcome, Sink};
+use crate::work::report::{Report, Stop};
+use crate::work::source::Source;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::future::Future;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+/// The source and the sink of all workers.
+pub(super) struct Common<S: Source, K, O, E> {
+    pub(super) turn: Told<Turn<S>>,
+    outbox: Outbox<K, S::Item, O, E>,
+}
+
+/// Whose turn it is to pull.
+pub(super) struct Turn<S> {
+    /// There, unless somebody pulls.
+    pub(super) intake: Option<Box<Intake<S>>>,
+    /// Who waits for it, by number.
+    pub(super) line: VecDeque<(usize, Waker)>,
+    /// How many items were left when it was put back, if anybody wants to know.
+    left: Option<usize>,
+    /// The first reason why nothing more is started.
+    stop: Option<Stop>,
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Common<S, K, O, E> {
+    pub(super) fn new(intake: Intake<S>, sink: K) -> Self {
+        let turn = Turn { intake: Some(Box::new(intake)), line: VecDeque::new(), left: None, stop: None };
+        Self { turn: Told::new(turn), outbox: Outbox::new(sink) }
+    }
+
+    /// P2.
+    fn call_next(&self) {
+        let next = self.turn.with(|turn| if turn.intake.is_some() { turn.line.pop_front() } else { None });
+        if let Some((_, waker)) = next {
+            waker.wake();
+        }
+    }
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
+    type Feed = Line<S, K, O, E>;
+    type Teller = Teller<S, K, O, E>;
+
+    fn equip(team: &Arc<Team<Self>>, number: usize) -> (Self::Feed, Self::Teller) {
+        let told = Arc::new(AtomicBool::new(true));
+        let teller = Teller { team: team.clone(), number, told: told.clone() };
+        (Line { team: team.clone(), number, held: None, index: 0, told, leaves: false }, teller)
+    }
+
+    fn stop(&self, stop: &Stop) {
+        self.turn.with(|turn| note_stop(&mut turn.stop, stop));
+        self.call_all();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.turn.read(|turn| turn.stop.is_some())
+    }
+
+    fn call_all(&self) {
+        let line = self.turn.with(|turn| core::mem::take(&mut turn.line));
+        line.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Member for Line<S, K, O, E> {
+    fn has_left(&self) -> bool {
+        self.leaves
+    }
+}
+
+/// A worker's way to the source.
+pub(super) struct Line<S: Source, K: Sink<S::Item, O, E>, O, E> {
+    team: Arc<Team<Common<S, K, O, E>>>,
+    number: usize,
+    /// While it is this one's turn.
+    held: Option<Box<Intake<S>>>,
+    /// P3. The item that the worker has, or had last.
+    index: u64,
+    told: Arc<AtomicBool>,
+    /// P5.
+    leaves: bool,
+}
+
+/// A worker's way to the sink.
+pub(super) struct Teller<S: Source, K: Sink<S::Item, O, E>, O, E> {
+    team: Arc<Team<Common<S, K, O, E>>>,
+    number: usize,
+    told: Arc<AtomicBool>,
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Sink<S::Item, O, E> for Teller<S, K, O, E> {
+    fn accept(&mut self, mut ended: Ended<S::Item, O, E>) {
+        // Relaxed: the feed of the same task reads it.
+        self.told.store(true, Ordering::Relaxed);
+        ended.worker = ended.worker.map(|_| self.number);
+        self.team.stock.outbox.tell(ended);
+    }
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
+    /// Takes the source, or stands in line for it.
+    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<Result<Box<Intake<S>>, Stop>> {
+        if let Some(intake) = self.held.take() {
+            return Poll::Ready(Ok(intake));
+        }
+        if let polled @ Poll::Ready(_) = self.team.stock.turn.with(Turn::take) {
+            return polled;
+        }
+        let mut waker = Some(cx.waker().clone());
+        let (polled, _old) = self.team.stock.turn.with(|turn| match turn.take() {
+            Poll::Pending => (Poll::Pending, turn.stand(self.number, &mut waker)),
+            ready => (ready, None),
+        });
+        polled
+    }
+
+    fn put_back(&mut self, intake: Box<Intake<S>>) {
+        let left = self.team.to_meet.and_then(|_| intake.remaining());
+        self.team.stock.turn.with(|turn| (turn.intake, turn.left) = (Some(intake), left));
+        self.team.stock.call_next();
+    }
+
+    /// P5. Whether this one has left.
+    fn is_excused(&mut self) -> bool {
+        self.leaves = self.team.excuse(self.number);
+        if self.leaves {
+            if let Some(intake) = self.held.take() {
+                self.put_back(intake);
+            }
+        }
+        self.leaves
+    }
+}
+
+impl<S> Turn<S> {
+    fn take(&mut self) -> Poll<Result<Box<Intake<S>>, Stop>> {
+        match (&self.stop, self.intake.take()) {
+            (None, Some(intake)) => Poll::Ready(Ok(intake)),
+            (None, None) => Poll::Pending,
+            (Some(stop), intake) => {
+                self.intake = intake;
+                Poll::Ready(Err(stop.clone()))
+            }
+        }
+    }
+
+    /// The waker that stood there before.
+    fn stand(&mut self, number: usize, waker: &mut Option<Waker>) -> Option<Waker> {
+        match self.line.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, old)) => waker.take().map(|new| core::mem::replace(old, new)),
+            None => {
+                self.line.extend(waker.take().map(|new| (number, new)));
+                None
+            }
+        }
+    }
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
+    type Item = S::Item;
+    type Tag = u64;
+
+    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+        if self.team.is_elastic && self.is_excused() {
+            return Poll::Ready(Err(Stop::Lost));
+        }
+        let mut intake = match self.poll_turn(cx) {
+            Poll::Ready(Ok(intake)) => intake,
+            Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
+            Poll::Pending => {
+                // Those in line may have been called to leave before this one stood there.
+                if self.team.is_elastic && self.team.crowd.read(Crowd::is_too_many) {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+        };
+        let pulled = intake.poll_feed(cx, closes);
+        match &pulled {
+            Poll::Pending => {
+                // It is this one whom the source will wake.
+                self.held = Some(intake);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok((index, _))) => {
+                self.index = *index;
+                // Relaxed: of this task alone.
+                self.told.store(false, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(stop)) => self.team.stock.stop(stop),
+        }
+        self.put_back(intake);
+        pulled
+    }
+
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) {
+        if let Some(intake) = &mut self.held {
+            return intake.poll_ahead(cx);
+        }
+        if let Poll::Ready(Ok(mut intake)) = self.team.stock.turn.with(Turn::take) {
+            intake.poll_ahead(cx);
+            self.put_back(intake);
+        }
+    }
+
+    fn ask_anew(&mut self) {
+        if let Some(intake) = &mut self.held {
+            intake.ask_anew();
+        }
+    }
+
+    fn took(&mut self, took: Duration, time: Option<Duration>) {
+        let left = self.team.stock.turn.read(|turn| turn.left);
+        if let (Some(most), Some(left), Some(time)) = (self.team.to_meet, left, time) {
+            let resized = self.team.change(|crowd| crowd.took(took, left, time, most));
+            self.team.resized(resized);
+        }
+    }
+
+    /// Nobody knows how many of them are this worker's.
+    fn remaining(&self) -> Option<usize> {
+        None
+    }
+
+    fn out_of_time(&mut self) -> Stop {
+        let intake = self.held.take().or_else(|| self.team.stock.turn.with(|turn| turn.intake.take()));
+        let Some(mut intake) = intake else { return Stop::OutOfTime };
+        let stop = intake.out_of_time();
+        self.put_back(intake);
+        stop
+    }
+
+    fn halt(&mut self, stop: &Stop, cancel: bool) {
+        self.team.stock.stop(stop);
+        if cancel {
+            self.team.scope.cancel(Reason::sibling_failed());
+        }
+    }
+}
+
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
+    fn drop(&mut self) {
+        if let Some(intake) = self.held.take() {
+            self.put_back(intake);
+        }
+        let number = self.number;
+        let gone = self.team.stock.turn.with(|turn| {
+            let at = turn.line.iter().position(|(other, _)| *other == number)?;
+            turn.line.remove(at)
+        });
+        drop(gone);
+        self.team.stock.call_next();
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let ended = Ended::new(self.index, Some(number), ItemOutcome::Cancelled { item: None });
+            if let Err(panic) = catch(|| self.team.stock.outbox.tell(ended)) {
+                self.team.panicked(Panic::new(panic));
+            }
+        }
+    }
+}
+
+/// A run whose workers are tasks, over a source.
+pub(in crate::work) async fn run_on<P, S, F, Fut, O, E, K>(
+    spawner: P,
+    source: S,
+    options: Options,
+    outer: &Scope,
+    body: F,
+    sink: K,
+) -> (Report<S::Rest>, K)
+where
+    P: Spawn,
+    S: Source + Send + 'static,
+    S::Item: Send + 'static,
+    F: Fn(Lease<S::Item>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<O, E>> + Send + 'static,
+    O: Send + 'static,
+    E: Send + 'static,
+    K: Sink<S::Item, O, E> + Send + 'static,
+{
+    let started = outer.now();
+    let deadline = options.limit.deadline(started);
+    let common = Common::new(Intake::new(source, options.limiter.clone()), sink);
+    let team = oversee(spawner, common, options, deadline, outer, body).await;
+    let (intake, stop) = team.stock.turn.with(|turn| (turn.intake.take(), turn.stop.take()));
+    let (sink, count, per_worker) = team.stock.outbox.empty();
+    let (Some(intake), Some(sink)) = (intake, sink) else {
+        unreachable!("all who take them have put them back, but those who panic")
+    };
+    let (not_started, rest) = intake.into_rest();
+    let stop = stop.unwrap_or(Stop::Lost);
+    (Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }, sink)
+}
