@@ -77,8 +77,10 @@ impl<S: Stream, P: Pace> Stream for Paced<S, P> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let mut this = self.project();
         for _ in 0..BUDGET {
+            // What waits goes before an item by which it is displaced, or not at all: both are decided at one instant.
+            let mut seen = None;
             if this.waiting.is_some() {
-                let now = this.time.now();
+                let now = *seen.insert(this.time.now());
                 if *this.due <= now {
                     this.timer.set(None);
                     this.pace.ran(now);
@@ -90,7 +92,7 @@ impl<S: Stream, P: Pace> Stream for Paced<S, P> {
                 return Poll::Ready(this.waiting.take());
             };
             match stream.poll_next(cx) {
-                Poll::Ready(Some(item)) => match this.pace.call(this.time.now()) {
+                Poll::Ready(Some(item)) => match this.pace.call(seen.unwrap_or_else(|| this.time.now())) {
                     Verdict::Run => return Poll::Ready(Some(item)),
                     Verdict::Skip => {}
                     Verdict::Wait(at) => {

@@ -1,14 +1,16 @@
 //! Operators over time: when each call and each item has its turn, exactly.
 
 use crate::ms;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::flow::{Debounce, DebounceConfig, Edge, FlowExt, Skipped, Spaced, Throttle};
 use wakeful::sim::{self, Sim};
-use wakeful::time::ManualClock;
+use wakeful::time::{Clock, Instant, ManualClock, Time};
 
 /// What became of a call: when it ran, in milliseconds, or why it did not.
 type Fate = Result<u64, Skipped>;
@@ -220,7 +222,7 @@ fn what_is_flushed_runs_although_others_follow_before_it_is_polled() {
 /// A stream of numbers that come after these pauses, in milliseconds.
 fn after(sim: &Sim, pauses: &[u64]) -> impl Stream<Item = usize> + use<> {
     let time = sim.time();
-    futures::stream::iter(pauses.to_vec()).enumerate().then(move |(n, pause)| time.sleep(ms(pause)).map(move |()| n))
+    stream::iter(pauses.to_vec()).enumerate().then(move |(n, pause)| time.sleep(ms(pause)).map(move |()| n))
 }
 
 /// What a stream gives, each with the millisecond.
@@ -286,7 +288,7 @@ fn a_stream_that_always_has_more_does_not_keep_its_task_from_others() {
 #[test]
 fn an_item_that_takes_long_to_come_does_not_overtake_the_one_that_waits() {
     let clock = ManualClock::new();
-    let slow = futures::stream::iter(0..3).inspect(|n| {
+    let slow = stream::iter(0..3).inspect(|n| {
         if *n == 2 {
             clock.advance(ms(600));
         }
@@ -307,4 +309,25 @@ fn windows_close_by_size_or_by_time_and_hand_out_what_is_left() {
         assert_eq!(batches.next().now_or_never(), None);
         assert_eq!(batches.into_rest().begun, [0]);
     });
+}
+
+/// A clock that moves on a little with each reading, as those of the world do.
+struct Creeping(AtomicU64);
+
+impl Clock for Creeping {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.0.fetch_add(1, Relaxed))
+    }
+
+    fn arm(&self, _: Instant) {}
+}
+
+#[test]
+fn an_item_that_waits_is_not_overtaken_by_a_later_one() {
+    for period in 1..20 {
+        let time = Time::new(Creeping(AtomicU64::new(0)));
+        let throttled = stream::iter(0..100).throttle(&time, Duration::from_nanos(period), Edge::Both);
+        let given: Vec<_> = throttled.collect().now_or_never().expect("it never waits");
+        assert!(given.is_sorted() && given.last() == Some(&99), "{period}: {given:?}");
+    }
 }

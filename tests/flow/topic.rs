@@ -353,3 +353,9 @@ fn each_subscriber_sees_what_its_policy_promises_under_every_schedule() {
     let summary = Builder::new().runs(500).repeat_every(50).check(much);
     assert!(2 * summary.traces > summary.runs as usize);
 }
+
+#[test]
+#[should_panic = "there is no room for so many messages"]
+fn a_topic_that_no_memory_holds_is_refused() {
+    drop(topic::<u8>(usize::MAX));
+}

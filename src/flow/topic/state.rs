@@ -128,7 +128,7 @@ impl<T> Place for Hub<T> {
 
 #[track_caller]
 pub(super) fn hub<T>(capacity: usize) -> Arc<Topical<T>> {
-    let cells = capacity.next_power_of_two();
+    let cells = capacity.checked_next_power_of_two().expect("there is no room for so many messages");
     let ring = (0..cells).map(|_| Cell { message: None, shell: None, left: 0, held: 0 }).collect();
     let state = State {
         ring,
