@@ -249,6 +249,65 @@ fn a_panic_of_the_manager_goes_through_and_loses_no_slot() {
     });
 }
 
+/// Whose objects panic when they are dropped, and whose recycling does.
+struct Falls;
+
+impl Drop for Falls {
+    fn drop(&mut self) {
+        panic!("fell");
+    }
+}
+
+impl Manage for Falls {
+    type Object = Falls;
+    type Error = &'static str;
+
+    async fn create(&self) -> Result<Falls, &'static str> {
+        Ok(Falls)
+    }
+
+    async fn recycle(&self, _: &mut Falls, _: &Usage) -> Result<(), &'static str> {
+        panic!("can't be recycled")
+    }
+}
+
+#[test]
+fn an_object_that_panics_when_a_panic_drops_it_is_not_the_end_of_the_process() {
+    sim::run(|sim| async move {
+        let pool = std::mem::ManuallyDrop::new(ResourcePool::builder(&sim.time(), Falls).max_size(n(1)).build());
+        let message = |panic: Box<dyn std::any::Any + Send>| *panic.downcast::<&str>().unwrap();
+        drop(pool.get().await.unwrap());
+        let mut get = pin!(pool.get());
+        let poll = || get.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        assert_eq!(catch_unwind(AssertUnwindSafe(poll)).map_err(message), Err("can't be recycled"));
+        let lent = pool.get().await.unwrap();
+        let mut lend = pin!(lent.lend(async |_| if sim.now().is_never() { 1 } else { panic!("the body") }));
+        let poll = || lend.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        assert_eq!(catch_unwind(AssertUnwindSafe(poll)).map_err(message), Err("the body"));
+        assert_eq!((pool.status().size, pool.count().invalid, pool.count().broken), (0, 1, 1));
+    });
+}
+
+#[test]
+fn a_keeper_that_can_not_have_any_ready_lets_time_pass() {
+    for (lifetime, idle_time, fails) in [(0, 9, 0), (9, 0, 0), (9, 9, 5)] {
+        sim::check(move |sim| async move {
+            let (factory, scope) = (Factory::new(&sim), Scope::new(sim.time()));
+            factory.books(|books| books.creates = vec![Step::Fails; fails]);
+            let pool = pool(&factory).min_idle(1).max_lifetime(ms(lifetime)).max_idle_time(ms(idle_time));
+            let pool = pool.retry_after(Duration::ZERO).build();
+            let kept = scope.move_on_after(ms(5), async |scope| pool.keep(scope).await).await;
+            assert!(kept.done().is_none(), "it is cut short with its scope");
+            assert_eq!((sim.now().as_nanos(), pool.status().size), (5_000_000, 0));
+            let count = pool.count();
+            assert_eq!(
+                (count.created, count.expired, count.not_created),
+                (5 - fails as u64, 5 - fails as u64, fails as u64)
+            );
+        });
+    }
+}
+
 #[test]
 fn what_is_broken_discarded_or_detached_makes_room() {
     sim::check(|sim| async move {

@@ -25,7 +25,7 @@ pub use pooled::Pooled;
 pub use state::{ResourceCount, ResourceStatus};
 
 use crate::sync::{Event, Notify, Semaphore};
-use crate::sys::thread::{catch, resume};
+use crate::sys::thread::{catch, is_panicking, resume};
 use crate::sys::{Arc, Lock};
 use crate::time::{Instant, Time};
 use builder::Options;
@@ -240,8 +240,11 @@ impl<M: Manage> ResourcePool<M> {
             count += 1;
         }
         self.gone(count);
-        if let Some(panic) = first {
-            resume(panic);
+        match first {
+            // On top of another panic, of a hook or a body, it would be the end of the process.
+            Some(panic) if is_panicking() => core::mem::forget(panic),
+            Some(panic) => resume(panic),
+            None => {}
         }
     }
 

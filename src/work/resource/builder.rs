@@ -134,9 +134,9 @@ impl<M: Manage> ResourcePoolBuilder<M> {
     }
 
     /// How long [`keep`](ResourcePool::keep) waits before it tries again, if an object could not be made;
-    /// [`RETRY_AFTER`](Self::RETRY_AFTER) by default.
+    /// [`RETRY_AFTER`](Self::RETRY_AFTER) by default, a millisecond at least. One that is too old as soon as it is made counts as such.
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.options.retry_after = delay;
+        self.options.retry_after = delay.max(Duration::from_millis(1));
         self
     }
 

@@ -102,6 +102,15 @@ impl<M: Manage> ResourcePool<M> {
                 return true;
             }
             let Ok(known) = self.make().await else { return false };
+            if inner.options.expiry(&known.usage) <= inner.options.now(&inner.time) {
+                // Too old as soon as it was made, as any other would be.
+                inner.state.with(|state| {
+                    state.count.expired += 1;
+                    state.leave(1);
+                });
+                self.dropped([known]);
+                return false;
+            }
             self.keep_idle(known);
         }
     }
