@@ -8,8 +8,9 @@ use std::pin::pin;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
-    Cancelled, Close, Ending, Entry, Excess, Existing, Finished, Gate, OpenError, Put, Renewed, Rule, SqliteBuilder,
-    SqliteStore, State, Store, Strike, Test, Topic, When,
+    AddError, Cancelled, Close, Cx, Docket, Ending, Entry, Excess, Existing, Finished, Gate, NoResult, OpenError,
+    Policy, Put, Registry, Renewed, Rule, SqliteBuilder, SqliteStore, State, Store, StoreError, Strike, Test, Topic,
+    When,
 };
 use wakeful::sim::{Builder, Sim};
 use wakeful::spawn::Job;
@@ -245,6 +246,55 @@ fn what_can_not_be_done_is_an_error_and_changes_nothing() {
         holder.execute_batch("DROP TRIGGER no").unwrap();
         assert!(matches!(store.put(entry("a")).await, Ok(Put::Added(_))));
         assert_eq!(keys(&store).await, ["a"]);
+    });
+}
+
+#[test]
+fn numbers_are_read_as_they_were_written() {
+    wakeful::sim::run(|sim| async move {
+        let bits = |n: u64| f64::from_bits(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let floats: Vec<f64> = (1..5_000).map(bits).filter(|float| float.is_finite()).collect();
+        let run = async |floats: Vec<f64>, _: Cx| Ok::<_, String>(floats);
+        let registry = Registry::new().closure("t", Policy::new(), run).unwrap();
+        let docket = Docket::on(in_memory(&sim), &sim.time(), registry);
+        let handle = docket.raw("t", &floats).unwrap().send().await.unwrap().handle;
+        docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+        let read: Vec<f64> = serde_json::from_value(handle.result().await.unwrap()).unwrap();
+        assert_eq!(read, floats);
+    });
+}
+
+#[test]
+fn what_is_nested_too_deeply_to_be_read_again_is_refused_and_keeps_nobody_else_from_running() {
+    fn nested(deep: u32) -> serde_json::Value {
+        (0..deep).fold(1.into(), |inner, _| serde_json::json!([inner]))
+    }
+    wakeful::sim::run(|sim| async move {
+        let run = async |deep: u32, _: Cx| Ok::<_, String>(nested(deep));
+        let registry = Registry::new().closure("gives", Policy::new(), run).unwrap();
+        let run = async |value: serde_json::Value, _: Cx| Ok::<_, String>(value);
+        let registry = registry.closure("takes", Policy::new(), run).unwrap();
+        let docket = Docket::on(in_memory(&sim), &sim.time(), registry);
+        let add = async |name, args| docket.raw(name, args).unwrap().send().await.map(|added| added.handle);
+        let why = "nested more than 120 deep, which is not kept";
+        assert_eq!(add("takes", nested(121)).await.unwrap_err(), AddError::Store(StoreError::Failed(why.into())));
+        let error = docket.strike(Strike::field("of", Test::Eq(nested(121)))).await.unwrap_err();
+        assert_eq!(error, StoreError::Failed(why.into()));
+        let (takes, gives) = (add("takes", nested(120)).await.unwrap(), add("gives", 120.into()).await.unwrap());
+        let too_deep = add("gives", 121.into()).await.unwrap();
+        docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
+        assert_eq!((takes.result().await, gives.result().await), (Ok(nested(120)), Ok(nested(120))));
+        let failed = Ending::Failed(format!("its output is {why}"));
+        assert_eq!(too_deep.result().await, Err(NoResult::Ended(failed)));
+        assert_eq!(docket.snapshot().await.unwrap().rows.len(), 3);
+    });
+}
+
+#[test]
+fn any_time_is_one_to_wait_for_the_file() {
+    wakeful::sim::run(|sim| async move {
+        let store = builder(&sim).busy_timeout(Duration::MAX).in_memory().unwrap();
+        assert!(store.scan().await.unwrap().rows.is_empty());
     });
 }
 

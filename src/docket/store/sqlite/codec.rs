@@ -19,6 +19,26 @@ pub(super) fn read(text: &str) -> Result<Value, Fault> {
     serde_json::from_str(text).map_err(|error| Fault::text(error.to_string()))
 }
 
+/// How deeply what is kept may be nested, at most: a little less than can be read again.
+const DEEPEST: usize = 120;
+
+fn is_flat(value: &Value, deepest: usize) -> bool {
+    let flat = |inner: &Value| deepest.checked_sub(1).is_some_and(|left| is_flat(inner, left));
+    match value {
+        Value::Array(items) => items.iter().all(flat),
+        Value::Object(fields) => fields.values().all(flat),
+        _ => true,
+    }
+}
+
+/// Of what can be read again.
+pub(super) fn write(value: &Value) -> Result<String, Fault> {
+    match is_flat(value, DEEPEST) {
+        true => Ok(value.to_string()),
+        false => Err(Fault::text(alloc::format!("nested more than {DEEPEST} deep, which is not kept"))),
+    }
+}
+
 pub(super) fn write_gates(gates: &[Gate]) -> Option<String> {
     let one = |gate: &Gate| {
         let (most, every) = match gate.rule {
@@ -46,6 +66,10 @@ pub(super) fn read_gates(text: &str) -> Result<Vec<Gate>, Fault> {
 
 pub(super) fn write_ending(ending: &Ending) -> String {
     let (kind, of) = match ending {
+        // Nothing but the end can be said of one that could not be read again.
+        Ending::Done(output) if !is_flat(output, DEEPEST) => {
+            ("failed", Value::from(alloc::format!("its output is nested more than {DEEPEST} deep, which is not kept")))
+        }
         Ending::Done(output) => ("done", output.clone()),
         Ending::Failed(why) => ("failed", why.clone().into()),
         Ending::Panicked(why) => ("panicked", why.clone().into()),
@@ -79,8 +103,8 @@ pub(super) fn read_ending(text: &str) -> Result<Ending, Fault> {
 }
 
 /// The field and its test.
-pub(super) fn write_test(strike: &Strike) -> Option<String> {
-    let (field, test) = strike.field.as_ref()?;
+pub(super) fn write_test(strike: &Strike) -> Result<Option<String>, Fault> {
+    let Some((field, test)) = &strike.field else { return Ok(None) };
     let test = match test {
         Test::Eq(to) => json!([field, "==", to]),
         Test::Ne(to) => json!([field, "!=", to]),
@@ -90,7 +114,7 @@ pub(super) fn write_test(strike: &Strike) -> Option<String> {
         Test::Ge(to) => json!([field, ">=", to]),
         Test::Between(low, high) => json!([field, "between", low, high]),
     };
-    Some(test.to_string())
+    write(&test).map(Some)
 }
 
 pub(super) fn read_test(text: &str) -> Result<(String, Test), Fault> {
@@ -149,9 +173,9 @@ mod tests {
         ];
         for test in tests {
             let strike = Strike::field("of", test);
-            assert_eq!(read_test(&write_test(&strike).unwrap()).ok(), strike.field);
+            assert_eq!(read_test(&write_test(&strike).unwrap().unwrap()).ok(), strike.field);
         }
-        assert_eq!(write_test(&Strike::task("t")), None);
+        assert_eq!(write_test(&Strike::task("t")).unwrap(), None);
     }
 
     #[test]

@@ -88,7 +88,9 @@ impl SqliteBuilder {
         shared: bool,
         before: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<SqliteStore, OpenError> {
-        sql.busy_timeout(self.busy).map_err(failed)?;
+        // SQLite knows no longer ones.
+        let busy = self.busy.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));
+        sql.busy_timeout(busy).map_err(failed)?;
         prepare(&mut sql, before)?;
         sql.set_prepared_statement_cache_capacity(128);
         let hand = Hand::new(self.time.now());

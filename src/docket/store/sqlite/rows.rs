@@ -128,7 +128,7 @@ impl Tx<'_> {
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?6, ?8, ?9, ?10, ?11, 0, 0, ?12)";
         let Entry { key, name, args, priority, deliveries, keep, gates, .. } = entry;
         let urgency = -i64::from(*priority);
-        let (args, gates) = (alloc::string::ToString::to_string(args), codec::write_gates(gates));
+        let (args, gates) = (codec::write(args)?, codec::write_gates(gates));
         let (due, added, keep) = (number(due), number(added), length(*keep));
         let planned = entry.planned().map(length);
         let of = signed(of.0);
@@ -311,7 +311,7 @@ impl Tx<'_> {
                 _ => {}
             }
         }
-        self.run("INSERT INTO strike VALUES (?, ?, ?)", (id, &strike.name, codec::write_test(strike)))?;
+        self.run("INSERT INTO strike VALUES (?, ?, ?)", (id, &strike.name, codec::write_test(strike)?))?;
         self.meta.strikes += 1;
         Ok(StrikeId(unsigned(id)))
     }

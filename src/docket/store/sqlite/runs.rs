@@ -4,9 +4,10 @@ use super::super::row::{Phase, Slot};
 use super::super::types::{
     Claim, Claimed, Close, Ending, Fence, Finished, GateUse, Generation, Renewal, Renewed, Row, Snapshot,
 };
+use super::codec;
 use super::rows::{self, select};
 use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde_json::Value;
@@ -76,7 +77,7 @@ impl Tx<'_> {
             let Some((of, cancelled)) = self.held(key, *fence)? else { return Ok(Renewed::Lost) };
             let renew = "UPDATE task SET until = ?, lease = ?, beat = ?, progress = coalesce(?, progress) \
                          WHERE generation = ?";
-            let progress = progress.as_ref().map(ToString::to_string);
+            let progress = progress.as_ref().map(codec::write).transpose()?;
             self.run(renew, (until, length(renewal.lease), beat, progress, signed(of.0)))?;
             Ok(cancelled.map_or(Renewed::Held, |by| Renewed::Cancelled(instant(by).since(self.now))))
         };
