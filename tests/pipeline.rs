@@ -5,7 +5,7 @@
 mod example;
 
 use futures::FutureExt;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, FusedStream, Stream, StreamExt};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -626,6 +626,20 @@ fn merged_streams_that_always_have_something_are_asked_in_turn() {
     let all = block_on(async { (&mut merged).collect::<Vec<_>>().await });
     let turns: Vec<BTreeSet<u32>> = all.chunks(200).map(|turn| turn.iter().copied().collect()).collect();
     assert_eq!(turns, vec![(0..200).collect::<BTreeSet<_>>(); 3]);
+}
+
+#[test]
+fn merged_streams_have_ended_until_another_is_added() {
+    let mut merged = merge([stream::iter(0..1)]);
+    let mut ends = Vec::new();
+    for start in 1..3 {
+        ends.push(merged.is_terminated());
+        let items = block_on(async { (&mut merged).collect::<Vec<_>>().await });
+        ends.push(merged.is_terminated());
+        assert_eq!(items, [start - 1]);
+        merged.push(stream::iter(start..start + 1));
+    }
+    assert_eq!(ends, [false, true, false, true]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::wait::Ready;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use futures_core::Stream;
+use futures_core::stream::{FusedStream, Stream};
 
 /// How many sources are polled, without an item, before others have a turn.
 const BUDGET: u32 = 128;
@@ -158,6 +158,13 @@ impl<S: Stream> Stream for Merge<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// It has ended when all sources have, until another one is added.
+impl<S: Stream> FusedStream for Merge<S> {
+    fn is_terminated(&self) -> bool {
+        self.is_empty()
     }
 }
 
