@@ -1,14 +1,17 @@
 //! What policies name, what runs do to themselves, and what goes with it.
 
 use super::support::ms;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
     Cancelled, Cx, Docket, Ending, EventKind, Handle, Limit, NoResult, Policy, RegisterError, Registry, Scatter, Show,
-    State, Value,
+    State, Task, Value,
 };
+use wakeful::resilience::{Verdict, retry_after};
 use wakeful::sim::{self, Sim};
+use wakeful::time::Wall;
 
 async fn work(docket: &Docket, sim: &Sim) {
     docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
@@ -162,6 +165,50 @@ fn a_run_that_fails_after_it_was_cancelled_is_not_told_to_be_tried_again() {
         for by_itself in [false, true] {
             let expected = vec![EventKind::Begun, EventKind::Ended(Ending::Cancelled)];
             assert_eq!(heard(&sim, by_itself).await, [expected.clone(), expected], "by itself: {by_itself}");
+        }
+    });
+}
+
+/// A wall clock for what says no date.
+struct AtZero;
+
+impl Wall for AtZero {
+    fn unix(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sent {
+    retry_after: String,
+}
+
+impl Task for Sent {
+    const NAME: &'static str = "sent";
+    const POLICY: Policy = Policy::new().retry(|error, _| (error < 1).then_some(ms(1)));
+    type Output = ();
+    type Error = String;
+
+    async fn run(self, _: Cx) -> Result<(), String> {
+        Err(self.retry_after)
+    }
+
+    fn verdict(error: &String) -> Verdict {
+        retry_after(error, &AtZero).map_or(Verdict::Retry, Verdict::After)
+    }
+}
+
+#[test]
+fn what_is_to_be_tried_again_after_all_time_has_failed() {
+    sim::check(|sim| async move {
+        let docket = Docket::new(&sim.time(), Registry::new().task::<Sent>().unwrap());
+        let add =
+            async |text: &str| docket.add(&Sent { retry_after: text.into() }).unwrap().send().await.unwrap().handle;
+        let (soon, never) = (add("5").await, add("99999999999999999999").await);
+        work(&docket, &sim).await;
+        assert_eq!(sim.now().as_nanos(), 5_000_000_000);
+        for (handle, text) in [(soon, "5"), (never, "99999999999999999999")] {
+            assert_eq!(handle.result().await, Err(NoResult::Ended(Ending::Failed(text.into()))));
         }
     });
 }

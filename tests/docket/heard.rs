@@ -81,6 +81,21 @@ pub(super) async fn fates(store: impl Store, time: Time) {
     assert_eq!(take(&heard), [was("d", "", 0, ended(Ending::Cancelled))]);
 }
 
+/// Who has heard enough is not told of the rest.
+pub(super) async fn listening(store: impl Store, _: Time) {
+    let told = Arc::new(Mutex::new(0));
+    let count = told.clone();
+    store.listen(Box::new(move |_| {
+        *count.lock().unwrap() += 1;
+        false
+    }));
+    for key in ["a", "b", "c"] {
+        store.put(entry(key)).await.unwrap();
+    }
+    assert_eq!(store.clear().await, Ok(3));
+    assert_eq!(*told.lock().unwrap(), 1);
+}
+
 #[test]
 fn a_docket_tells_of_what_is_struck_dropped_or_dead_too() {
     const LIMITS: Policy = Policy::new().limits(&[Limit::at_most(1).dropping()]);

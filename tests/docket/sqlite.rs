@@ -291,6 +291,17 @@ fn what_is_nested_too_deeply_to_be_read_again_is_refused_and_keeps_nobody_else_f
 }
 
 #[test]
+fn what_has_happened_is_answered_though_a_listener_panics() {
+    wakeful::sim::run(|sim| async move {
+        let store = in_memory(&sim);
+        store.listen(Box::new(|_| panic!("heard that")));
+        store.put(entry("a")).await.unwrap();
+        let replaced = store.put(Entry { existing: Existing::Replace, ..entry("a") }).await;
+        assert!(matches!(replaced, Ok(Put::Replaced(_))), "{replaced:?}");
+    });
+}
+
+#[test]
 fn any_time_is_one_to_wait_for_the_file() {
     wakeful::sim::run(|sim| async move {
         let store = builder(&sim).busy_timeout(Duration::MAX).in_memory().unwrap();

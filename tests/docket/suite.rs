@@ -40,6 +40,7 @@ pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
         ("changes_are_told", |s, t| Box::pin(changes(s, t))),
         ("a_lease_that_may_lapse_earlier_is_told_of", |s, t| Box::pin(shorter(s, t))),
         ("what_no_worker_tells_is_heard", |s, t| Box::pin(heard::fates(s, t))),
+        ("who_has_heard_enough_is_told_no_more", |s, t| Box::pin(heard::listening(s, t))),
         ("what_has_not_ended_is_not_finished", |s, t| Box::pin(finished(s, t))),
         ("ends_are_kept_as_long_as_asked", |s, t| Box::pin(kept(s, t))),
         ("many_are_put_in_order_and_what_was_not_put_is_said", |s, t| Box::pin(many(s, t))),

@@ -277,11 +277,11 @@ fn the_item_of_a_stream_that_waits_is_flushed_or_taken() {
 #[test]
 fn a_stream_that_always_has_more_does_not_keep_its_task_from_others() {
     let clock = ManualClock::new();
-    let mut endless = Box::pin(futures::stream::repeat(1).debounce(&clock.time(), ms(500)));
+    let mut endless = Box::pin(stream::repeat(1).debounce(&clock.time(), ms(500)));
     assert_eq!(endless.next().now_or_never(), None);
     clock.advance(ms(500));
     assert_eq!(endless.next().now_or_never(), Some(Some(1)));
-    let mut sums = futures::stream::repeat(1).conflate_with(|sum, n| *sum += n);
+    let mut sums = stream::repeat(1).conflate_with(|sum, n| *sum += n);
     assert!(sums.next().now_or_never().flatten().is_some_and(|sum| sum > 100));
 }
 

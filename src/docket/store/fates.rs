@@ -82,16 +82,18 @@ impl Listeners {
         if fates.events.is_empty() {
             return;
         }
-        let all = self.0.with(|all| all.clone());
+        let mut all = self.0.with(|all| all.clone());
         for event in &fates.events {
             if let Some(fate) = event.kind.fate() {
                 runs::fate(&event.name, &event.key, fate);
             }
-            for listener in &all {
-                if !listener(event) {
+            all.retain(|listener| {
+                let goes_on = listener(event);
+                if !goes_on {
                     self.remove(listener);
                 }
-            }
+                goes_on
+            });
         }
     }
 

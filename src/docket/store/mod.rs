@@ -128,7 +128,8 @@ pub trait Store: Send + Sync + 'static {
     /// dead, replaced or cancelled, leases lapse, and what was to come next is struck. What workers and those who add
     /// know by themselves is not told. Where several processes share the store, it is what this one's transitions did.
     ///
-    /// Nothing is told unless this is implemented. Listeners are called outside of every lock, so that they may use the store.
+    /// Nothing is told unless this is implemented. Listeners are called outside of every lock, so that they may ask the store; not
+    /// wait for its answer, though, which may come only after they have returned.
     fn listen(&self, listener: Listener) {
         drop(listener);
     }

@@ -174,8 +174,9 @@ impl Shop {
             None => (Ending::TimedOut, String::from("timed out"), Duration::ZERO),
         };
         let seed = mix::hash(&claimed.key) ^ claimed.generation.0;
-        match (kind.policy.delays)(claimed.attempt as usize - 1, seed) {
-            Some(delay) if delay != Duration::MAX => Close::Retry(delay.max(least), why),
+        match (kind.policy.delays)(claimed.attempt as usize - 1, seed).map(|delay| delay.max(least)) {
+            // Never is not later.
+            Some(delay) if !(now + delay).is_never() => Close::Retry(delay, why),
             _ => Close::End(ending, None),
         }
     }

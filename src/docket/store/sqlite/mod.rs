@@ -24,6 +24,7 @@ use super::{Answer, Store};
 use crate::docket::Strike;
 use crate::spawn::Offload;
 use crate::sys::Arc;
+use crate::sys::thread::contain;
 use crate::time::{Time, Wall};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -138,8 +139,9 @@ impl SqliteStore {
         let changes = self.0.changes.clone();
         let transition = move |seat: &mut tx::Seat| {
             let (reply, news, meta) = seat.transact(f).map_err(|fault| fault.0)?;
-            changes.tell(meta, news.ended);
-            seat.listeners.tell(news.fates);
+            // It has happened: who asked is told so, whoever panics of those who hear of it.
+            contain(|| changes.tell(meta, news.ended));
+            contain(|| seat.listeners.tell(news.fates));
             Ok((reply, meta))
         };
         self.0.clerk.ask(transition).await
