@@ -348,7 +348,9 @@ impl Ledger {
         if !is_idle && state.waiting.is_empty() && state.next > now {
             again = Some(state.next);
         }
-        self.look_again(name, again);
+        if state.opens != again {
+            self.look_again(name, again);
+        }
         if is_idle {
             self.gates.remove(name);
         }
@@ -371,7 +373,7 @@ impl Ledger {
 
     /// Notes when to look at a gate again: once for each, however many go through it.
     fn look_again(&mut self, name: &str, again: Option<Instant>) {
-        let Some(state) = self.gates.get_mut(name).filter(|state| state.opens != again) else { return };
+        let Some(state) = self.gates.get_mut(name) else { return };
         if let Some(before) = mem::replace(&mut state.opens, again) {
             self.opens.remove(&(before, name.into()));
         }
