@@ -27,6 +27,12 @@ impl<T> Lock<T> {
         self.0.with(f)
     }
 
+    /// The value, for one who has the lock alone.
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut()
+    }
+
     /// As [`with`](Self::with), unless the lock is taken at this moment.
     #[inline(always)]
     pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
@@ -72,6 +78,10 @@ mod raw {
             f(&mut self.0.lock().unwrap())
         }
 
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap()
+        }
+
         pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
             self.0.try_lock().ok().map(|mut value| f(&mut value))
         }
@@ -92,6 +102,11 @@ mod raw {
         #[inline]
         pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
             critical_section::with(|cs| f(&mut self.0.borrow_ref_mut(cs)))
+        }
+
+        #[inline]
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().get_mut()
         }
 
         #[inline]
@@ -144,6 +159,11 @@ mod raw {
                     core::hint::spin_loop();
                 }
             }
+        }
+
+        #[inline]
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.value.get_mut()
         }
 
         #[inline]

@@ -27,6 +27,12 @@ impl<T> Told<T> {
         self.resource.touch(Access::Read);
     }
 
+    /// Tells of a change of what stands beside the lock, and is not written under it.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        self.resource.touch(Access::Write);
+    }
+
     /// Runs `f`, which changes nothing, under the lock.
     #[inline]
     pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {

@@ -76,6 +76,11 @@ impl<T> Guarded<T> {
     }
 
     #[inline(always)]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
+    #[inline(always)]
     pub(crate) fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.take() {
             return None;

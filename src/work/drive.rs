@@ -5,7 +5,9 @@
 //!
 //! # Invariants
 //!
-//! - **W1** Nothing is pulled while as many results as the buffer has room for have not been taken.
+//! - **W1** Nothing is pulled while as many results as the buffer has room for have not been taken. They count from their end until
+//!   they are taken, wherever they lie: with the sink, which lays them down when the run is about to rest, between both, or with
+//!   the consumer, who fetches all that are there, and hands back those that he does not take.
 //! - **W2** In order, the place of a result is that of its index behind the last one that was taken. The one that is waited
 //!   for is worked on, or has ended, as items are pulled in that order: so it comes although nothing more is started.
 //! - **W3** A wake-up of the consumer does not poll the run, nor the other way round.
@@ -178,7 +180,7 @@ impl<S: Source> Drive<S> {
         async move {
             let (source, options, Freely(())) = self.throttled(&scope);
             let hub = source.hub.clone();
-            let run = run::in_place(source, options, &scope, body, Teller(hub.clone()));
+            let run = run::in_place(source, options, &scope, body, Teller::new(hub.clone()));
             side_by_side(hub, run, consumer).await
         }
     }
@@ -253,7 +255,7 @@ impl<S: Source> Drive<S> {
         async move {
             let (source, options, Freely(())) = self.throttled(&scope);
             let hub = source.hub.clone();
-            let run = spawned::run_on(spawner, source, options, &scope, body, Teller(hub.clone()));
+            let run = spawned::run_on(spawner, source, options, &scope, body, Teller::at_once(hub.clone()));
             side_by_side(hub, async { run.await.0 }, consumer).await
         }
     }
@@ -282,7 +284,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
         async move {
             let (source, options, rule) = self.throttled(&scope);
             let hub = source.hub.clone();
-            let run = rule.over(source, options).run(&scope, body, Teller(hub.clone()));
+            let run = rule.over(source, options).run(&scope, body, Teller::new(hub.clone()));
             side_by_side(hub, run, consumer).await
         }
     }
@@ -315,7 +317,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
         async move {
             let (source, options, rule) = self.throttled(&scope);
             let hub = source.hub.clone();
-            let run = rule.over(source, options).run_on(spawner, &scope, body, Teller(hub.clone()));
+            let run = rule.over(source, options).run_on(spawner, &scope, body, Teller::at_once(hub.clone()));
             side_by_side(hub, async { run.await.0 }, consumer).await
         }
     }
@@ -332,7 +334,7 @@ async fn side_by_side<R, V, T, O, E>(
     consumer: impl AsyncFnOnce(Results<T, O, E>) -> V,
 ) -> Delivery<R, V, T, O, E> {
     let mut run = pin!(run);
-    let mut consumer = pin!(consumer(Results(hub.clone())));
+    let mut consumer = pin!(consumer(Results::new(hub.clone())));
     let (mut report, mut value) = (None, None);
     let mut ready = Ready::new();
     let wakers = [RUN, CONSUMER].map(|number| ready.control_waker(number));

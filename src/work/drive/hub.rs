@@ -3,9 +3,9 @@
 use super::super::outcome::{Ended, Sink};
 use super::super::source::Source;
 use crate::cancel::{Reason, Scope};
-use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sys::thread::contain;
-use crate::sys::{Arc, Told, probe};
+use crate::sys::{Arc, Lock, Told, probe};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,14 +14,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use futures_core::stream::Stream;
 
-/// The next one, and who is to be told that there is room.
-type Taken<T, O, E> = (Poll<Option<Ended<T, O, E>>>, Option<Waker>);
+/// In the order in which they are to be taken. A place is empty until its item ends, where that is the order of the source.
+type Line<T, O, E> = VecDeque<Option<Ended<T, O, E>>>;
 
 /// What the run and its consumer share.
 pub(super) struct Hub<T, O, E> {
     told: Told<Inner<T, O, E>>,
-    /// Whether as much is held as may be. Written under the lock; who finds that it is not need not take that.
-    is_full: AtomicBool,
+    /// How many have ended and were not taken, wherever they are.
+    held: AtomicUsize,
+    /// Whether somebody waits for room. Written under the lock.
+    is_awaited: AtomicBool,
     /// The run's.
     scope: Scope,
     room: usize,
@@ -29,11 +31,10 @@ pub(super) struct Hub<T, O, E> {
 }
 
 struct Inner<T, O, E> {
-    /// In the order in which it is to be taken. A place is empty until its item ends, where that is the order of the source.
-    ended: VecDeque<Option<Ended<T, O, E>>>,
-    /// How many there are.
-    held: usize,
-    /// How many were taken.
+    ended: Line<T, O, E>,
+    /// How many places of it are not empty.
+    there: usize,
+    /// How many have left this place for the consumer's own.
     taken: u64,
     /// The run is over: nothing more comes.
     is_over: bool,
@@ -44,8 +45,9 @@ struct Inner<T, O, E> {
 
 impl<T, O, E> Hub<T, O, E> {
     pub(super) fn new(scope: Scope, room: usize, is_ordered: bool) -> Self {
-        let inner = Inner { ended: VecDeque::new(), held: 0, taken: 0, is_over: false, consumer: None, puller: None };
-        Self { told: Told::new(inner), is_full: AtomicBool::new(false), scope, room, is_ordered }
+        let inner = Inner { ended: Line::new(), there: 0, taken: 0, is_over: false, consumer: None, puller: None };
+        let (held, is_awaited) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { told: Told::new(inner), held, is_awaited, scope, room, is_ordered }
     }
 
     /// Nobody takes anything any more: what runs is cut short, and nothing is started.
@@ -69,73 +71,81 @@ impl<T, O, E> Hub<T, O, E> {
     /// What was not taken, in order.
     pub(super) fn empty(&self) -> Vec<Ended<T, O, E>> {
         let ended = self.told.with(|inner| {
-            inner.held = 0;
+            inner.there = 0;
             core::mem::take(&mut inner.ended)
         });
         ended.into_iter().flatten().collect()
     }
 
-    fn put(&self, ended: Ended<T, O, E>) {
+    /// Lays down what has ended, which is counted already.
+    fn put(&self, batch: &mut Line<T, O, E>, is_row: bool) {
         let consumer = self.told.with(|inner| {
-            let at = match self.is_ordered {
-                // W2. No item is told of twice, so its place was not taken yet.
-                true => usize::try_from(ended.index - inner.taken).unwrap_or(usize::MAX),
-                false => inner.ended.len(),
-            };
-            while inner.ended.len() <= at {
-                inner.ended.push_back(None);
-            }
-            inner.ended[at] = Some(ended);
-            inner.held += 1;
-            if inner.held >= self.room {
-                self.is_full.store(true, Ordering::Relaxed);
+            inner.there += batch.len();
+            if self.is_ordered && !(is_row && inner.is_next(batch)) {
+                batch.drain(..).flatten().for_each(|ended| inner.place(ended));
+            } else if inner.ended.is_empty() {
+                core::mem::swap(&mut inner.ended, batch);
+            } else {
+                inner.ended.append(batch);
             }
             if inner.is_next_there() { inner.consumer.take() } else { None }
         });
         consumer.into_iter().for_each(Waker::wake);
     }
 
-    fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
-        let (mut taken, mut puller) = self.told.with(|inner| self.take(inner));
-        if taken.is_pending() {
+    /// Fills `own`, which is empty. Pending: there is nothing yet; none: nothing more comes.
+    fn poll_fill(&self, own: &mut Line<T, O, E>, cx: &Context<'_>) -> Poll<Option<()>> {
+        let mut found = self.told.with(|inner| inner.fill(own));
+        if found.is_pending() {
             let waker = cx.waker().clone();
             let _old = self.told.with(|inner| {
-                (taken, puller) = self.take(inner);
-                if taken.is_pending() { inner.consumer.replace(waker) } else { Some(waker) }
+                found = inner.fill(own);
+                if found.is_pending() { inner.consumer.replace(waker) } else { Some(waker) }
             });
-            if taken.is_pending() {
+            if found.is_pending() {
                 probe::waiting("results of work", None, u64::MAX);
             }
         }
-        puller.into_iter().for_each(Waker::wake);
-        taken
+        found
     }
 
-    fn take(&self, inner: &mut Inner<T, O, E>) -> Taken<T, O, E> {
-        if !inner.is_next_there() {
-            return (if inner.is_over { Poll::Ready(None) } else { Poll::Pending }, None);
+    /// Notes that one was taken.
+    fn took(&self) {
+        self.told.touch();
+        // AcqRel: partner of the same in `poll_room`. One of both comes first: either who waits for room sees that there is, or
+        // it is seen here that somebody waits.
+        let held = self.held.fetch_sub(1, Ordering::AcqRel) - 1;
+        // Relaxed: ordered by the above.
+        if held < self.room && self.is_awaited.load(Ordering::Relaxed) {
+            let puller = self.told.with(|inner| {
+                self.is_awaited.store(false, Ordering::Relaxed);
+                inner.puller.take()
+            });
+            puller.into_iter().for_each(Waker::wake);
         }
-        let ended = inner.ended.pop_front().flatten();
-        (inner.taken, inner.held) = (inner.taken + 1, inner.held - 1);
-        let mut puller = None;
-        if inner.held < self.room {
-            self.is_full.store(false, Ordering::Relaxed);
-            puller = inner.puller.take();
-        }
-        (Poll::Ready(ended), puller)
     }
 
     /// W1. Pending: there is no room for more.
+    #[inline]
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.told.look();
         // Relaxed: what this one's task has put is seen, and of others more may come at any time.
-        if !self.is_full.load(Ordering::Relaxed) {
+        if self.held.load(Ordering::Relaxed) < self.room {
             return Poll::Ready(());
         }
+        self.wait_for_room(cx)
+    }
+
+    #[cold]
+    fn wait_for_room(&self, cx: &Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
-        let (polled, _old) = self.told.with(|inner| match inner.held < self.room {
-            true => (Poll::Ready(()), Some(waker)),
-            false => (Poll::Pending, inner.puller.replace(waker)),
+        let (polled, _old) = self.told.with(|inner| {
+            self.is_awaited.store(true, Ordering::Relaxed);
+            // AcqRel: partner of the same in `took`.
+            match self.held.fetch_add(0, Ordering::AcqRel) < self.room {
+                true => (Poll::Ready(()), Some(waker)),
+                false => (Poll::Pending, inner.puller.replace(waker)),
+            }
         });
         polled
     }
@@ -145,14 +155,88 @@ impl<T, O, E> Inner<T, O, E> {
     fn is_next_there(&self) -> bool {
         self.ended.front().is_some_and(Option::is_some)
     }
+
+    /// W2. Whether the first of `batch` belongs behind the last place that there is.
+    fn is_next(&self, batch: &Line<T, O, E>) -> bool {
+        let next = self.taken + self.ended.len() as u64;
+        batch.front().and_then(Option::as_ref).is_some_and(|first| first.index == next)
+    }
+
+    /// W2. No item is told of twice, so its place was not taken yet.
+    fn place(&mut self, ended: Ended<T, O, E>) {
+        let at = usize::try_from(ended.index - self.taken).unwrap_or(usize::MAX);
+        while self.ended.len() <= at {
+            self.ended.push_back(None);
+        }
+        self.ended[at] = Some(ended);
+    }
+
+    fn fill(&mut self, own: &mut Line<T, O, E>) -> Poll<Option<()>> {
+        if !self.is_next_there() {
+            return if self.is_over { Poll::Ready(None) } else { Poll::Pending };
+        }
+        if self.there == self.ended.len() {
+            core::mem::swap(&mut self.ended, own);
+        } else {
+            while self.is_next_there() {
+                own.extend(self.ended.pop_front());
+            }
+        }
+        self.there -= own.len();
+        self.taken += own.len() as u64;
+        Poll::Ready(Some(()))
+    }
 }
 
-/// A sink that lays down what it is told.
-pub(super) struct Teller<T, O, E>(pub(super) Arc<Hub<T, O, E>>);
+/// A sink that lays down what it is told: where it may, when the run is about to rest.
+pub(super) struct Teller<T, O, E> {
+    hub: Arc<Hub<T, O, E>>,
+    batch: Line<T, O, E>,
+    /// Whether those in the batch follow one another in the order of the source.
+    is_row: bool,
+    at_once: bool,
+}
+
+impl<T, O, E> Teller<T, O, E> {
+    /// For a run that says when it is about to rest.
+    pub(super) fn new(hub: Arc<Hub<T, O, E>>) -> Self {
+        Self { hub, batch: Line::new(), is_row: true, at_once: false }
+    }
+
+    /// For workers of whom each rests by itself.
+    pub(super) fn at_once(hub: Arc<Hub<T, O, E>>) -> Self {
+        Self { hub, batch: Line::new(), is_row: true, at_once: true }
+    }
+}
 
 impl<T, O, E> Sink<T, O, E> for Teller<T, O, E> {
+    #[inline]
     fn accept(&mut self, ended: Ended<T, O, E>) {
-        self.0.put(ended);
+        self.hub.told.touch();
+        // Relaxed: who waits for room is a worker of the same run.
+        self.hub.held.fetch_add(1, Ordering::Relaxed);
+        if self.hub.is_ordered {
+            let follows = |last: &Ended<T, O, E>| ended.index == last.index + 1;
+            self.is_row &= self.batch.back().and_then(Option::as_ref).is_none_or(follows);
+        }
+        self.batch.push_back(Some(ended));
+        if self.at_once {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if !self.batch.is_empty() {
+            self.hub.put(&mut self.batch, self.is_row);
+            self.is_row = true;
+        }
+    }
+}
+
+impl<T, O, E> Drop for Teller<T, O, E> {
+    fn drop(&mut self) {
+        // Of who hears of it: this may be part of an unwinding.
+        contain(|| self.settle());
     }
 }
 
@@ -166,6 +250,7 @@ impl<S: Source, O, E> Source for Throttled<S, O, E> {
     type Item = S::Item;
     type Rest = S::Rest;
 
+    #[inline]
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         match self.hub.poll_room(cx) {
             Poll::Ready(()) => self.source.poll_pull(cx),
@@ -189,15 +274,41 @@ impl<S: Source, O, E> Source for Throttled<S, O, E> {
 /// What becomes of the items of a run, one after another; given to the consumer of a [`Drive`](super::Drive).
 ///
 /// A `Stream` that ends when the run is over and all was taken. Dropping it cancels the run.
-pub struct Results<T, O, E>(pub(super) Arc<Hub<T, O, E>>);
+pub struct Results<T, O, E> {
+    hub: Arc<Hub<T, O, E>>,
+    /// What was fetched together with one that was taken. Whoever has this alone takes no lock; it is one, so that this may be
+    /// shared although results may not.
+    own: Lock<Line<T, O, E>>,
+}
+
+/// Nothing in it is pinned.
+impl<T, O, E> Unpin for Results<T, O, E> {}
 
 impl<T, O, E> Results<T, O, E> {
+    pub(super) fn new(hub: Arc<Hub<T, O, E>>) -> Self {
+        Self { hub, own: Lock::new(Line::new()) }
+    }
+
     /// The next item that has ended; none when the run is over and all was taken.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Ended<T, O, E>> {
-        poll_fn(|cx| self.0.poll_take(cx)).await
+        poll_fn(|cx| self.poll_take(cx)).await
+    }
+
+    fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
+        let own = self.own.get_mut();
+        if own.is_empty() {
+            match self.hub.poll_fill(own, cx) {
+                Poll::Ready(Some(())) => {}
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let ended = own.pop_front().flatten();
+        self.hub.took();
+        Poll::Ready(ended)
     }
 }
 
@@ -205,20 +316,31 @@ impl<T, O, E> Stream for Results<T, O, E> {
     type Item = Ended<T, O, E>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_take(cx)
+        self.get_mut().poll_take(cx)
     }
 }
 
 impl<T, O, E> Drop for Results<T, O, E> {
     fn drop(&mut self) {
+        // What was not taken is handed back.
+        let mut own = core::mem::take(self.own.get_mut());
+        if !own.is_empty() {
+            self.hub.told.with(|inner| {
+                inner.there += own.len();
+                inner.taken -= own.len() as u64;
+                own.append(&mut inner.ended);
+                core::mem::swap(&mut inner.ended, &mut own);
+            });
+        }
         // Of whoever hears of the cancelling: this may be part of an unwinding.
-        contain(|| self.0.close());
+        contain(|| self.hub.close());
     }
 }
 
 impl<T, O, E> fmt::Debug for Results<T, O, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (held, is_over) = self.0.told.read(|inner| (inner.held, inner.is_over));
+        let is_over = self.hub.told.read(|inner| inner.is_over);
+        let held = self.hub.held.load(Ordering::Relaxed);
         f.debug_struct("Results").field("held", &held).field("is_over", &is_over).finish()
     }
 }

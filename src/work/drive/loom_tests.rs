@@ -7,7 +7,9 @@ use crate::sys::model::{Task, model, spawn};
 use crate::time::{Clock, Instant, Time};
 use crate::work::outcome::{Ended, ItemOutcome, Sink};
 use crate::work::source::{IntoSource, Source};
+use alloc::vec::Vec;
 use core::future::poll_fn;
+use core::task::Poll;
 
 /// A clock that stands still: nothing here waits for time.
 struct Still;
@@ -25,14 +27,14 @@ fn hub(is_ordered: bool) -> Arc<Hub<u8, u8, ()>> {
 }
 
 fn put(hub: &Arc<Hub<u8, u8, ()>>, index: u64) {
-    Teller(hub.clone()).accept(Ended::new(index, None, ItemOutcome::Done(7)));
+    Teller::at_once(hub.clone()).accept(Ended::new(index, None, ItemOutcome::Done(7)));
 }
 
 #[test]
 fn loom_who_awaits_a_result_is_told_of_it_and_of_the_end() {
     model(|| {
         let hub = hub(true);
-        let mut results = Results(hub.clone());
+        let mut results = Results::new(hub.clone());
         let mut task = Task::new(async move { (results.next().await.map(|ended| ended.index), results.next().await) });
         let run = spawn(move || {
             put(&hub, 0);
@@ -45,6 +47,32 @@ fn loom_who_awaits_a_result_is_told_of_it_and_of_the_end() {
 }
 
 #[test]
+fn loom_what_was_fetched_and_not_taken_is_handed_back_in_order() {
+    for is_ordered in [false, true] {
+        model(move || {
+            let hub = hub(is_ordered);
+            let mut teller = Teller::new(hub.clone());
+            let mut tell = move |index| {
+                teller.accept(Ended::new(index, None, ItemOutcome::Done(7)));
+                if index > 0 {
+                    teller.settle();
+                }
+            };
+            (0..2).for_each(&mut tell);
+            let mut results = Results::new(hub.clone());
+            let consumer = spawn(move || {
+                let taken = Task::new(async move { results.next().await.map(|ended| ended.index) }).poll();
+                assert_eq!(taken, Poll::Ready(Some(0)));
+            });
+            tell(2);
+            consumer.join().unwrap();
+            let left: Vec<_> = hub.empty().iter().map(|ended| ended.index).collect();
+            assert_eq!(left, [1, 2]);
+        });
+    }
+}
+
+#[test]
 fn loom_who_waits_for_room_is_told_when_a_result_is_taken() {
     model(|| {
         let hub = hub(false);
@@ -52,7 +80,7 @@ fn loom_who_waits_for_room_is_told_when_a_result_is_taken() {
         let mut source = Throttled { source: IntoSource::into_source([1_u8]), hub: hub.clone() };
         let mut pull = Task::new(async move { poll_fn(|cx| source.poll_pull(cx)).await });
         let consumer = spawn(move || {
-            let mut results = Results(hub);
+            let mut results = Results::new(hub);
             let taken = Task::new(async move { (results.next().await.is_some(), results) }).poll();
             assert!(taken.is_ready());
         });

@@ -94,4 +94,8 @@ impl<K: Sink<T, O, E>, T, O, E> Sink<T, O, E> for Teller<K> {
         ended.index = self.ends.end(ended.index, ended.outcome.is_error());
         self.sink.accept(ended);
     }
+
+    fn settle(&mut self) {
+        self.sink.settle();
+    }
 }
