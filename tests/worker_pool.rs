@@ -407,6 +407,29 @@ fn an_item_is_not_started_at_its_deadline_and_takes_no_permit() {
     });
 }
 
+/// A worker waits for a permit before there is an item, and with nothing left to be had for none.
+#[test]
+fn a_pool_that_has_nothing_to_do_any_more_waits_for_no_permit() {
+    wakeful::sim::check(|sim| async move {
+        for cancels in [false, true] {
+            let limiter = Limiter::new(&sim.time(), Quota::per_hour(NonZeroU32::MIN));
+            let pool = set().rate(&limiter).spawn_on(sim.spawner(), &Scope::new(sim.time()));
+            assert_eq!(pool.submit(0).await.unwrap().await, ItemOutcome::Done(0));
+            let begin = sim.now();
+            let last = if cancels { Some(pool.submit(0).await.unwrap()) } else { None };
+            sim.idle().await;
+            pool.close();
+            sim.idle().await;
+            if let Some(last) = last {
+                last.cancel();
+                assert_eq!(last.await, ItemOutcome::Skipped { item: 0 });
+            }
+            let report = pool.drain(Duration::MAX).await;
+            assert_eq!((report.ended, report.count.done, &report.stop), (begin, 1, &Stop::Exhausted));
+        }
+    });
+}
+
 #[test]
 fn more_workers_come_at_once_and_those_who_are_too_many_leave_with_their_item() {
     sim::check(|sim| async move {

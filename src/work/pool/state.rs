@@ -56,8 +56,10 @@ struct State<T, O, E> {
 struct Gate {
     /// There, unless a worker has it.
     toll: Option<Box<Toll>>,
-    /// Who has it, and a permit, and waits for an item.
-    waits: Option<usize>,
+    /// Who has it.
+    holder: Option<usize>,
+    /// Whether that one has a permit, and waits for an item.
+    waits: bool,
 }
 
 /// What came of a pull.
@@ -85,15 +87,22 @@ impl<T, O, E> State<T, O, E> {
             None if is_there => self.line.call(),
             None => None,
             Some(gate) if gate.toll.is_some() => self.line.call(),
-            Some(gate) if is_there => gate.waits.take().and_then(|number| self.line.bell(number)),
+            Some(gate) if is_there && gate.waits => {
+                gate.waits = false;
+                self.holder()
+            }
             Some(_) => None,
         }
     }
 
+    /// The worker that has what stands before the queue.
+    fn holder(&self) -> Option<Arc<Bell>> {
+        self.gate.as_ref()?.holder.and_then(|number| self.line.bell(number))
+    }
+
     fn call_all(&mut self) -> Vec<Arc<Bell>> {
-        let waits = self.gate.as_mut().and_then(|gate| gate.waits.take());
         let mut all = self.line.call_all();
-        all.extend(waits.and_then(|number| self.line.bell(number)));
+        all.extend(self.holder());
         all
     }
 
@@ -113,7 +122,11 @@ impl<T, O, E> State<T, O, E> {
 
 impl<T, O, E> Shared<T, O, E> {
     pub(super) fn new(capacity: usize, scope: Scope, min_time: Duration, limiter: Option<&Limiter>) -> Self {
-        let gate = limiter.map(|limiter| Gate { toll: Some(Box::new(Toll::new(limiter.clone()))), waits: None });
+        let gate = limiter.map(|limiter| Gate {
+            toll: Some(Box::new(Toll::new(limiter.clone()))),
+            holder: None,
+            waits: false,
+        });
         let state = State {
             queue: VecDeque::new(),
             is_closed: false,
@@ -185,7 +198,7 @@ impl<T, O, E> Shared<T, O, E> {
     pub(super) fn put_back(&self, toll: Box<Toll>) {
         let next = self.state.with(|state| {
             if let Some(gate) = &mut state.gate {
-                (gate.toll, gate.waits) = (Some(toll), None);
+                (gate.toll, gate.holder, gate.waits) = (Some(toll), None, false);
             }
             state.next()
         });
@@ -212,15 +225,20 @@ impl<T, O, E> Shared<T, O, E> {
     /// Gives up what has not ended: takes it out of the queue, or calls the worker that has it.
     pub(super) fn withdraw(&self, slot: &Arc<Slot<T, O, E>>) {
         let (queued, bell) = self.state.with(|state| match state.queue.iter().position(|(_, job)| job.is_of(slot)) {
-            Some(at) => (state.queue.remove(at), None),
+            Some(at) => {
+                let queued = state.queue.remove(at);
+                // If there will be none any more, nobody is to wait for a permit.
+                (queued, if state.remaining() == Some(0) { state.holder() } else { None })
+            }
             None => (None, state.line.bell(slot.worker())),
         });
+        let was_queued = queued.is_some();
         if let Some((item, job)) = queued {
             self.room.put_back(1);
             job.skip(item);
         }
         if let Some(bell) = bell {
-            bell.body.wake_by_ref();
+            if was_queued { &bell.feed } else { &bell.body }.wake_by_ref();
         }
     }
 
@@ -372,6 +390,7 @@ impl<T, O, E> State<T, O, E> {
         if let (Some(gate), None) = (&mut self.gate, &toll) {
             *toll = gate.toll.take();
             if toll.is_some() {
+                gate.holder = Some(number);
                 return Pull::Toll;
             }
             self.line.stand(number);
@@ -387,7 +406,7 @@ impl<T, O, E> State<T, O, E> {
         }
         match &mut self.gate {
             None => self.line.stand(number),
-            Some(gate) => gate.waits = Some(number),
+            Some(gate) => gate.waits = true,
         }
         Pull::Pending
     }
