@@ -17,6 +17,9 @@ use futures_core::stream::Stream;
 /// In the order in which they are to be taken. A place is empty until its item ends, where that is the order of the source.
 type Line<T, O, E> = VecDeque<Option<Ended<T, O, E>>>;
 
+/// How many results are laid down at once: enough for the lock to cost each of them little.
+const BATCH: usize = 16;
+
 /// What the run and its consumer share.
 pub(super) struct Hub<T, O, E> {
     told: Told<Inner<T, O, E>>,
@@ -83,8 +86,6 @@ impl<T, O, E> Hub<T, O, E> {
             inner.there += batch.len();
             if self.is_ordered && !(is_row && inner.is_next(batch)) {
                 batch.drain(..).flatten().for_each(|ended| inner.place(ended));
-            } else if inner.ended.is_empty() {
-                core::mem::swap(&mut inner.ended, batch);
             } else {
                 inner.ended.append(batch);
             }
@@ -188,7 +189,7 @@ impl<T, O, E> Inner<T, O, E> {
     }
 }
 
-/// A sink that lays down what it is told: where it may, when the run is about to rest.
+/// A sink that lays down what it is told: where it may, by the batch, and what is left when the run is about to rest.
 pub(super) struct Teller<T, O, E> {
     hub: Arc<Hub<T, O, E>>,
     batch: Line<T, O, E>,
@@ -220,7 +221,7 @@ impl<T, O, E> Sink<T, O, E> for Teller<T, O, E> {
             self.is_row &= self.batch.back().and_then(Option::as_ref).is_none_or(follows);
         }
         self.batch.push_back(Some(ended));
-        if self.at_once {
+        if self.at_once || self.batch.len() == BATCH {
             self.settle();
         }
     }
