@@ -222,6 +222,8 @@ impl<S: Source> Work<S> {
     /// Takes a permit of `limiter` before each item is pulled. When the next one would come too late for the deadline, no
     /// more items are started.
     ///
+    /// While a permit is waited for nobody asks the source: that a queue was closed is found out when the permit has come.
+    ///
     /// # Examples
     /// ```
     /// use core::num::NonZeroU32;

@@ -16,7 +16,8 @@
 //!   where that happened do not move on.
 //! - **W6** While there is something in the queue and a worker waits, one worker was called that has not come yet. Whoever
 //!   comes, with an item or without, or is gone, calls the next one. With a limiter there is one worker at a time that may
-//!   pull, having taken a permit before: that one is called for what is put into the queue, and calls the next when it has it.
+//!   pull, having taken a permit before: that one is called for what is put into the queue, and when there will be nothing any
+//!   more, and calls the next when it is done.
 
 mod builder;
 mod feed;
