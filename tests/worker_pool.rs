@@ -410,7 +410,7 @@ fn an_item_is_not_started_at_its_deadline_and_takes_no_permit() {
 /// A worker waits for a permit before there is an item, and with nothing left to be had for none.
 #[test]
 fn a_pool_that_has_nothing_to_do_any_more_waits_for_no_permit() {
-    wakeful::sim::check(|sim| async move {
+    sim::check(|sim| async move {
         for cancels in [false, true] {
             let limiter = Limiter::new(&sim.time(), Quota::per_hour(NonZeroU32::MIN));
             let pool = set().rate(&limiter).spawn_on(sim.spawner(), &Scope::new(sim.time()));
