@@ -56,6 +56,12 @@ fn runs_are_made_on_as_many_threads_as_are_asked_for() {
     assert_eq!((on(1), on(3)), (1, 3));
 }
 
+#[test]
+fn no_more_threads_are_started_than_find_something_to_do() {
+    let builder = Builder::new().runs(3).threads(usize::MAX);
+    assert_eq!(builder.explore(crowd).unwrap().runs, 3);
+}
+
 /// Fails in the runs of these seeds.
 async fn unlucky(sim: Sim, bad: &[u64]) {
     let seed = sim.seed();

@@ -104,6 +104,8 @@ pub(super) fn each<R: Send>(
     }
     let threads = if spent.effort.threads == 0 { processors() } else { spent.effort.threads };
     let at_once = if threads == 1 { 1 } else { AT_ONCE };
+    // No more than find something to do.
+    let threads = threads.min(numbers.len().div_ceil(at_once as usize));
     let claims = Lock::new(Claims { left: numbers, polls: 0, made: Vec::new() });
     spread(threads, || {
         loop {
