@@ -1,5 +1,6 @@
 //! The simulator: runs are reproducible, failures are found, named and replayed, time obeys.
 
+use futures::channel::oneshot;
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{pending, poll_fn};
@@ -10,8 +11,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
+use wakeful::block_on;
 use wakeful::sim::{self, Builder, Bytes, FailureKind, Kind, Report, Sim, Strategy, TaskState};
 use wakeful::spawn::{Spawn, Task};
+use wakeful::sync::Event;
 use wakeful::time::{Instant, Wall};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -663,6 +666,39 @@ fn a_run_within_a_run_is_a_world_of_its_own() {
         assert_eq!(inner, Instant::EPOCH + SECOND * 5);
         assert_eq!(sim.now(), Instant::EPOCH + SECOND);
     });
+}
+
+#[test]
+fn what_is_made_after_a_run_within_a_run_is_numbered_on() {
+    let failure = Builder::new().run(|_| async move {
+        let one = Event::new();
+        sim::run(|_| async move { drop(Event::new()) });
+        let two = Event::new();
+        two.wait().await;
+        drop(one);
+    });
+    let said = failure.unwrap_err().to_string();
+    assert!(said.contains("#2 made at tests/sim.rs:"), "{said}");
+}
+
+#[test]
+fn who_would_block_the_thread_of_a_run_for_ever_fails_instead() {
+    let body = |sim: Sim| async move {
+        let time = sim.time();
+        block_on(async move { time.sleep(Duration::from_secs(1)).await });
+    };
+    let failure = Builder::new().run(body).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Panic);
+    assert!(failure.message().contains("`block_on` would wait for ever"), "{failure}");
+    // What is ready blocks nothing, and what another thread does may be waited for in a run that may wait for it.
+    assert_eq!(sim::run(|_| async { block_on(async { 1 }) }), 1);
+    let open = Builder::new().foreign_wakes(Duration::from_secs(60));
+    let answer = open.run(|_| async {
+        let (tx, rx) = oneshot::channel();
+        std::thread::spawn(move || tx.send(2));
+        block_on(rx)
+    });
+    assert_eq!(answer.unwrap().output, Ok(2));
 }
 
 #[test]

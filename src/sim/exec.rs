@@ -160,17 +160,9 @@ pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>
         course: None,
     };
     exec.adopt(ROOT, 0, None);
-    /// Stops the counting of primitives also when something unwinds that should not.
-    struct Counting;
-    impl Drop for Counting {
-        fn drop(&mut self) {
-            probe::count(false);
-        }
-    }
-    probe::count(true);
-    let _counting = Counting;
+    let run = probe::Run::new(exec.is_open);
     // The bottom of a poll stack: scopes around this call have no say inside.
-    let ended = hooks::enter(exec.world.clone(), || slot::barrier(|| exec.run(max_steps)));
+    let ended = probe::during(run, || hooks::enter(exec.world.clone(), || slot::barrier(|| exec.run(max_steps))));
     exec.leave();
     ended
 }

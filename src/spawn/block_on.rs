@@ -61,12 +61,17 @@ fn run<F: Future, A: Fn() + Send + Sync + 'static>(flag: Arc<Flag<A>>, future: F
 }
 
 crate::sys::with_std! {
+    use crate::sys::probe;
     use crate::sys::thread::Parker;
 
     /// Runs `future` to its end, parking the thread whenever it waits.
     ///
     /// Not for use inside an executor's task: it blocks the thread. A cancel scope further out on this thread does not
     /// reach into the future's polls for its own ends: this call is the bottom of a poll stack.
+    ///
+    /// # Panics
+    /// If it would have to wait on the thread of a simulated run, which is to move time on and to
+    /// poll whoever could wake it. Where a run may be woken by other threads, it waits for them.
     ///
     /// # Examples
     /// ```
@@ -81,6 +86,9 @@ crate::sys::with_std! {
     pub fn block_on<F: Future>(future: F) -> F::Output {
         let parker = Parker::here();
         let flag = Flag { woken: AtomicBool::new(true), after: move || parker.unpark() };
-        run(Arc::new(flag), future, &mut Parker::park)
+        run(Arc::new(flag), future, &mut || {
+            assert!(probe::may_block(), "`block_on` would wait for ever in a simulated run, whose thread it blocks: await the future");
+            Parker::park();
+        })
     }
 }

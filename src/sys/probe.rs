@@ -56,14 +56,12 @@ mod imp {
         /// The identity of a primitive that the caller's caller makes.
         #[track_caller]
         pub(crate) fn new() -> Self {
-            let number = with(|notes| match notes.counting {
-                true => {
-                    notes.made += 1;
-                    notes.made
-                }
-                false => 0,
+            let number = with(|notes| {
+                let run = notes.run.as_mut()?;
+                run.made += 1;
+                Some(run.made)
             });
-            let number = number.unwrap_or(0);
+            let number = number.flatten().unwrap_or(0);
             Self { number, made: Location::caller() }
         }
     }
@@ -194,17 +192,30 @@ mod imp {
         (r, with(|notes| notes.watch.as_ref().is_some_and(|watch| watch.kept)).unwrap_or(false))
     }
 
+    /// The simulated run that goes on on this thread.
+    pub(crate) struct Run {
+        /// How many primitives were made in it.
+        made: u32,
+        /// It waits for what other threads do.
+        is_open: bool,
+    }
+
+    impl Run {
+        pub(crate) fn new(is_open: bool) -> Self {
+            Self { made: 0, is_open }
+        }
+    }
+
     /// What is collected on this thread.
     struct Notes {
-        made: u32,
-        counting: bool,
+        run: Option<Run>,
         polling: bool,
         waits: Vec<Wait>,
         watch: Option<Watch>,
     }
 
     impl Notes {
-        const NONE: Self = Self { made: 0, counting: false, polling: false, waits: Vec::new(), watch: None };
+        const NONE: Self = Self { run: None, polling: false, waits: Vec::new(), watch: None };
     }
 
     // Whether a poll is being watched, apart from the rest: most of the time nobody watches, and this is cheap to ask. Without
@@ -260,12 +271,21 @@ mod imp {
         Some(critical_section::with(|cs| f(&mut NOTES.borrow_ref_mut(cs))))
     }
 
-    /// Numbers what is made on this thread from 1 on (`true`), or stops doing so (`false`).
-    pub(crate) fn count(on: bool) {
-        with(|notes| {
-            notes.made = 0;
-            notes.counting = on;
-        });
+    /// Runs `f` as `run`, in which what is made is numbered from 1 on; the run around it goes on afterwards, also on unwinding.
+    pub(crate) fn during<R>(run: Run, f: impl FnOnce() -> R) -> R {
+        struct Back(Option<Run>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                with(|notes| notes.run = self.0.take());
+            }
+        }
+        let _back = Back(with(|notes| notes.run.replace(run)).flatten());
+        f()
+    }
+
+    /// Whether it makes sense to block this thread: if a simulated run goes on on it, it waits for other threads too.
+    pub(crate) fn may_block() -> bool {
+        with(|notes| notes.run.as_ref().is_none_or(|run| run.is_open)).unwrap_or(true)
     }
 
     /// Notes that the poll which is under way waits.
@@ -345,6 +365,12 @@ mod imp {
         /// Nothing: nobody can look on.
         #[inline(always)]
         pub(crate) fn touch(self, _: Access) {}
+    }
+
+    /// Always: nobody can look on.
+    #[inline(always)]
+    pub(crate) fn may_block() -> bool {
+        true
     }
 
     /// Nothing: nobody can look on.
