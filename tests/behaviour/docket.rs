@@ -34,11 +34,9 @@ fn args(n: u64) -> Value {
 
 async fn tasks_run_when_they_are_due_and_end_in_one_way(cx: Cx<impl Spawner>, store: impl Store) {
     let (docket, log) = sleepers(&cx, store);
-    let mut handles = Vec::new();
-    for n in [2, 3, 4] {
-        let add = docket.raw("sleep", args(n)).unwrap().after(ms(100 - 20 * n));
-        handles.push(add.send().await.unwrap().handle);
-    }
+    // At one instant, as what they are due after counts from there.
+    let adds = [2, 3, 4].map(|n| docket.raw("sleep", args(n)).unwrap().after(ms(100 - 20 * n)));
+    let handles: Vec<_> = docket.add_all(adds).await.into_iter().map(|added| added.unwrap().handle).collect();
     docket.worker("w").until_finished(&cx.scope()).await.unwrap();
     assert_eq!(log.entries(), [4, 3, 2], "as they were due");
     assert_eq!(handles[0].result().await, Ok(2.into()));

@@ -202,6 +202,7 @@ pub(crate) async fn h_a_shield_hides_ancestors_only(cx: Cx<impl Spawner>) {
 pub(crate) async fn h_a_shield_covers_the_future_it_wraps_and_no_longer(cx: Cx<impl Spawner>) {
     let (root, beside, log) = (cx.scope(), Counter::new(), Log::new());
     let (tell, told) = oneshot::channel();
+    let (seen, may_end) = oneshot::channel();
     let elsewhere = {
         let (child, guard, time) = (root.child(), beside.on_drop(), cx.time.clone());
         let waits = async move {
@@ -220,6 +221,7 @@ pub(crate) async fn h_a_shield_covers_the_future_it_wraps_and_no_longer(cx: Cx<i
                 let done = root.shield(LONG, async |s| {
                     tell.send(s.clone()).unwrap();
                     s.sleep(ms(6)).await;
+                    may_end.await.unwrap();
                 });
                 assert_eq!(done.await, Outcome::Done(()));
                 log.add("done");
@@ -236,6 +238,7 @@ pub(crate) async fn h_a_shield_covers_the_future_it_wraps_and_no_longer(cx: Cx<i
     cx.sleep(2).await;
     root.cancel("over");
     assert!(!shield.is_cancelled());
+    seen.send(()).unwrap();
     let (cut, when) = elsewhere.await;
     assert!(cut && beside.count() == 1);
     cx.assert_instant(when, 2);
