@@ -104,7 +104,7 @@ pub(super) struct Tally<E> {
     policy: Policy,
     pub(super) count: GroupCount,
     failures: Vec<Failure<E>>,
-    /// A child was cut short by a scope around its own.
+    /// A main child was cut short by a scope around its own.
     cut: bool,
     /// The child that the policy waits for has ended, and whether it returned `Ok`.
     first: Option<bool>,
@@ -123,7 +123,8 @@ impl<E> Tally<E> {
             How::Panicked(panic) => (&mut self.count.panicked, Some(Cause::Panic(panic))),
             How::Lost => (&mut self.count.lost, Some(Cause::Lost)),
             How::Cancelled { from_above } => {
-                self.cut |= from_above;
+                // Those in the background are dismissed when nobody else is left, whatever ends the group (T3).
+                self.cut |= from_above && is_main;
                 self.count.cancelled += 1;
                 return Verdict::GoOn;
             }

@@ -243,6 +243,7 @@ on_every_runtime! {
         a_failure_in_the_background_cancels_the_group
         whom_the_background_spawns_at_the_end_is_not_begun
         k_a_waker_that_panics_keeps_no_background_child
+        what_is_cancelled_while_the_background_ends_cuts_nothing_short
     }
     starting {
         a_start_gives_the_handle_and_a_value
@@ -280,6 +281,7 @@ on_every_runtime! {
         a_failure_in_the_local_background_cancels_the_group
         whom_the_local_background_spawns_at_the_end_is_not_begun
         k_a_waker_that_panics_keeps_no_local_background_child
+        what_is_cancelled_while_the_local_background_ends_cuts_nothing_short
     }
     local_starting {
         a_local_start_gives_the_handle_and_a_value_that_may_be_borrowed

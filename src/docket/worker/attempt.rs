@@ -16,7 +16,7 @@ use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::future::{Future, poll_fn};
+use core::future::{Future, pending, poll_fn};
 use core::pin::pin;
 use core::time::Duration;
 use serde_json::Value;
@@ -100,7 +100,8 @@ impl Shop {
             // The worker ends: its lease lapses, and another takes over.
             Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => {
                 run.ended("abandoned", None, now - began);
-                return Ok(());
+                // The group, whose scope is cancelled too, cuts this short: that something ran is what it reports.
+                return pending().await;
             }
             outcome => {
                 let outcome = outcome.done().or_else(|| fallen.with(Option::take).map(Err));

@@ -15,7 +15,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::{Future, pending, poll_fn};
 use core::num::NonZeroUsize;
 use core::pin::{Pin, pin};
 use core::task::Poll;
@@ -281,6 +281,10 @@ impl Shop {
                 let _ = docket.store().changed(Topic::Work, claims.seen).await;
             };
             any([pin!(freed), draining.as_mut(), pin!(changed), pin!(docket.time().sleep(claims.again))]).await;
+        }
+        if group.scope().is_cancelled() {
+            // It is cut short, rather than at its end: what it runs gives up by itself.
+            pending().await
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Children in the background: there as long as the others, and for them.
 
-use crate::support::{Counter, Cx, Log, Spawner, poll, waker};
+use crate::support::{Counter, Cx, LONG, Log, Spawner, again, poll, waker};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use std::future::{Future, pending, poll_fn, ready};
@@ -146,4 +146,28 @@ pub(crate) async fn k_a_waker_that_panics_keeps_no_background_child(cx: Cx<impl 
     assert!(panicked.await);
     let serves = serves.lock().unwrap().take().unwrap();
     assert!(matches!(serves.await, Err(ChildError::Cancelled(_))));
+}
+
+pub(crate) async fn what_is_cancelled_while_the_background_ends_cuts_nothing_short(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let report = group::<()>(cx.spawner.clone())
+        .report(&scope, async |g| {
+            let (outer, long) = (scope.clone(), cx.sleep(3));
+            let serves = async move {
+                // Dismissed in it, and then cancelled around the group.
+                let farewell = async {
+                    current().unwrap().parent().unwrap().cancelled().await;
+                    outer.cancel("too late");
+                    long.await;
+                };
+                drop(wakeful::shield(LONG, farewell).await);
+                pending().await
+            };
+            drop(g.spawn_background("serves", serves).unwrap());
+            again().await;
+            Ok(7)
+        })
+        .await;
+    assert_eq!((&report.cancelled, report.count.cancelled), (&None, 1));
+    assert_eq!(report.into_result().unwrap(), 7);
 }

@@ -1,6 +1,6 @@
 //! Children in the background of local groups: there as long as the others, and for them.
 
-use crate::support::{Counter, Cx, Spawner, on_drop, poll, waker};
+use crate::support::{Counter, Cx, LONG, Spawner, again, on_drop, poll, waker};
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ pub(crate) async fn the_local_background_serves_while_the_others_are_cut_short(c
                     }
                     last.add();
                 };
-                drop(wakeful::shield(crate::support::LONG, served).await);
+                drop(wakeful::shield(LONG, served).await);
                 pending::<Result<(), _>>().await
             };
             drop(g.spawn("farewell", farewell).unwrap());
@@ -128,4 +128,28 @@ pub(crate) async fn k_a_waker_that_panics_keeps_no_local_background_child(cx: Cx
     assert!(panicked.await);
     let serves = serves.lock().unwrap().take().unwrap();
     assert!(matches!(serves.await, Err(ChildError::Cancelled(_))));
+}
+
+pub(crate) async fn what_is_cancelled_while_the_local_background_ends_cuts_nothing_short(cx: Cx<impl Spawner>) {
+    let scope = cx.scope();
+    let report = local_group::<()>()
+        .report(&scope, async |g| {
+            let (outer, long) = (scope.clone(), cx.sleep(3));
+            let serves = async move {
+                // Dismissed in it, and then cancelled around the group.
+                let farewell = async {
+                    current().unwrap().parent().unwrap().cancelled().await;
+                    outer.cancel("too late");
+                    long.await;
+                };
+                drop(wakeful::shield(LONG, farewell).await);
+                pending().await
+            };
+            drop(g.spawn_background("serves", serves).unwrap());
+            again().await;
+            Ok(7)
+        })
+        .await;
+    assert_eq!((&report.cancelled, report.count.cancelled), (&None, 1));
+    assert_eq!(report.into_result().unwrap(), 7);
 }
