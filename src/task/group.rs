@@ -149,10 +149,14 @@ impl<E> GroupBuilder<E> {
     {
         let Self { spawner, policy, name, at, after, id, .. } = self;
         let core = Core::open(spawner, name, policy, scope.child_at(at), id);
-        let body = Body { body: Guarded::new(body(TaskGroup::new(core.clone()))), core: core.clone() };
-        let run = OwnedRun::new(core.shared.scope.clone(), body);
         let quiesced = Quiesced::new(core.clone());
-        ReportGroup { core, after: Some(after), run: Some(run), quiesced, stage: Stage::Body, span: Span::new() }
+        // Before the closure is called: should it panic, whom it has spawned is cancelled with this.
+        let mut report =
+            ReportGroup { core, after: Some(after), run: None, quiesced, stage: Stage::Body, span: Span::new() };
+        let core = report.core.clone();
+        let body = Body { body: Guarded::new(body(TaskGroup::new(core.clone()))), core: core.clone() };
+        report.run = Some(OwnedRun::new(core.shared.scope.clone(), body));
+        report
     }
 }
 

@@ -281,8 +281,11 @@ impl<E: Send + 'static> TaskGroup<E> {
             Err(refusal) => Err(SpawnError::new(make, refusal)),
             Ok((place, room)) => {
                 let (body, waiting) = handshake(make);
-                let handle = self.begin(place, room, label, body);
-                Ok(Start::new(waiting, handle, Id::new()))
+                let (handle, task) = self.prepare(place, room, label, body);
+                // Before the spawner is called: should it panic, nobody waits for the start any more.
+                let start = Start::new(waiting, handle, Id::new());
+                self.0.shared.spawner.spawn(task);
+                Ok(start)
             }
         }
     }
@@ -296,21 +299,29 @@ impl<E: Send + 'static> TaskGroup<E> {
         let label = Label { name, made: Location::caller() };
         match self.0.admit(&label, side, false) {
             Err(refusal) => Err(SpawnError::new(future, refusal)),
-            Ok((place, room)) => Ok(self.begin(place, room, label, Plain::new(future))),
+            Ok((place, room)) => {
+                let (handle, task) = self.prepare(place, room, label, Plain::new(future));
+                self.0.shared.spawner.spawn(task);
+                Ok(handle)
+            }
         }
     }
 
-    /// Starts the task of a child that has been let in.
+    /// The task of a child that has been let in.
     #[track_caller]
-    fn begin<T, F>(&self, place: Place, room: Room<Record<T, E>, Child<F, T, E>>, label: Label, body: F) -> Handle<T, E>
+    fn prepare<T, F>(
+        &self,
+        place: Place,
+        room: Room<Record<T, E>, Child<F, T, E>>,
+        label: Label,
+        body: F,
+    ) -> (Handle<T, E>, Task)
     where
         F: Future<Output = Returned<T, E>> + Send + 'static,
         T: Send + 'static,
     {
         let (runner, record) = join(room, Record::new(self.0.clone(), place, label), Child::new(body));
-        let handle = Handle::new(record, Id::new());
-        self.0.shared.spawner.spawn(Task::of(runner.into_task()));
-        handle
+        (Handle::new(record, Id::new()), Task::of(runner.into_task()))
     }
 }
 

@@ -210,14 +210,21 @@ impl<V, E, H: Recruit<E>> Wait<V, E, H> {
     }
 
     /// What was said for good. The waker is noted, if nothing was.
-    fn listen(&self, waker: Option<Waker>) -> State<V, E> {
+    fn listen(&self, waker: Waker) -> State<V, E> {
         let (said, old) = self.waiting.0.with(|handshake| match handshake.state {
-            State::Started(_) | State::Failed(_) => (core::mem::replace(&mut handshake.state, State::Over), waker),
-            State::GivenUp => (State::GivenUp, waker),
-            _ => (State::Open, core::mem::replace(&mut handshake.waker, waker)),
+            State::Started(_) | State::Failed(_) => {
+                (core::mem::replace(&mut handshake.state, State::Over), Some(waker))
+            }
+            State::GivenUp => (State::GivenUp, Some(waker)),
+            _ => (State::Open, handshake.waker.replace(waker)),
         });
         drop(old);
         said
+    }
+
+    /// What was said; nothing can be said from now on.
+    fn close(&self) -> State<V, E> {
+        self.waiting.0.with(|handshake| core::mem::replace(&mut handshake.state, State::Over))
     }
 
     fn over(&mut self) -> Option<H> {
@@ -231,7 +238,7 @@ impl<V, E, H: Recruit<E>> Wait<V, E, H> {
         let handle = self.handle.as_ref().expect("a start was polled after it was over");
         let waker = cx.waker().clone();
         probe::keeping(&waker);
-        let mut said = self.listen(Some(waker));
+        let mut said = self.listen(waker);
         if matches!(said, State::GivenUp) && !self.dismissed {
             self.dismissed = handle.cancel(Reason::explicit("it gave up saying that it had started"));
         }
@@ -243,7 +250,7 @@ impl<V, E, H: Recruit<E>> Wait<V, E, H> {
             };
             ended = Some(end);
             // Said between the two looks.
-            said = self.listen(None);
+            said = self.close();
         }
         let dismissed = self.dismissed;
         let handle = self.over().expect("it is not over");
@@ -264,8 +271,7 @@ impl<V, E, H: Recruit<E>> Drop for Wait<V, E, H> {
     /// Wakers may panic, and a drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
         let Some(handle) = &self.handle else { return };
-        let said = self.waiting.0.with(|handshake| core::mem::replace(&mut handshake.state, State::Over));
-        match said {
+        match self.close() {
             State::Failed(error) => {
                 contain(|| handle.failed_late(error));
             }

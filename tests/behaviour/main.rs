@@ -235,6 +235,7 @@ on_every_runtime! {
         b_a_group_whose_children_are_done_in_time_is_not_cancelled
         b_a_group_in_a_cancelled_scope_does_not_begin
         children_of_a_dropped_group_end_in_scopes_of_their_own
+        a_closure_that_panics_leaves_no_child_behind
     }
     background {
         the_background_ends_with_the_main_children
@@ -254,6 +255,8 @@ on_every_runtime! {
         a_dropped_start_cancels_its_child
         an_error_that_a_dropped_start_had_goes_to_the_group
         a_group_waits_for_who_waits_for_a_start
+        what_is_said_after_the_child_is_gone_comes_back
+        a_start_whose_spawner_panics_is_waited_for_by_nobody
     }
     local {
         children_borrow_and_run_while_the_body_awaits
@@ -274,6 +277,8 @@ on_every_runtime! {
         a_wake_up_polls_that_child_alone
         local_groups_nest_in_tasks_of_groups
         f_a_local_child_hears_what_others_do_with_its_own_scope
+        a_closure_that_panics_leaves_no_local_child_behind
+        k_a_waker_that_panics_keeps_no_child_of_a_dropped_local_group_uncounted
     }
     local_background {
         the_local_background_serves_while_the_others_are_cut_short

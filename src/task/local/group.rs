@@ -78,16 +78,17 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Lets a child in, of whose body, and what is kept beside it, `given` is the stuff.
+    /// Lets a child in, of whose body, and what is kept beside it, `given` is the stuff; `finish` has what the caller gets.
     #[track_caller]
-    fn admit<G, F, T, R>(
+    fn admit<G, F, T, R, O>(
         &self,
         name: Cow<'static, str>,
         given: G,
         (side, starting): (Side, bool),
         prepare: impl FnOnce(G) -> (F, R),
         erase: impl FnOnce(Runner<Joint<Record<T>, Child<F, T, E>>>) -> K::Kid<'env, E>,
-    ) -> Result<(LocalHandle<T>, R), SpawnError<G>>
+        finish: impl FnOnce(LocalHandle<T>, R) -> O,
+    ) -> Result<O, SpawnError<G>>
     where
         F: Future<Output = Returned<T, E>>,
     {
@@ -111,10 +112,12 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         });
         match admitted {
             Ok((record, beside, is_first)) => {
+                // Before the waker is called, which may panic.
+                let finished = finish(LocalHandle::new(record, Id::new()), beside);
                 if is_first {
                     shared.control.wake_by_ref();
                 }
-                Ok((LocalHandle::new(record, Id::new()), beside))
+                Ok(finished)
             }
             Err(refusal) => {
                 let (given, ..) = parts.expect("not taken");
@@ -164,8 +167,14 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         E: Send + 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted = self.admit(name.into(), future, (Side::Main, false), prepare, |child| child.into_sendable());
-        admitted.map(|(handle, ())| handle)
+        self.admit(
+            name.into(),
+            future,
+            (Side::Main, false),
+            prepare,
+            |child| child.into_sendable(),
+            |handle, ()| handle,
+        )
     }
 
     /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
@@ -186,9 +195,14 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         E: Send + 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted =
-            self.admit(name.into(), future, (Side::Background, false), prepare, |child| child.into_sendable());
-        admitted.map(|(handle, ())| handle)
+        self.admit(
+            name.into(),
+            future,
+            (Side::Background, false),
+            prepare,
+            |child| child.into_sendable(),
+            |handle, ()| handle,
+        )
     }
 
     /// Spawns a child that says when it has started; awaiting the result waits for that, and gives the child's handle and
@@ -234,8 +248,8 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
         V: Send + 'env,
         E: Send + 'env,
     {
-        let admitted = self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_sendable());
-        admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
+        let finish = |handle, waiting| LocalStart::new(waiting, handle, self.0.clone(), Id::new());
+        self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_sendable(), finish)
     }
 }
 
@@ -255,8 +269,7 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         E: 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted = self.admit(name.into(), future, (Side::Main, false), prepare, |child| child.into_staying());
-        admitted.map(|(handle, ())| handle)
+        self.admit(name.into(), future, (Side::Main, false), prepare, |child| child.into_staying(), |handle, ()| handle)
     }
 
     /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
@@ -303,9 +316,14 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         E: 'env,
     {
         let prepare = |future| (Plain::new(future), ());
-        let admitted =
-            self.admit(name.into(), future, (Side::Background, false), prepare, |child| child.into_staying());
-        admitted.map(|(handle, ())| handle)
+        self.admit(
+            name.into(),
+            future,
+            (Side::Background, false),
+            prepare,
+            |child| child.into_staying(),
+            |handle, ()| handle,
+        )
     }
 
     /// Spawns a child that says when it has started; awaiting the result waits for that, and gives the child's handle and
@@ -329,8 +347,8 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
         V: 'env,
         E: 'env,
     {
-        let admitted = self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_staying());
-        admitted.map(|(handle, waiting)| LocalStart::new(waiting, handle, self.0.clone(), Id::new()))
+        let finish = |handle, waiting| LocalStart::new(waiting, handle, self.0.clone(), Id::new());
+        self.admit(name.into(), make, (Side::Main, true), handshake, |child| child.into_staying(), finish)
     }
 }
 

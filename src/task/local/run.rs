@@ -149,19 +149,21 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let inner = scope.child_node();
         let until = inner.cancelled();
         let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
-        let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
-        let run = Some(OwnedRun::new(shared.scope.clone(), body));
-        Self {
-            shared,
+        // Before the closure is called: should it panic, whom it has spawned is dropped with this.
+        let mut report = Self {
+            shared: shared.clone(),
             after: Some(after),
-            run,
+            run: None,
             crew,
             serving: 0,
             until,
             body: waker,
             stage: Stage::Body,
             span: Span::new(),
-        }
+        };
+        let body = Body { body: Guarded::new(body(LocalGroup(shared.clone()))), shared: shared.clone() };
+        report.run = Some(OwnedRun::new(shared.scope.clone(), body));
+        report
     }
 
     /// Polls body and children in turn. Whether all are gone.
@@ -317,7 +319,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             }
             let leave = |place: Place, child: &mut K::Kid<'env, E>| {
                 if let Some(gone) = (place.side == side).then(|| child.leave()).flatten() {
-                    this.shared.count(place, gone);
+                    contain(|| this.shared.count(place, gone));
                 }
             };
             for number in this.crew.numbers() {

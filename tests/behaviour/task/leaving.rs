@@ -1,8 +1,8 @@
 //! Groups whose futures are dropped, or whose scopes are cancelled from outside.
 
 use crate::support::{Boxed, Counter, Cx, LONG, Spawner, again, ms, ok, poll, waker};
-use std::future::pending;
-use std::panic::resume_unwind;
+use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use wakeful::cancel::{ReasonKind, Scope};
 use wakeful::task::{GroupError, Handle, Refusal, TaskGroup, group};
 
@@ -254,4 +254,26 @@ pub(crate) async fn children_of_a_dropped_group_end_in_scopes_of_their_own(cx: C
     cx.sleep(2).await;
     assert_eq!(seen.count(), 0, "cut short as a whole");
     assert!(!scope.is_cancelled());
+}
+
+pub(crate) async fn a_closure_that_panics_leaves_no_child_behind(cx: Cx<impl Spawner>) {
+    let (gone, scope, mut kept) = (Counter::new(), cx.scope(), None);
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let run = group::<()>(cx.spawner.clone()).run(&scope, |g| {
+            kept = Some(g.clone());
+            let guard = gone.on_drop();
+            let child = async move {
+                let _guard = guard;
+                pending::<Result<(), _>>().await
+            };
+            drop(g.spawn("endless", child).unwrap());
+            if true { resume_unwind(Box::new("not set up")) } else { ready(Ok(())) }
+        });
+        drop(run);
+    }));
+    assert!(opened.is_err());
+    let kept = kept.unwrap();
+    assert_eq!(kept.scope().reason().unwrap().kind(), ReasonKind::OwnerDropped);
+    kept.quiesced().await;
+    assert_eq!((gone.count(), kept.count().cancelled), (1, 1));
 }

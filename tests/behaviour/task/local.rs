@@ -466,3 +466,39 @@ pub(crate) async fn f_a_local_child_hears_what_others_do_with_its_own_scope(cx: 
     assert_eq!((report.count.cancelled, report.cancelled), (2, None));
     cx.assert_at(cx.soon());
 }
+
+pub(crate) async fn a_closure_that_panics_leaves_no_local_child_behind(cx: Cx<impl Spawner>) {
+    let (gone, scope) = (Counter::new(), cx.scope());
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let run = local_group::<()>().run(&scope, |g| {
+            // It has the group, which has it.
+            let (guard, inner) = (gone.on_drop(), g.clone());
+            let child = async move {
+                let _kept = (guard, inner);
+                pending::<Result<(), _>>().await
+            };
+            drop(g.spawn("endless", child).unwrap());
+            if true { resume_unwind(Box::new("not set up")) } else { ready(Ok(())) }
+        });
+        drop(run);
+    }));
+    assert!(opened.is_err());
+    assert_eq!(gone.count(), 1);
+}
+
+pub(crate) async fn k_a_waker_that_panics_keeps_no_child_of_a_dropped_local_group_uncounted(cx: Cx<impl Spawner>) {
+    let (scope, mut handles, mut kept) = (cx.scope(), Vec::new(), None);
+    let mut run = Box::pin(local_group::<()>().run(&scope, |g| {
+        handles.extend((0..3).map(|_| g.spawn("endless", pending::<Result<(), _>>()).unwrap()));
+        kept = Some(g);
+        pending::<Result<(), _>>()
+    }));
+    assert!(poll(run.as_mut(), &Counter::new().waker()).is_pending());
+    for handle in &mut handles {
+        assert!(poll(pin!(handle), &waker(|| resume_unwind(Box::new("a bad waker")))).is_pending());
+    }
+    drop(run);
+    let kept = kept.unwrap();
+    assert_eq!((kept.len(), kept.count().cancelled), (0, 3));
+    assert!(handles.iter().all(|handle| handle.is_finished()));
+}

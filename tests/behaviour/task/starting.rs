@@ -3,7 +3,8 @@
 use crate::support::{Counter, Cx, Spawner, again, poll, waker};
 use futures::channel::oneshot;
 use std::future::pending;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use wakeful::spawn::Task;
 use wakeful::task::{Handle, Policy, StartError, Starting, group};
 
 type Begin = Starting<u16, &'static str>;
@@ -183,4 +184,31 @@ pub(crate) async fn a_group_waits_for_who_waits_for_a_start(cx: Cx<impl Spawner>
     assert_eq!((seven, handle.await), (7, Ok(())));
     owner.await.unwrap();
     assert!(g.is_over());
+}
+
+pub(crate) async fn what_is_said_after_the_child_is_gone_comes_back(cx: Cx<impl Spawner>) {
+    let (scope, second) = (cx.scope(), oneshot::channel());
+    let run = group::<&str>(cx.spawner.clone()).run(&scope, async |g| {
+        let (give, given) = second;
+        let hands_on = |starting: Begin| async move {
+            give.send(starting).unwrap();
+            Ok(())
+        };
+        assert!(matches!(g.start("hands it on", hands_on).unwrap().await, Err(StartError::Unstarted)));
+        assert_eq!(given.await.unwrap().started(80), Err(80), "nobody waits any more");
+        Ok(())
+    });
+    run.await.unwrap();
+}
+
+pub(crate) async fn a_start_whose_spawner_panics_is_waited_for_by_nobody(cx: Cx<impl Spawner>) {
+    let report = group::<&str>(|_: Task| resume_unwind(Box::new("no executor")))
+        .policy(Policy::Supervise)
+        .report(&cx.scope(), async |g| {
+            let child = |starting: Begin| async move { starting.started(1).map_err(|_| "nobody waits") };
+            assert!(catch_unwind(AssertUnwindSafe(|| drop(g.start("child", child)))).is_err());
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.output, report.count.lost), (Some(()), 1));
 }
