@@ -62,7 +62,8 @@ pub struct Work<S> {
 }
 
 impl<S: Source> Work<S> {
-    /// How many items are worked on at once at most; one, unless set. Workers are made when they are first needed.
+    /// How many items are worked on at once at most; one, unless set. Workers are made when they are first needed, so any number
+    /// will do: there are no more of them than items at once, and, where they are tasks, than 64 beyond that.
     pub fn workers(mut self, workers: NonZeroUsize) -> Self {
         self.options.workers = workers;
         self
@@ -287,7 +288,8 @@ impl<S: Source> Work<S> {
     /// Does the work in parallel, by workers that are tasks of `spawner`; gives the report, and `sink` with what it was told.
     ///
     /// For bodies that compute, or block for a while. Others are at home in a [run](Self::run) in one task, which is cheaper,
-    /// and may borrow. A task is spawned for each worker; with settings that change their number others are spawned when there
+    /// and may borrow. A task is spawned for each worker: for up to 64 of them at once, and for up to 64 more, if there are to be
+    /// so many, whenever each that is there has an item. With settings that change their number others are spawned when there
     /// are to be more, and a worker leaves, when he has ended his item, while there are more than that. One whose task the
     /// executor has dropped is not replaced, unless the number is set anew. Each worker
     /// [observes](Self::min_time_observed) for himself.

@@ -125,7 +125,8 @@
 //! [`Work::run_on`] spawns a task for each worker, so that bodies run in parallel; what is borrowed by a run in place has to be
 //! theirs then. What is decided, when and by what, is the same, and so is the report. One worker at a time has the source, and
 //! one the sink: others leave there what they have to say. K1 holds if the executor drops tasks too: the item of a worker that
-//! is lost so is cancelled. The report comes when all workers are gone. The run itself hires workers when there are to be more.
+//! is lost so is cancelled. The report comes when all workers are gone. The run itself hires workers, as work asks for them: it has to be polled for
+//! that.
 //!
 //! # Worker pools
 //!

@@ -233,8 +233,8 @@ impl<T, O, E> WorkerPool<T, O, E> {
         }
     }
 
-    /// Has `workers` workers from now on. With more, others are spawned at once; with fewer, whoever is too many leaves when
-    /// he has ended his item. Nothing is cut short.
+    /// Has `workers` workers from now on. With more, others are spawned at once, but for 64 at a time: the rest when each that is
+    /// there has an item. With fewer, whoever is too many leaves when he has ended his item. Nothing is cut short.
     ///
     /// # Examples
     /// ```
@@ -259,7 +259,7 @@ impl<T, O, E> WorkerPool<T, O, E> {
         self.0.width.replace(workers);
     }
 
-    /// How many workers there are to be.
+    /// How many workers there are to be at most.
     pub fn workers(&self) -> NonZeroUsize {
         *self.0.width.latest()
     }

@@ -14,6 +14,9 @@
 //! - **P4** A worker is counted out when its body, its feed and its task are gone.
 //! - **P5** Where the number of workers changes, nobody pulls while more of them stay than there are to be: who asks then
 //!   leaves, and those who wait for a stock are called to ask. Who has it, and waits for an item, asks when that has come.
+//! - **P6** No more workers are hired than work asks for, but for a few: as long as there are to be more, one of those who are
+//!   there waits for an item, or has not asked for one yet, or more are to be hired now. Whoever has pulled an item and leaves
+//!   nobody behind who waits says so.
 
 #[cfg(test)]
 mod loom_tests;
@@ -21,7 +24,7 @@ mod turn;
 
 pub(super) use turn::run_on;
 
-use super::crowd::{Crowd, Resized};
+use super::crowd::{AT_ONCE, Crowd, Resized};
 use super::intake::Feed;
 use super::lease::Lease;
 use super::options::Options;
@@ -74,8 +77,12 @@ pub(super) struct Team<C> {
     crowd: Told<Crowd>,
     /// Whether somebody is to leave. Written under the lock of the crowd.
     is_crowded: AtomicBool,
+    /// Whether there are to be more. Written under the lock of the crowd.
+    has_openings: AtomicBool,
     /// Whether the number of workers may change.
     is_elastic: bool,
+    /// Whether workers are hired later on, too.
+    grows: bool,
     /// As many as it takes, but no more than so many.
     to_meet: Option<NonZeroUsize>,
     /// The one that all workers' scopes lie in.
@@ -99,7 +106,9 @@ impl<C: Stock> Team<C> {
         scope: Scope,
     ) -> Self {
         let crowd = Told::new(Crowd::new(most));
-        Self { stock, crowd, is_crowded: AtomicBool::new(false), is_elastic, to_meet, scope }
+        let grows = is_elastic || most.get() > AT_ONCE;
+        let (is_crowded, has_openings) = (AtomicBool::new(false), AtomicBool::new(true));
+        Self { stock, crowd, is_crowded, has_openings, is_elastic, grows, to_meet, scope }
     }
 
     /// Changes who there is, or how many there are to be.
@@ -108,6 +117,7 @@ impl<C: Stock> Team<C> {
             let r = f(crowd);
             // Relaxed: whoever waits is called by way of a lock, and looks under that.
             self.is_crowded.store(crowd.is_too_many(), Ordering::Relaxed);
+            self.has_openings.store(crowd.has_openings(), Ordering::Relaxed);
             r
         })
     }
@@ -118,6 +128,26 @@ impl<C: Stock> Team<C> {
         self.crowd.look();
         // Relaxed: ordered by that lock.
         self.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// P6. This one has asked for an item; whether for the first time, and whether it has one now and nobody waits for another.
+    #[inline]
+    pub(super) fn asked(&self, number: usize, is_new: &mut bool, all_busy: bool) {
+        if !self.grows {
+            return;
+        }
+        if core::mem::take(is_new) {
+            self.change(|crowd| crowd.came(number));
+        }
+        if all_busy {
+            self.crowd.look();
+            // Relaxed: who was hired by one who wrote it has seen it, and whoever says last that nobody waits has pulled after
+            // those that were hired.
+            if self.has_openings.load(Ordering::Relaxed) {
+                let hires = self.change(Crowd::all_busy);
+                hires.into_iter().for_each(Waker::wake);
+            }
+        }
     }
 
     /// P5. Whether this one, who has nothing, has left.
@@ -224,7 +254,7 @@ where
         if is_over {
             return Poll::Ready(());
         }
-        if team.is_elastic {
+        if team.grows {
             hire();
         }
         probe::waiting("spawned work", None, u64::MAX);

@@ -65,8 +65,8 @@ impl<F> WorkerPoolBuilder<F> {
     /// How many items may be in the queue, unless it is said otherwise.
     pub const DEFAULT_CAPACITY: NonZeroUsize = NonZeroUsize::new(64).expect("it is not zero");
 
-    /// How many workers there are, each of which works on one item at a time; one, unless set. It may be
-    /// [changed](WorkerPool::resize) later.
+    /// How many workers there are at most, each of which works on one item at a time; one, unless set. It may be
+    /// [changed](WorkerPool::resize) later. Any number will do: no more than 64 are there beyond those that had an item.
     pub fn workers(mut self, workers: NonZeroUsize) -> Self {
         self.options.workers = workers;
         self
@@ -111,7 +111,8 @@ impl<F> WorkerPoolBuilder<F> {
         self
     }
 
-    /// Spawns the pool: one task that looks after the workers, and one for each of them. Bodies run in a scope inside `scope`.
+    /// Spawns the pool: one task that looks after the workers, and one for each of them: for up to 64 at once, and for up to 64
+    /// more, if there are to be so many, whenever each that is there has an item. Bodies run in a scope inside `scope`.
     ///
     /// If `spawner` drops the task, there are no workers: the pool is closed.
     ///

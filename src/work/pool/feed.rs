@@ -28,7 +28,7 @@ impl<T, O, E> Stock for Queue<T, O, E> {
 
     fn equip(team: &Arc<Team<Self>>, number: usize) -> (Puller<T, O, E>, Tell) {
         let pool = team.stock.0.clone();
-        (Puller { team: team.clone(), pool, number, toll: None, has_left: false }, Tell)
+        (Puller { team: team.clone(), pool, number, is_new: true, toll: None, has_left: false }, Tell)
     }
 
     fn stop(&self, stop: &Stop) {
@@ -49,6 +49,8 @@ pub(super) struct Puller<T, O, E> {
     team: Arc<Team<Queue<T, O, E>>>,
     pool: Arc<Shared<T, O, E>>,
     number: usize,
+    /// It has not asked for an item yet.
+    is_new: bool,
     /// While this one has it.
     toll: Option<Box<Toll>>,
     /// P5.
@@ -99,7 +101,10 @@ impl<T, O, E> Feed for Puller<T, O, E> {
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            match self.pool.pull(self.number, &mut self.toll, || self.team.is_crowded()) {
+            let (pull, nobody_waits) = self.pool.pull(self.number, &mut self.toll, || self.team.is_crowded());
+            let has_item = matches!(pull, Pull::Item(..));
+            self.team.asked(self.number, &mut self.is_new, has_item && nobody_waits);
+            match pull {
                 Pull::Item(item, job) => {
                     if job.is_late() {
                         job.skip(item);

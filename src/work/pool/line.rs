@@ -81,6 +81,11 @@ impl Line {
         self.bell(number)
     }
 
+    /// Whether nobody waits, nor is on the way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.called.is_none() && self.standing.is_empty()
+    }
+
     /// Calls all.
     pub(super) fn call_all(&mut self) -> Vec<Arc<Bell>> {
         let all = core::mem::take(&mut self.standing);

@@ -167,14 +167,15 @@ impl<T, O, E> Shared<T, O, E> {
         }
     }
 
-    /// The next item, for a worker that has what stands before the queue, or that, for one that has not.
+    /// The next item, for a worker that has what stands before the queue, or that, for one that has not; and whether no other
+    /// worker waits then.
     pub(super) fn pull(
         &self,
         number: usize,
         toll: &mut Option<Box<Toll>>,
         is_crowded: impl FnOnce() -> bool,
-    ) -> Pull<T, O, E> {
-        let (pull, next) = self.state.with(|state| {
+    ) -> (Pull<T, O, E>, bool) {
+        let (pull, next, nobody_waits) = self.state.with(|state| {
             state.line.come(number);
             let pull = if let Some(stop) = &state.stop {
                 Pull::Stopped(stop.clone())
@@ -183,7 +184,7 @@ impl<T, O, E> Shared<T, O, E> {
             } else {
                 state.pull(number, toll)
             };
-            (pull, state.next())
+            (pull, state.next(), state.line.is_empty())
         });
         if let Some(next) = next {
             next.feed.wake_by_ref();
@@ -191,7 +192,7 @@ impl<T, O, E> Shared<T, O, E> {
         if let Pull::Item(..) = pull {
             self.room.put_back(1);
         }
-        pull
+        (pull, nobody_waits)
     }
 
     /// A worker is done with what stands before the queue.

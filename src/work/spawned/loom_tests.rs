@@ -64,6 +64,19 @@ fn resize(run: &Run, most: NonZeroUsize) -> impl FnOnce() + Send + 'static {
     }
 }
 
+/// Waits for all to be gone, until it has hired somebody.
+fn overseer(run: &Run) -> Task<usize> {
+    let run = run.clone();
+    Task::new(async move {
+        poll_fn(|cx| {
+            let mut waker = Some(cx.waker().clone());
+            let _old = run.crowd.with(|crowd| crowd.poll_gone(&mut waker));
+            run.change(Crowd::hire).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    })
+}
+
 /// A worker who asks for items until he leaves, or nothing is started any more.
 fn asks(mut line: Line<Never, Count, u8, u8>) -> Task<(bool, Stop)> {
     Task::new(async move {
@@ -124,19 +137,32 @@ fn loom_who_goes_into_line_while_the_source_is_put_back_has_it() {
 fn loom_who_waits_for_all_to_be_gone_hires_those_that_are_to_come() {
     model(|| {
         let (run, _lines) = run();
-        let crowd = run.clone();
-        let mut task = Task::new(async move {
-            poll_fn(|cx| {
-                let mut waker = Some(cx.waker().clone());
-                let _old = crowd.crowd.with(|crowd| crowd.poll_gone(&mut waker));
-                crowd.change(Crowd::hire).map_or(Poll::Pending, Poll::Ready)
-            })
-            .await
-        });
+        let mut task = overseer(&run);
         let resizer = spawn(resize(&run, two().saturating_add(1)));
         let first = task.poll();
         resizer.join().unwrap();
         assert_eq!(task.finish(first), 2);
+    });
+}
+
+#[test]
+fn loom_who_waits_for_all_to_be_gone_hires_when_nobody_waits_for_an_item() {
+    model(|| {
+        let (run, _lines) = run();
+        let last = run.change(|crowd| {
+            crowd.resize(NonZeroUsize::MAX);
+            let last = core::iter::from_fn(|| crowd.hire()).last().expect("there are to be more");
+            (0..=last).for_each(|number| crowd.came(number));
+            last
+        });
+        let mut task = overseer(&run);
+        let asks = spawn({
+            let run = run.clone();
+            move || run.asked(0, &mut false, true)
+        });
+        let first = task.poll();
+        asks.join().unwrap();
+        assert_eq!(task.finish(first), last + 1);
     });
 }
 

@@ -31,12 +31,18 @@ pub(super) struct Common<S: Source, K, O, E> {
     outbox: Outbox<K, S::Item, O, E>,
 }
 
+/// The source, for one whose turn it is, or why nobody pulls any more.
+type Turned<S> = Poll<Result<Box<Intake<S>>, Stop>>;
+
 /// Whose turn it is to pull.
 pub(super) struct Turn<S> {
     /// There, unless somebody pulls.
     pub(super) intake: Option<Box<Intake<S>>>,
-    /// Who waits for it, by number.
-    pub(super) line: VecDeque<(usize, Waker)>,
+    /// Who waits for it, by the place at which he stands: in order, and none is given twice.
+    pub(super) line: VecDeque<(u64, Waker)>,
+    next_place: u64,
+    /// How many of those who stood there were called, and have not come yet.
+    called: usize,
     /// How many items were left when it was put back, if anybody wants to know.
     left: Option<usize>,
     /// The first reason why nothing more is started.
@@ -45,16 +51,9 @@ pub(super) struct Turn<S> {
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Common<S, K, O, E> {
     pub(super) fn new(intake: Intake<S>, sink: K) -> Self {
-        let turn = Turn { intake: Some(Box::new(intake)), line: VecDeque::new(), left: None, stop: None };
+        let intake = Some(Box::new(intake));
+        let turn = Turn { intake, line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None };
         Self { turn: Told::new(turn), outbox: Outbox::new(sink) }
-    }
-
-    /// P2.
-    fn call_next(&self) {
-        let next = self.turn.with(|turn| if turn.intake.is_some() { turn.line.pop_front() } else { None });
-        if let Some((_, waker)) = next {
-            waker.wake();
-        }
     }
 }
 
@@ -65,7 +64,8 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
     fn equip(team: &Arc<Team<Self>>, number: usize) -> (Self::Feed, Self::Teller) {
         let told = Arc::new(AtomicBool::new(true));
         let teller = Teller { team: team.clone(), number, told: told.clone() };
-        (Line { team: team.clone(), number, held: None, index: 0, told, leaves: false }, teller)
+        let team = team.clone();
+        (Line { team, number, is_new: true, place: None, held: None, index: 0, told, leaves: false }, teller)
     }
 
     fn stop(&self, stop: &Stop) {
@@ -78,7 +78,10 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
     }
 
     fn call_all(&self) {
-        let line = self.turn.with(|turn| core::mem::take(&mut turn.line));
+        let line = self.turn.with(|turn| {
+            turn.called += turn.line.len();
+            core::mem::take(&mut turn.line)
+        });
         line.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
@@ -93,6 +96,10 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Member for Line<S, K, O, E> {
 pub(super) struct Line<S: Source, K: Sink<S::Item, O, E>, O, E> {
     team: Arc<Team<Common<S, K, O, E>>>,
     number: usize,
+    /// It has not asked for an item yet.
+    is_new: bool,
+    /// Where it stands in line, or stood when it was called, if it has not come since.
+    place: Option<u64>,
     /// While it is this one's turn.
     held: Option<Box<Intake<S>>>,
     /// P3. The item that the worker has, or had last.
@@ -120,25 +127,63 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Sink<S::Item, O, E> for Teller<S, 
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     /// Takes the source, or stands in line for it.
-    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<Result<Box<Intake<S>>, Stop>> {
+    fn poll_turn(&mut self, cx: &Context<'_>) -> Turned<S> {
         if let Some(intake) = self.held.take() {
             return Poll::Ready(Ok(intake));
         }
-        if let polled @ Poll::Ready(_) = self.team.stock.turn.with(Turn::take) {
+        if let (polled @ Poll::Ready(_), _old) = self.team.stock.turn.with(|turn| turn.come(&mut self.place)) {
             return polled;
         }
         let mut waker = Some(cx.waker().clone());
-        let (polled, _old) = self.team.stock.turn.with(|turn| match turn.take() {
-            Poll::Pending => (Poll::Pending, turn.stand(self.number, &mut waker)),
-            ready => (ready, None),
+        let (polled, _old) = self.team.stock.turn.with(|turn| match turn.come(&mut self.place) {
+            (Poll::Pending, _) => (Poll::Pending, turn.stand(&mut self.place, &mut waker)),
+            ready => ready,
         });
         polled
     }
 
-    fn put_back(&mut self, intake: Box<Intake<S>>) {
+    /// P2. Whether nobody waits for it.
+    fn put_back(&mut self, intake: Box<Intake<S>>) -> bool {
         let left = self.team.to_meet.and_then(|_| intake.remaining());
-        self.team.stock.turn.with(|turn| (turn.intake, turn.left) = (Some(intake), left));
-        self.team.stock.call_next();
+        let (next, nobody_waits) = self.team.stock.turn.with(|turn| {
+            (turn.intake, turn.left) = (Some(intake), left);
+            (turn.next(), turn.called == 0)
+        });
+        next.into_iter().for_each(Waker::wake);
+        nobody_waits
+    }
+
+    fn poll_pull(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+        let mut intake = match self.poll_turn(cx) {
+            Poll::Ready(Ok(intake)) => intake,
+            Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
+            Poll::Pending => {
+                self.team.asked(self.number, &mut self.is_new, false);
+                // Those in line may have been called to leave before this one stood there.
+                if self.team.is_elastic && self.team.crowd.read(Crowd::is_too_many) {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+        };
+        let pulled = intake.poll_feed(cx, closes);
+        match &pulled {
+            Poll::Pending => {
+                // It is this one whom the source will wake.
+                self.held = Some(intake);
+                self.team.asked(self.number, &mut self.is_new, false);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok((index, _))) => {
+                self.index = *index;
+                // Relaxed: of this task alone.
+                self.told.store(false, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(stop)) => self.team.stock.stop(stop),
+        }
+        let nobody_waits = self.put_back(intake);
+        self.team.asked(self.number, &mut self.is_new, nobody_waits);
+        pulled
     }
 
     /// P5. Whether this one has left.
@@ -154,7 +199,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
 }
 
 impl<S> Turn<S> {
-    fn take(&mut self) -> Poll<Result<Box<Intake<S>>, Stop>> {
+    fn take(&mut self) -> Turned<S> {
         match (&self.stop, self.intake.take()) {
             (None, Some(intake)) => Poll::Ready(Ok(intake)),
             (None, None) => Poll::Pending,
@@ -165,15 +210,44 @@ impl<S> Turn<S> {
         }
     }
 
-    /// The waker that stood there before.
-    fn stand(&mut self, number: usize, waker: &mut Option<Waker>) -> Option<Waker> {
-        match self.line.iter_mut().find(|(other, _)| *other == number) {
-            Some((_, old)) => waker.take().map(|new| core::mem::replace(old, new)),
-            None => {
-                self.line.extend(waker.take().map(|new| (number, new)));
+    /// P2. Whom to call.
+    fn next(&mut self) -> Option<Waker> {
+        let (_, next) = self.intake.as_ref().and_then(|_| self.line.pop_front())?;
+        self.called += 1;
+        Some(next)
+    }
+
+    /// As [`take`](Self::take), by one who stood at `place`: if it is his turn, he stands there no longer, and has his waker back.
+    fn come(&mut self, place: &mut Option<u64>) -> (Turned<S>, Option<Waker>) {
+        let polled = self.take();
+        let old = if polled.is_ready() { self.leave(place) } else { None };
+        (polled, old)
+    }
+
+    /// One who stood at `place` waits no longer.
+    fn leave(&mut self, place: &mut Option<u64>) -> Option<Waker> {
+        match self.line.binary_search_by_key(&place.take()?, |(place, _)| *place) {
+            Ok(at) => self.line.remove(at).map(|(_, waker)| waker),
+            Err(_) => {
+                self.called -= 1;
                 None
             }
         }
+    }
+
+    /// One waits, at the place where he stands already, if he does. The waker that stood there before.
+    fn stand(&mut self, place: &mut Option<u64>, waker: &mut Option<Waker>) -> Option<Waker> {
+        let waker = waker.take()?;
+        if let Some(stands) = *place {
+            if let Ok(at) = self.line.binary_search_by_key(&stands, |(place, _)| *place) {
+                return Some(core::mem::replace(&mut self.line[at].1, waker));
+            }
+            self.called -= 1;
+        }
+        *place = Some(self.next_place);
+        self.line.push_back((self.next_place, waker));
+        self.next_place += 1;
+        None
     }
 }
 
@@ -185,33 +259,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
         if self.team.is_elastic && self.is_excused() {
             return Poll::Ready(Err(Stop::Lost));
         }
-        let mut intake = match self.poll_turn(cx) {
-            Poll::Ready(Ok(intake)) => intake,
-            Poll::Ready(Err(stop)) => return Poll::Ready(Err(stop)),
-            Poll::Pending => {
-                // Those in line may have been called to leave before this one stood there.
-                if self.team.is_elastic && self.team.crowd.read(Crowd::is_too_many) {
-                    cx.waker().wake_by_ref();
-                }
-                return Poll::Pending;
-            }
-        };
-        let pulled = intake.poll_feed(cx, closes);
-        match &pulled {
-            Poll::Pending => {
-                // It is this one whom the source will wake.
-                self.held = Some(intake);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok((index, _))) => {
-                self.index = *index;
-                // Relaxed: of this task alone.
-                self.told.store(false, Ordering::Relaxed);
-            }
-            Poll::Ready(Err(stop)) => self.team.stock.stop(stop),
-        }
-        self.put_back(intake);
-        pulled
+        self.poll_pull(cx, closes)
     }
 
     fn poll_ahead(&mut self, cx: &mut Context<'_>) {
@@ -264,13 +312,9 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
         if let Some(intake) = self.held.take() {
             self.put_back(intake);
         }
+        let (_old, next) = self.team.stock.turn.with(|turn| (turn.leave(&mut self.place), turn.next()));
+        next.into_iter().for_each(Waker::wake);
         let number = self.number;
-        let gone = self.team.stock.turn.with(|turn| {
-            let at = turn.line.iter().position(|(other, _)| *other == number)?;
-            turn.line.remove(at)
-        });
-        drop(gone);
-        self.team.stock.call_next();
         if !self.told.swap(true, Ordering::Relaxed) {
             let ended = Ended::new(self.index, Some(number), ItemOutcome::Cancelled { item: None });
             if let Err(panic) = catch(|| self.team.stock.outbox.tell(ended)) {
