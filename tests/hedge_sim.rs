@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::time::Duration;
 use wakeful::cancel::{Outcome, Scope};
 use wakeful::resilience::{Hedge, Latencies, RetryBudget, fallback};
@@ -63,6 +64,24 @@ fn an_answer_in_time_starts_nothing_else_and_one_at_the_very_instant_wins() {
             });
             assert_eq!((answer.await, begun.get()), (Ok(1), 1));
         }
+    });
+}
+
+#[test]
+fn without_a_delay_each_poll_begins_one_attempt() {
+    sim::check(|sim| async move {
+        let (scope, begun) = (Scope::new(sim.time()), Cell::new(0));
+        let hedge = Hedge::after(Duration::ZERO).up_to(nz(5));
+        let mut run = pin!(hedge.run(&scope, |attempt| {
+            begun.set(attempt);
+            let sleep = scope.sleep(ms(10));
+            async move { (sleep.await, Ok::<_, ()>(attempt)).1 }
+        }));
+        for polls in 1..=5 {
+            assert!(futures::poll!(run.as_mut()).is_pending());
+            assert_eq!(begun.get(), polls + 1);
+        }
+        assert_eq!((run.await, sim.now(), begun.get()), (Ok(1), at(10), 6));
     });
 }
 

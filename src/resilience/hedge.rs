@@ -50,7 +50,7 @@ impl Hedge {
     /// How many further attempts there are unless that is [set](Self::up_to): one.
     pub const UP_TO: NonZeroU32 = NonZeroU32::MIN;
 
-    /// Starts another attempt when `delay` has passed.
+    /// Starts another attempt when `delay` has passed. With no delay they begin at one instant, [one a poll](Self::run).
     #[must_use]
     pub const fn after(delay: Duration) -> Self {
         Self { delay, quantile: None, most: Self::UP_TO.get(), budget: None }
@@ -107,7 +107,8 @@ impl Hedge {
     /// failed. It is given the number of the attempt, from 1.
     ///
     /// When one is well the others are dropped, before this is ready. None is begun at the effective deadline of `scope` or after it,
-    /// nor without a token of the budget.
+    /// nor without a token of the budget. Where there is no delay each poll begins one, so that others have a turn, however many there
+    /// may be.
     ///
     /// # Time
     /// Of `scope`. What is ready at the instant at which another would begin wins.
@@ -135,8 +136,9 @@ impl Hedge {
         set.push(operation(attempts));
         let mut first_runs = true;
         let mut timer = pin!(self.timer(scope, started, delay, attempts));
+        let mut yields = false;
         loop {
-            match poll_fn(|cx| poll(&mut set, timer.as_mut(), cx)).await {
+            match poll_fn(|cx| poll(&mut set, timer.as_mut(), &mut yields, cx)).await {
                 Step::Ended(_, Ok(value)) => {
                     // It has just ended, or loses.
                     if first_runs {
@@ -157,6 +159,7 @@ impl Hedge {
                     attempts += 1;
                     set.push(operation(attempts));
                     timer.set(self.timer(scope, now, delay, attempts));
+                    yields = delay.is_zero();
                 }
             }
         }
@@ -192,6 +195,7 @@ enum Step<R> {
 fn poll<F: Future>(
     set: &mut FutureSet<F>,
     timer: Pin<&mut Option<Sleep>>,
+    yields: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Step<F::Output>> {
     // First, so that what is ready at the same instant wins.
@@ -199,6 +203,10 @@ fn poll<F: Future>(
         return Poll::Ready(Step::Ended(index, result));
     }
     match timer.as_pin_mut() {
+        Some(_) if core::mem::take(yields) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
         Some(timer) => timer.poll(cx).map(|()| Step::TimeUp),
         None => Poll::Pending,
     }
