@@ -358,7 +358,8 @@ impl<O> Add<O> {
         self
     }
 
-    /// Is put off with each add of the same key, until none has come for `quiet`; no longer than `at_most` after the first.
+    /// Is put off with each add of the same key, until none has come for `quiet`; no longer than `at_most` after the first. What else
+    /// is said of when it is due, or of what is queued, before or after this, does not count.
     pub fn settle(mut self, quiet: Duration, at_most: Duration) -> Self {
         (self.entry.settle, self.tick) = (Some(Settle { quiet, at_most }), None);
         self

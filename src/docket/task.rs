@@ -175,7 +175,9 @@ impl Policy {
     }
 
     /// Puts what is added off until no other add of the same key has come for `quiet`; no longer than `at_most` after the first. It
-    /// is as if [each add](super::Add::settle) said so.
+    /// is as if [each add](super::Add::settle) said so: this alone decides when it is due, and what becomes of one that is queued. What
+    /// an add says of either, by [`after`](super::Add::after), [`at`](super::Add::at), [`replace`](super::Add::replace) or
+    /// [`follow`](super::Add::follow) for instance, and the ticks of a cron expression do not count for it.
     pub const fn settle(self, quiet: Duration, at_most: Duration) -> Self {
         Self { settle: Some(Settle { quiet, at_most }), ..self }
     }

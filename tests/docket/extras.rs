@@ -146,6 +146,37 @@ fn a_policy_that_settles_puts_off_every_add_of_a_key() {
 }
 
 #[test]
+fn of_an_add_under_a_policy_that_settles_neither_due_time_nor_existing_counts() {
+    sim::check(|sim| async move {
+        let docket = docket(&sim, Policy::new().settle(ms(10), ms(25)));
+        let first = docket.raw("t", 1).unwrap().key("k").after(ms(3)).send().await.unwrap();
+        assert_eq!(first.handle.row().await.unwrap().unwrap().due.as_nanos(), 10_000_000);
+        sim.time().sleep(ms(8)).await;
+        let second = docket.raw("t", 2).unwrap().key("k").after(ms(90)).follow().send().await.unwrap();
+        assert!(matches!(second.put, Put::Replaced(_)), "{:?}", second.put);
+        assert_eq!(second.handle.row().await.unwrap().unwrap().due.as_nanos(), 18_000_000);
+    });
+}
+
+#[test]
+fn what_may_run_at_most_0_times_is_not_run_at_all() {
+    sim::check(|sim| async move {
+        let policy = Policy::new().automatic(ms(10));
+        let run = |(): (), _: Cx| async { panic!("it runs") as Result<(), String> };
+        let docket = Docket::new(&sim.time(), Registry::new().closure("r", policy, run).unwrap());
+        let handle = docket.raw("r", ()).unwrap().key("k").send().await.unwrap().handle;
+        let kinds = Arc::new(Mutex::new(Vec::new()));
+        let heard = kinds.clone();
+        let worker = docket.worker("w").run_at_most("k", 0).run_at_most("r", 0);
+        let worker = worker.listen(move |event| heard.lock().unwrap().push(event.kind.clone()));
+        worker.until_finished(&Scope::new(sim.time())).await.unwrap();
+        assert_eq!(handle.result().await, Err(NoResult::Ended(Ending::Cancelled)));
+        assert_eq!(*kinds.lock().unwrap(), [EventKind::Ended(Ending::Cancelled), EventKind::Ended(Ending::Cancelled)]);
+        assert_eq!(sim.now().as_nanos(), 0);
+    });
+}
+
+#[test]
 fn a_result_is_waited_for_so_long_and_can_be_had_later() {
     sim::check(|sim| async move {
         let docket = docket(&sim, Policy::new());

@@ -37,6 +37,9 @@ impl Shop {
         let Some(kind) = self.setup.docket.registry().kind(&claimed.name) else {
             return self.give_back(&claimed).await;
         };
+        if self.setup.at_most.get(&claimed.key) == Some(&0) {
+            return self.end_unrun(&claimed).await;
+        }
         let scope = group.scope().child_after(kind.policy.timeout);
         let name = claimed.name.clone();
         let cx = Cx::new(&self.setup.docket, scope, &self.setup.name, self.setup.lease, claimed);
@@ -54,6 +57,17 @@ impl Shop {
 
     async fn give_back(&self, claimed: &Claimed) -> Result<(), StoreError> {
         self.setup.docket.store().finish(&claimed.key, claimed.fence, Close::Back).await.map(drop)
+    }
+
+    /// Ends what is not to be run at all.
+    async fn end_unrun(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        let close = Close::End(Ending::Cancelled, None);
+        let kind = match self.setup.docket.store().finish(&claimed.key, claimed.fence, close).await? {
+            Finished::Done(_) => EventKind::Ended(Ending::Cancelled),
+            Finished::Lost => EventKind::Lost,
+        };
+        self.tell(claimed, || kind);
+        Ok(())
     }
 
     fn forget(&self, claimed: &Claimed) -> Option<Order> {

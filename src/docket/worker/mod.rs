@@ -130,7 +130,8 @@ impl Worker {
     }
 
     /// Lets what is under this key repeat no more when this worker has run it so often: for tests of tasks that repeat. Runs of
-    /// other workers don't count, since no store knows how often a key has run: with several, each has a bound of its own.
+    /// other workers don't count, since no store knows how often a key has run: with several, each has a bound of its own. With 0 it
+    /// is not run at all: what this worker claims of it ends as cancelled.
     pub fn run_at_most(mut self, key: impl Into<String>, runs: u32) -> Self {
         self.0.at_most.insert(key.into(), runs);
         self
