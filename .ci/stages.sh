@@ -44,6 +44,7 @@ fuzz_for() {
   for name in $names; do
     # New inputs go to the first folder.
     mkdir -p "$scratch/$name"
+    echo "-- $name"
     kept=(); if [ -d "fuzz/corpus/$name" ]; then kept=("fuzz/corpus/$name"); fi
     cargo +nightly fuzz run "$name" "$scratch/$name" "${kept[@]}" -- -max_total_time="$1" -timeout=10 -print_final_stats=1
   done
@@ -116,10 +117,10 @@ stages() {
   [ "$failed" = 0 ]
 }
 
-# Writes to a file a line for each of the stages in `all`, of its last run, and the lines of one stage's own figures that the
-# pattern finds, which that stage has put into a file of its name. What was not run now stays as it was.
+# Writes to a file a line for each of the stages in `all`, of its last run, and of the stages named the figures that each has put
+# into a file of its name: the lines that the pattern finds. What was not run now stays as it was.
 keep_results() {
-  local last=$1 figures=$scratch/$2 pattern=$3 stage ran by
+  local last=$1 pattern=$2 stage ran by; shift 2
   by="$(date +%F), $(rustc -V | cut -d' ' -f1,2), $(nproc) cores"
   touch "$last"
   {
@@ -127,9 +128,16 @@ keep_results() {
     for stage in "${all[@]}"; do
       if ran=$(printf '%s\n' "${summary[@]}" | grep "^$stage: "); then echo "- $ran ($by)"; else grep "^- $stage: " "$last"; fi
     done
-    printf '\n```text\n'
-    if [ -s "$figures" ]; then grep -E "$pattern" "$figures"; else sed '1,/^```text/d; /^```$/d' "$last"; fi
-    printf '```\n'
+    for stage in "$@"; do
+      printf '\n## %s\n\n```text\n' "$stage"
+      if [ -s "$scratch/$stage" ]; then
+        grep -E "$pattern" "$scratch/$stage"
+      else
+        # The lines between the fences that follow this stage's heading.
+        awk -v heading="## $stage" '$0 == heading { at = 1 } at && /^```/ { at++; next } at == 2' "$last"
+      fi
+      printf '```\n'
+    done
   } > "$scratch/last"
   mv "$scratch/last" "$last"
 }
