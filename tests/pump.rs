@@ -159,6 +159,43 @@ async fn a_waker_that_panics_does_not_stop_the_pump() {
     assert!(bad.is_elapsed());
 }
 
+#[test]
+fn a_sleep_that_is_over_too_soon_keeps_nobody_from_having_a_turn() {
+    let (nanos, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (reads, sleeps) = (nanos.clone(), asked.clone());
+    let (time, pump) = pump(
+        move || Instant::from_nanos(reads.load(Ordering::Relaxed) as u64),
+        move |_| {
+            sleeps.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(())
+        },
+    );
+    let mut pump = pin!(pump);
+    let mut sleep = pin!(time.sleep(3 * MS));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(sleep.as_mut().poll(&mut cx).is_pending());
+    let woken = Arc::new(AtomicBool::new(false));
+    let waker = Waker::from(Arc::new(Notes(woken.clone())));
+    for polls in 1..=3 {
+        assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(woken.swap(false, Ordering::Relaxed), "it goes on by itself");
+        assert_eq!(asked.load(Ordering::Relaxed), polls, "once a poll");
+        assert!(!sleep.is_elapsed());
+    }
+    nanos.store(3_000_000, Ordering::Relaxed);
+    assert!(pump.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(!woken.load(Ordering::Relaxed) && sleep.as_mut().poll(&mut cx).is_ready());
+}
+
+/// Notes that it was woken.
+struct Notes(Arc<AtomicBool>);
+
+impl Wake for Notes {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Polls a pump that has an alarm to take while `now` or `sleep` panics, and once more.
 async fn pump_that_panics(in_now: bool, first_alarm: bool) {
     let (panics, start) = (Arc::new(AtomicBool::new(false)), tokio::time::Instant::now());

@@ -15,6 +15,9 @@ use pin_project_lite::pin_project;
 /// Spawn the [`Pump`] on that runtime, once. Whatever moves the runtime's time then moves this time too: tokio's paused
 /// clock, say. One sleep of the runtime serves all that wait here. Without need of such a clock, [`Time::system`] does.
 ///
+/// The sleep is to be no shorter than it was asked to be, by that clock. One that is over too soon is asked for again, after
+/// others have had their turn, so who waits is woken late rather than early.
+///
 /// # Examples
 /// With tokio: `pump(move || Instant::EPOCH + start.elapsed(), tokio::time::sleep)`, where `start` is tokio's `Instant`.
 ///
@@ -132,6 +135,11 @@ where
                         return Poll::Pending;
                     }
                     this.sleeping.set(None);
+                    // One that is over before its time: until the clock is there, others have their turn.
+                    if this.time.now() < *this.until {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
             }
         }
