@@ -323,22 +323,36 @@ impl Shared {
         admitted.map(|generation| (generation, now)).map_err(|retry_at| CircuitOpen { retry_at })
     }
 
-    /// Counts a call that is over.
+    /// Counts a call that is over. For most this is all, and small enough to be put into whoever calls: so the [`Call`] need not be
+    /// moved for it, and the processor does not wait to read as a whole what it has just written piece by piece.
     #[inline]
     pub(super) fn record(&self, generation: usize, started: Instant, failed: bool) {
+        if failed || self.config.slow.is_some() || !self.is_clean(generation) {
+            self.record_slowly(generation, started, failed);
+        }
+    }
+
+    /// Whether a call of this generation that is well changes nothing.
+    #[inline]
+    fn is_clean(&self, generation: usize) -> bool {
+        self.machine.look();
+        // Relaxed: a failure that this one can know of is seen in the word, any other one may as well be the later of the two.
+        self.word.load(Ordering::Relaxed) == generation << FLAGS | CLEAN
+    }
+
+    #[inline(never)]
+    fn record_slowly(&self, generation: usize, started: Instant, failed: bool) {
         let config = &self.config;
         let now = config.reads_clock().then(|| self.time.now());
         let slow = now.is_some_and(|now| machine::is_slow(config, started, now));
         let sample = Sample { failed, slow };
-        self.machine.look();
-        // Relaxed: a failure that this one can know of is seen in the word, any other one may as well be the later of the two.
-        let clean = self.word.load(Ordering::Relaxed) == generation << FLAGS | CLEAN;
-        if !(clean && sample == Sample::WELL) {
+        // Without slow calls it was found out before.
+        if config.slow.is_none() || sample != Sample::WELL || !self.is_clean(generation) {
             self.count(generation, sample, now);
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn count(&self, generation: usize, sample: Sample, now: Option<Instant>) {
         let mut changes = Changes::default();
         let counted = self.step(&mut changes, |machine, changes| machine.record(generation, sample, now, changes));
