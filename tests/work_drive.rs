@@ -138,6 +138,31 @@ fn a_full_buffer_holds_up_workers_that_are_tasks_too() {
 }
 
 #[test]
+fn what_another_task_takes_makes_room_too() {
+    sim::check(|sim| async move {
+        let (scope, spawner) = (Scope::new(sim.time()), sim.clone());
+        let set = work(vec![10; 6]).workers(n(2)).drive().buffer(n(2));
+        let driven = set
+            .run(&scope, body, async |mut results| {
+                let time = spawner.time();
+                let takes = spawner.spawn("taker", async move {
+                    let mut taken = Vec::new();
+                    while let Some(ended) = results.next().await {
+                        taken.push((ended.index, time.now().as_nanos() / 1_000_000));
+                        time.sleep(ms(100)).await;
+                    }
+                    taken
+                });
+                takes.await
+            })
+            .await;
+        // Two at 10, whose places are had at 10 and 110; from then on one is worked on as soon as another was taken.
+        assert_eq!(driven.value, [(0, 10), (1, 110), (2, 210), (3, 310), (4, 410), (5, 510)]);
+        assert_eq!(driven.report.count.done, 6);
+    });
+}
+
+#[test]
 fn a_consumer_that_returns_waits_for_workers_that_are_tasks() {
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());

@@ -19,6 +19,7 @@
 
 use super::Arc;
 use super::atomic::{AtomicU8, Ordering};
+use super::here;
 use super::probe::{Access, Resource};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -136,56 +137,6 @@ impl<T> Drop for Way<T> {
             // SAFETY: `LEFT` was found in an exchange, so the count is still the way's, and it is not used again.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
-    }
-}
-
-/// Which place this thread watches.
-#[cfg(feature = "std")]
-mod here {
-    use core::cell::Cell;
-
-    std::thread_local! {
-        static WATCHED: Cell<usize> = const { Cell::new(0) };
-    }
-
-    /// A call in which a place is watched.
-    pub(super) struct Watched {
-        /// By the call around it.
-        before: usize,
-    }
-
-    impl Watched {
-        #[inline]
-        pub(super) fn new(place: usize) -> Self {
-            Self { before: WATCHED.try_with(|watched| watched.replace(place)).unwrap_or(0) }
-        }
-    }
-
-    impl Drop for Watched {
-        #[inline]
-        fn drop(&mut self) {
-            let _ = WATCHED.try_with(|watched| watched.set(self.before));
-        }
-    }
-
-    #[inline]
-    pub(super) fn is_watched(place: usize) -> bool {
-        WATCHED.try_with(Cell::get).is_ok_and(|watched| watched == place)
-    }
-}
-/// Without thread-locals nobody knows.
-#[cfg(not(feature = "std"))]
-mod here {
-    pub(super) struct Watched;
-
-    impl Watched {
-        pub(super) fn new(_: usize) -> Self {
-            Self
-        }
-    }
-
-    pub(super) fn is_watched(_: usize) -> bool {
-        false
     }
 }
 

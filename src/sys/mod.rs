@@ -9,6 +9,7 @@
 //! | `word` | the lock of hosts with threads |
 //! | `attic` | what a thread keeps for later |
 //! | [`handover`] | a place that values come back to, without a lock |
+//! | `here` | which place this thread watches |
 //! | [`joint`] | a future and what others share with it, in one place |
 //! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
@@ -38,6 +39,7 @@ pub(crate) mod attic;
 #[cfg(feature = "sim")]
 pub(crate) mod file;
 pub(crate) mod handover;
+pub(crate) mod here;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;
 pub(crate) mod joint;

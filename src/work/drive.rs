@@ -138,9 +138,9 @@ impl<S: Source, R> Drive<S, R> {
         self
     }
 
-    /// The hub of a run in `scope`, and the source that heeds it.
-    fn throttled<O, E>(self, scope: &Scope) -> (Throttled<S, O, E>, Options, R) {
-        let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered));
+    /// The hub of a run in `scope`, whose workers are tasks of their own or not, and the source that heeds it.
+    fn throttled<O, E>(self, scope: &Scope, is_shared: bool) -> (Throttled<S, O, E>, Options, R) {
+        let hub = Arc::new(Hub::new(scope.clone(), self.buffer.get(), self.is_ordered, is_shared));
         (Throttled { source: self.source, hub }, self.options, self.rule)
     }
 }
@@ -178,7 +178,7 @@ impl<S: Source> Drive<S> {
     {
         let scope = scope.child();
         async move {
-            let (source, options, Freely(())) = self.throttled(&scope);
+            let (source, options, Freely(())) = self.throttled(&scope, false);
             let hub = source.hub.clone();
             let run = run::in_place(source, options, &scope, body, Teller::new(hub.clone()));
             side_by_side(hub, run, consumer).await
@@ -253,9 +253,9 @@ impl<S: Source> Drive<S> {
     {
         let scope = scope.child();
         async move {
-            let (source, options, Freely(())) = self.throttled(&scope);
+            let (source, options, Freely(())) = self.throttled(&scope, true);
             let hub = source.hub.clone();
-            let run = spawned::run_on(spawner, source, options, &scope, body, Teller::at_once(hub.clone()));
+            let run = spawned::run_on(spawner, source, options, &scope, body, Teller::new(hub.clone()));
             side_by_side(hub, async { run.await.0 }, consumer).await
         }
     }
@@ -282,7 +282,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
     {
         let scope = scope.child();
         async move {
-            let (source, options, rule) = self.throttled(&scope);
+            let (source, options, rule) = self.throttled(&scope, false);
             let hub = source.hub.clone();
             let run = rule.over(source, options).run(&scope, body, Teller::new(hub.clone()));
             side_by_side(hub, run, consumer).await
@@ -315,9 +315,9 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
     {
         let scope = scope.child();
         async move {
-            let (source, options, rule) = self.throttled(&scope);
+            let (source, options, rule) = self.throttled(&scope, true);
             let hub = source.hub.clone();
-            let run = rule.over(source, options).run_on(spawner, &scope, body, Teller::at_once(hub.clone()));
+            let run = rule.over(source, options).run_on(spawner, &scope, body, Teller::new(hub.clone()));
             side_by_side(hub, async { run.await.0 }, consumer).await
         }
     }
@@ -352,6 +352,7 @@ async fn side_by_side<R, V, T, O, E>(
                 }
             }
             if is_woken(CONSUMER) && value.is_none() {
+                let _turn = hub.consumer_turn();
                 if let Poll::Ready(over) = consumer.as_mut().poll(&mut Context::from_waker(&wakers[CONSUMER])) {
                     value = Some(over);
                     hub.close();

@@ -4,12 +4,13 @@ use super::super::outcome::{Ended, Sink};
 use super::super::source::Source;
 use crate::cancel::{Reason, Scope};
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sys::here::{self, Watched};
 use crate::sys::thread::contain;
 use crate::sys::{Arc, Lock, Told, probe};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use futures_core::stream::Stream;
@@ -23,14 +24,18 @@ const BATCH: usize = 16;
 /// What the run and its consumer share.
 pub(super) struct Hub<T, O, E> {
     told: Told<Inner<T, O, E>>,
-    /// How many have ended and were not taken, wherever they are.
-    held: AtomicUsize,
+    /// How many have ended so far. Written by who has the sink alone.
+    put: AtomicUsize,
+    /// How many of them were taken. Written by the consumer alone.
+    taken: AtomicUsize,
     /// Whether somebody waits for room. Written under the lock.
     is_awaited: AtomicBool,
     /// The run's.
     scope: Scope,
     room: usize,
     is_ordered: bool,
+    /// Whether those who put are tasks of their own.
+    is_shared: bool,
 }
 
 struct Inner<T, O, E> {
@@ -47,10 +52,20 @@ struct Inner<T, O, E> {
 }
 
 impl<T, O, E> Hub<T, O, E> {
-    pub(super) fn new(scope: Scope, room: usize, is_ordered: bool) -> Self {
+    pub(super) fn new(scope: Scope, room: usize, is_ordered: bool, is_shared: bool) -> Self {
         let inner = Inner { ended: Line::new(), there: 0, taken: 0, is_over: false, consumer: None, puller: None };
-        let (held, is_awaited) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { told: Told::new(inner), held, is_awaited, scope, room, is_ordered }
+        let (put, taken, is_awaited) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+        Self { told: Told::new(inner), put, taken, is_awaited, scope, room, is_ordered, is_shared }
+    }
+
+    fn place(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// While the consumer is polled: those who put are not, unless they are tasks of their own.
+    #[inline]
+    pub(super) fn consumer_turn(&self) -> Option<Watched> {
+        (!self.is_shared).then(|| Watched::new(self.place()))
     }
 
     /// Nobody takes anything any more: what runs is cut short, and nothing is started.
@@ -110,14 +125,36 @@ impl<T, O, E> Hub<T, O, E> {
         found
     }
 
-    /// Notes that one was taken.
+    /// How many have ended and were not taken, wherever they are, if so many were `taken`.
+    #[inline]
+    fn held(&self, taken: usize) -> usize {
+        // Relaxed: what this one's task has put is seen, and of others more may come at any time.
+        self.put.load(Ordering::Relaxed).wrapping_sub(taken)
+    }
+
+    /// Notes that one is taken.
+    #[inline]
     fn took(&self) {
         self.told.touch();
-        // AcqRel: partner of the same in `poll_room`. One of both comes first: either who waits for room sees that there is, or
-        // it is seen here that somebody waits.
-        let held = self.held.fetch_sub(1, Ordering::AcqRel) - 1;
+        // Relaxed: nobody else writes it.
+        let taken = self.taken.load(Ordering::Relaxed).wrapping_add(1);
+        if here::is_watched(self.place()) {
+            // Relaxed: who waits for room is polled in turn with this one, by this thread.
+            self.taken.store(taken, Ordering::Relaxed);
+        } else {
+            // AcqRel: partner of the same in `wait_for_room`. One of both comes first: either who waits for room sees that there
+            // is, or it is seen here that somebody waits.
+            self.taken.swap(taken, Ordering::AcqRel);
+        }
         // Relaxed: ordered by the above.
-        if held < self.room && self.is_awaited.load(Ordering::Relaxed) {
+        if self.is_awaited.load(Ordering::Relaxed) {
+            self.call_if_room(taken);
+        }
+    }
+
+    #[cold]
+    fn call_if_room(&self, taken: usize) {
+        if self.held(taken) < self.room {
             let puller = self.told.with(|inner| {
                 self.is_awaited.store(false, Ordering::Relaxed);
                 inner.puller.take()
@@ -130,8 +167,8 @@ impl<T, O, E> Hub<T, O, E> {
     #[inline]
     fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         self.told.look();
-        // Relaxed: what this one's task has put is seen, and of others more may come at any time.
-        if self.held.load(Ordering::Relaxed) < self.room {
+        // Relaxed: who finds no room looks again.
+        if self.held(self.taken.load(Ordering::Relaxed)) < self.room {
             return Poll::Ready(());
         }
         self.wait_for_room(cx)
@@ -143,7 +180,7 @@ impl<T, O, E> Hub<T, O, E> {
         let (polled, _old) = self.told.with(|inner| {
             self.is_awaited.store(true, Ordering::Relaxed);
             // AcqRel: partner of the same in `took`.
-            match self.held.fetch_add(0, Ordering::AcqRel) < self.room {
+            match self.held(self.taken.fetch_add(0, Ordering::AcqRel)) < self.room {
                 true => (Poll::Ready(()), Some(waker)),
                 false => (Poll::Pending, inner.puller.replace(waker)),
             }
@@ -199,23 +236,22 @@ pub(super) struct Teller<T, O, E> {
 }
 
 impl<T, O, E> Teller<T, O, E> {
-    /// For a run that says when it is about to rest.
+    /// Workers that are tasks of their own rest each by itself, and so lay down everything at once.
     pub(super) fn new(hub: Arc<Hub<T, O, E>>) -> Self {
-        Self { hub, batch: Line::new(), is_row: true, at_once: false }
-    }
-
-    /// For workers of whom each rests by itself.
-    pub(super) fn at_once(hub: Arc<Hub<T, O, E>>) -> Self {
-        Self { hub, batch: Line::new(), is_row: true, at_once: true }
+        let at_once = hub.is_shared;
+        Self { hub, batch: Line::new(), is_row: true, at_once }
     }
 }
 
 impl<T, O, E> Sink<T, O, E> for Teller<T, O, E> {
-    #[inline]
+    /// Put into whoever tells, so that what has just been written piece by piece is not read back as a whole at once, for which
+    /// the processor would have to wait.
+    #[inline(always)]
     fn accept(&mut self, ended: Ended<T, O, E>) {
         self.hub.told.touch();
-        // Relaxed: who waits for room is a worker of the same run.
-        self.hub.held.fetch_add(1, Ordering::Relaxed);
+        // Relaxed: of who has the sink alone, and who waits for room is a worker of the same run.
+        let put = self.hub.put.load(Ordering::Relaxed);
+        self.hub.put.store(put.wrapping_add(1), Ordering::Relaxed);
         if self.hub.is_ordered {
             let follows = |last: &Ended<T, O, E>| ended.index == last.index + 1;
             self.is_row &= self.batch.back().and_then(Option::as_ref).is_none_or(follows);
@@ -294,10 +330,12 @@ impl<T, O, E> Results<T, O, E> {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Ended<T, O, E>> {
-        poll_fn(|cx| self.poll_take(cx)).await
+    #[expect(clippy::should_implement_trait, reason = "it is the name that streams have for it, and no iterator waits")]
+    pub fn next(&mut self) -> impl Future<Output = Option<Ended<T, O, E>>> {
+        poll_fn(|cx| self.poll_take(cx))
     }
 
+    #[inline]
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
         let own = self.own.get_mut();
         if own.is_empty() {
@@ -307,9 +345,10 @@ impl<T, O, E> Results<T, O, E> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        let ended = own.pop_front().flatten();
+        // Before, so that it is moved once.
         self.hub.took();
-        Poll::Ready(ended)
+        let Some(next) = own.pop_front() else { unreachable!("it was filled") };
+        Poll::Ready(next)
     }
 }
 
@@ -341,7 +380,7 @@ impl<T, O, E> Drop for Results<T, O, E> {
 impl<T, O, E> fmt::Debug for Results<T, O, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_over = self.hub.told.read(|inner| inner.is_over);
-        let held = self.hub.held.load(Ordering::Relaxed);
+        let held = self.hub.held(self.hub.taken.load(Ordering::Relaxed));
         f.debug_struct("Results").field("held", &held).field("is_over", &is_over).finish()
     }
 }

@@ -22,18 +22,18 @@ impl Clock for Still {
     fn arm(&self, _: Instant) {}
 }
 
-fn hub(is_ordered: bool) -> Arc<Hub<u8, u8, ()>> {
-    Arc::new(Hub::new(Scope::new(Time::new(Still)), 1, is_ordered))
+fn hub(is_ordered: bool, is_shared: bool) -> Arc<Hub<u8, u8, ()>> {
+    Arc::new(Hub::new(Scope::new(Time::new(Still)), 1, is_ordered, is_shared))
 }
 
 fn put(hub: &Arc<Hub<u8, u8, ()>>, index: u64) {
-    Teller::at_once(hub.clone()).accept(Ended::new(index, None, ItemOutcome::Done(7)));
+    Teller::new(hub.clone()).accept(Ended::new(index, None, ItemOutcome::Done(7)));
 }
 
 #[test]
 fn loom_who_awaits_a_result_is_told_of_it_and_of_the_end() {
     model(|| {
-        let hub = hub(true);
+        let hub = hub(true, true);
         let mut results = Results::new(hub.clone());
         let mut task = Task::new(async move { (results.next().await.map(|ended| ended.index), results.next().await) });
         let run = spawn(move || {
@@ -50,7 +50,7 @@ fn loom_who_awaits_a_result_is_told_of_it_and_of_the_end() {
 fn loom_what_was_fetched_and_not_taken_is_handed_back_in_order() {
     for is_ordered in [false, true] {
         model(move || {
-            let hub = hub(is_ordered);
+            let hub = hub(is_ordered, false);
             let mut teller = Teller::new(hub.clone());
             let mut tell = move |index| {
                 teller.accept(Ended::new(index, None, ItemOutcome::Done(7)));
@@ -75,7 +75,7 @@ fn loom_what_was_fetched_and_not_taken_is_handed_back_in_order() {
 #[test]
 fn loom_who_waits_for_room_is_told_when_a_result_is_taken() {
     model(|| {
-        let hub = hub(false);
+        let hub = hub(false, true);
         put(&hub, 0);
         let mut source = Throttled { source: IntoSource::into_source([1_u8]), hub: hub.clone() };
         let mut pull = Task::new(async move { poll_fn(|cx| source.poll_pull(cx)).await });
