@@ -54,6 +54,8 @@ struct Books {
     /// No running item's own deadline is before this.
     soonest: Instant,
     timeout: Duration,
+    /// Whether there is such a timeout.
+    has_timeout: bool,
 }
 
 /// The place of an item whose body was cut short.
@@ -62,10 +64,20 @@ pub(super) type Place<T, O, E> = fn(Option<T>) -> ItemOutcome<T, O, E>;
 /// What became of a body, of which item.
 pub(super) type Fate<G, T, O, E> = (G, ItemOutcome<T, O, E>);
 
+/// What a poll of a body comes to.
+pub(super) enum Polled<G, T, O, E> {
+    /// It goes on.
+    Pending,
+    /// The most frequent end, apart from the others: so it is known to be that wherever it is asked.
+    Done(G, O),
+    Ended(Fate<G, T, O, E>),
+}
+
 impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     /// Nobody yet, of `most` at once; `ever`, if that never changes.
     pub(super) fn new(scope: Scope, most: usize, ever: bool, timeout: Duration) -> Self {
-        let books = Books { most, idle: Idle::new(), running: 0, soonest: Instant::NEVER, timeout };
+        let (soonest, has_timeout) = (Instant::NEVER, timeout != Duration::MAX);
+        let books = Books { most, idle: Idle::new(), running: 0, soonest, timeout, has_timeout };
         Self { scope, workers: Arena::bounded(if ever { most } else { usize::MAX }), books }
     }
 
@@ -159,7 +171,7 @@ pub(super) struct Seat<'a, G, T, Fut> {
 }
 
 impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut> {
-    /// Gives the worker an item, and polls its body for the first time. None: it goes on.
+    /// Gives the worker an item, and polls its body for the first time.
     #[inline(always)]
     pub(super) fn start(
         &mut self,
@@ -167,12 +179,12 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
         started: Instant,
         item: T,
         make: impl FnOnce(Lease<T>) -> Fut,
-    ) -> Option<Fate<G, T, O, E>> {
+    ) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let index = tag.index();
         (*w.tag, *w.started) = (tag, started);
         *w.given += 1;
-        if self.books.timeout != Duration::MAX {
+        if self.books.has_timeout {
             self.books.soonest = self.books.soonest.min(started + self.books.timeout);
         }
         let lease = w.home.lend(item);
@@ -187,10 +199,10 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
         settle(w, polled)
     }
 
-    /// Polls the worker's body. None: it goes on. `OFTEN` or not are two functions, each called in one place: so the compiler
+    /// Polls the worker's body. `OFTEN` or not are two functions, each called in one place: so the compiler
     /// puts the whole of the one into the loop that it is called in.
     #[inline(always)]
-    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Option<Fate<G, T, O, E>> {
+    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let (body, waker) = (&mut w.body, self.ready.waker(self.number));
         let polled = w.home.watch(|| {
@@ -253,24 +265,27 @@ fn poll_body<F: Future>(body: &mut Pin<&mut Option<F>>, cx: &mut Context<'_>) ->
     polled
 }
 
-/// What a poll comes to. None: the body goes on.
+/// What a poll comes to.
 #[inline(always)]
 fn settle<G: Tag<T>, T, O, E, Fut>(
     w: Projected<'_, G, T, Fut>,
     polled: Result<Poll<Result<O, E>>, Box<dyn Any + Send>>,
-) -> Option<Fate<G, T, O, E>> {
+) -> Polled<G, T, O, E> {
     let outcome = match polled {
         Ok(Poll::Pending) if w.tag.is_given_up() => given_up(w.body, w.home),
-        Ok(Poll::Pending) => return None,
+        Ok(Poll::Pending) => return Polled::Pending,
         Ok(Poll::Ready(Ok(result))) => match drop_item(w.home.back()) {
-            Ok(()) => ItemOutcome::Done(result),
+            Ok(()) => {
+                *w.span = Span::new();
+                return Polled::Done(w.tag.hand_on(), result);
+            }
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item: None },
         },
         Ok(Poll::Ready(Err(error))) => ItemOutcome::Failed { error, item: w.home.back() },
         Err(panic) => panicked(w.body, w.home, panic),
     };
     *w.span = Span::new();
-    Some((w.tag.hand_on(), outcome))
+    Polled::Ended((w.tag.hand_on(), outcome))
 }
 
 /// The outcome of a body that is dropped because its item was given up.

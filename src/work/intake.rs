@@ -75,6 +75,38 @@ impl<S: Source> Intake<S> {
         (left, self.source.into_rest())
     }
 
+    #[inline]
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Fed<u64, S::Item> {
+        match self.source.poll_pull(cx) {
+            Poll::Ready(Some(item)) => {
+                let index = self.pulled;
+                self.pulled += 1;
+                Poll::Ready(Ok((index, item)))
+            }
+            Poll::Ready(None) => self.exhausted(),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// For a permit first.
+    #[inline(never)]
+    fn poll_toll(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+        let Some(toll) = &mut self.toll else { unreachable!("asked before") };
+        if !toll.has_permit && self.source.remaining() == Some(0) {
+            return self.exhausted();
+        }
+        match toll.poll_paid(cx, closes) {
+            Poll::Ready(true) => {}
+            Poll::Ready(false) => return Poll::Ready(Err(Stop::OutOfTime)),
+            Poll::Pending => return Poll::Pending,
+        }
+        let pulled = self.poll_source(cx);
+        if let (Poll::Ready(Ok(_)), Some(toll)) = (&pulled, &mut self.toll) {
+            toll.has_permit = false;
+        }
+        pulled
+    }
+
     #[cold]
     fn exhausted<T>(&mut self) -> Poll<Result<T, Stop>> {
         self.exhausted = true;
@@ -88,28 +120,7 @@ impl<S: Source> Feed for Intake<S> {
 
     #[inline]
     fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
-        if let Some(toll) = &mut self.toll {
-            if !toll.has_permit && self.source.remaining() == Some(0) {
-                return self.exhausted();
-            }
-            match toll.poll_paid(cx, closes) {
-                Poll::Ready(true) => {}
-                Poll::Ready(false) => return Poll::Ready(Err(Stop::OutOfTime)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        match self.source.poll_pull(cx) {
-            Poll::Ready(Some(item)) => {
-                if let Some(toll) = &mut self.toll {
-                    toll.has_permit = false;
-                }
-                let index = self.pulled;
-                self.pulled += 1;
-                Poll::Ready(Ok((index, item)))
-            }
-            Poll::Ready(None) => self.exhausted(),
-            Poll::Pending => Poll::Pending,
-        }
+        if self.toll.is_some() { self.poll_toll(cx, closes) } else { self.poll_source(cx) }
     }
 
     #[inline]

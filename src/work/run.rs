@@ -10,7 +10,7 @@
 //! - **D2** A body is polled once more before it is cut short, so that one that is ready counts.
 //! - **D3** No item is started with a reading of the clock, made after it was pulled, at which it may not be.
 
-use super::crew::{Crew, Place};
+use super::crew::{Crew, Place, Polled};
 use super::desk::{Desk, Outlet};
 use super::durations::Durations;
 use super::intake::{Feed, Intake};
@@ -312,8 +312,9 @@ where
         self.ready.begin_pass();
         while let Some(worker) = self.ready.next() {
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
-                if let Some((tag, outcome)) = seat.poll::<true>() {
-                    self.desk.end(tag, Some(worker), seat.started(), outcome);
+                let polled = seat.poll::<true>();
+                if !matches!(polled, Polled::Pending) {
+                    self.desk.end(polled, worker, seat.started());
                     let is_on =
                         self.desk.is_open() && seat.is_wanted() && self.desk.fill(&mut seat, &mut budget.starts);
                     if !is_on {
@@ -381,10 +382,11 @@ where
     /// D2.
     fn poll_once_more(&mut self, worker: usize) {
         let Some(mut seat) = self.crew.taken(worker, &self.ready) else { return };
-        if let Some((tag, outcome)) = seat.poll::<false>() {
+        let polled = seat.poll::<false>();
+        if !matches!(polled, Polled::Pending) {
             let started = seat.started();
             seat.rise();
-            self.desk.end(tag, Some(worker), started, outcome);
+            self.desk.end(polled, worker, started);
         }
     }
 
@@ -392,6 +394,6 @@ where
         let Some(seat) = self.crew.taken(worker, &self.ready) else { return };
         let started = seat.started();
         let (tag, outcome) = seat.cut(self.desk.scope, place);
-        self.desk.end(tag, Some(worker), started, outcome);
+        self.desk.end_otherwise(tag, Some(worker), started, outcome);
     }
 }

@@ -132,9 +132,9 @@ impl<T, O, E> Hub<T, O, E> {
         self.put.load(Ordering::Relaxed).wrapping_sub(taken)
     }
 
-    /// Notes that one is taken.
+    /// Notes that one is taken. Whether somebody may wait for room.
     #[inline]
-    fn took(&self) {
+    fn took(&self) -> bool {
         self.told.touch();
         // Relaxed: nobody else writes it.
         let taken = self.taken.load(Ordering::Relaxed).wrapping_add(1);
@@ -147,14 +147,13 @@ impl<T, O, E> Hub<T, O, E> {
             self.taken.swap(taken, Ordering::AcqRel);
         }
         // Relaxed: ordered by the above.
-        if self.is_awaited.load(Ordering::Relaxed) {
-            self.call_if_room(taken);
-        }
+        self.is_awaited.load(Ordering::Relaxed)
     }
 
+    /// Calls who waits for room, if there is some.
     #[cold]
-    fn call_if_room(&self, taken: usize) {
-        if self.held(taken) < self.room {
+    fn call_if_room(&self) {
+        if self.held(self.taken.load(Ordering::Relaxed)) < self.room {
             let puller = self.told.with(|inner| {
                 self.is_awaited.store(false, Ordering::Relaxed);
                 inner.puller.take()
@@ -232,14 +231,20 @@ pub(super) struct Teller<T, O, E> {
     batch: Line<T, O, E>,
     /// Whether those in the batch follow one another in the order of the source.
     is_row: bool,
-    at_once: bool,
+    /// How many are laid down at once.
+    most: usize,
 }
 
 impl<T, O, E> Teller<T, O, E> {
     /// Workers that are tasks of their own rest each by itself, and so lay down everything at once.
     pub(super) fn new(hub: Arc<Hub<T, O, E>>) -> Self {
-        let at_once = hub.is_shared;
-        Self { hub, batch: Line::new(), is_row: true, at_once }
+        let most = if hub.is_shared { 1 } else { BATCH };
+        Self { hub, batch: Line::new(), is_row: true, most }
+    }
+
+    fn lay_down(&mut self) {
+        self.hub.put(&mut self.batch, self.is_row);
+        self.is_row = true;
     }
 }
 
@@ -257,15 +262,14 @@ impl<T, O, E> Sink<T, O, E> for Teller<T, O, E> {
             self.is_row &= self.batch.back().and_then(Option::as_ref).is_none_or(follows);
         }
         self.batch.push_back(Some(ended));
-        if self.at_once || self.batch.len() == BATCH {
-            self.settle();
+        if self.batch.len() >= self.most {
+            self.lay_down();
         }
     }
 
     fn settle(&mut self) {
         if !self.batch.is_empty() {
-            self.hub.put(&mut self.batch, self.is_row);
-            self.is_row = true;
+            self.lay_down();
         }
     }
 }
@@ -337,18 +341,38 @@ impl<T, O, E> Results<T, O, E> {
 
     #[inline]
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
-        let own = self.own.get_mut();
-        if own.is_empty() {
-            match self.hub.poll_fill(own, cx) {
-                Poll::Ready(Some(())) => {}
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
+        if self.own.get_mut().is_empty() { self.poll_first(cx) } else { Poll::Ready(self.take()) }
+    }
+
+    /// Fetches what is there, and takes the first.
+    #[inline(never)]
+    fn poll_first(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
+        match self.hub.poll_fill(self.own.get_mut(), cx) {
+            Poll::Ready(Some(())) => Poll::Ready(self.take()),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
-        // Before, so that it is moved once.
-        self.hub.took();
-        let Some(next) = own.pop_front() else { unreachable!("it was filled") };
-        Poll::Ready(next)
+    }
+
+    /// The next of what was fetched.
+    #[inline]
+    fn take(&mut self) -> Option<Ended<T, O, E>> {
+        // Noted before, so that it is moved once.
+        if self.hub.took() { self.take_and_call() } else { self.pop() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_and_call(&mut self) -> Option<Ended<T, O, E>> {
+        let next = self.pop();
+        self.hub.call_if_room();
+        next
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Ended<T, O, E>> {
+        let Some(next) = self.own.get_mut().pop_front() else { unreachable!("it was filled") };
+        next
     }
 }
 
