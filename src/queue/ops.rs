@@ -144,8 +144,7 @@ impl<T, K: Kind<T>> Hall<Room<T, K>> {
     }
 
     /// Fills the slot of a permit. The value comes back if no receiver is left.
-    pub(super) fn redeem(&self, value: T) -> Result<(), T> {
-        let key = K::Shelf::key(&value);
+    pub(super) fn redeem(&self, key: Key<T, K>, value: T) -> Result<(), T> {
         let due = self.with(|held| held.fill(key, value))?;
         self.wake_due(due);
         Ok(())

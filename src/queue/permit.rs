@@ -4,6 +4,7 @@ use super::error::SendError;
 use super::kind::{Fifo, Kind};
 use super::poll::{self, Hold};
 use super::sender::Sender;
+use super::shelf::Shelf;
 use super::state::{self, InLine, Queue};
 use crate::sys::Arc;
 use core::fmt;
@@ -110,8 +111,10 @@ impl<'a, T, K: Kind<T>> Permit<'a, T, K> {
     /// [`SendError`] with the value, only if the last receiver is gone.
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
         let queue = self.queue;
+        // The caller's code, so while this still holds the room.
+        let key = K::Shelf::key(&value);
         mem::forget(self);
-        queue.redeem(value).map_err(SendError)
+        queue.redeem(key, value).map_err(SendError)
     }
 }
 
@@ -147,8 +150,9 @@ impl<T, K: Kind<T>> OwnedPermit<T, K> {
     /// # Errors
     /// [`SendError`] with the value, only if the last receiver is gone.
     pub fn send(mut self, value: T) -> Result<(), SendError<T>> {
+        let key = K::Shelf::key(&value);
         match self.sender.take() {
-            Some(sender) => sender.queue().redeem(value).map_err(SendError),
+            Some(sender) => sender.queue().redeem(key, value).map_err(SendError),
             None => Err(SendError(value)),
         }
     }

@@ -146,3 +146,27 @@ fn a_waker_whose_drop_panics_leaves_the_queue_whole() {
     assert_eq!((other.wakes(), other.poll()), (1, Ready(Ok(1))));
     armed.store(false, Ordering::Relaxed);
 }
+
+/// An item that can't say how urgent it is.
+#[derive(Debug)]
+struct Unranked;
+
+impl Ranked for Unranked {
+    type Rank = u8;
+
+    fn rank(&self) -> u8 {
+        panic!("no rank")
+    }
+}
+
+#[test]
+fn a_rank_that_panics_gives_the_room_of_a_permit_back() {
+    let (tx, rx) = priority::<Unranked>(NonZeroUsize::MIN);
+    let permit = tx.try_reserve().unwrap();
+    catch_unwind(AssertUnwindSafe(|| permit.send(Unranked))).unwrap_err();
+    let owned = tx.try_reserve_owned().unwrap();
+    catch_unwind(AssertUnwindSafe(|| owned.send(Unranked))).unwrap_err();
+    drop(tx.try_reserve().unwrap());
+    drop(tx);
+    assert_eq!(now(rx.recv()).unwrap_err(), RecvError, "no permit is out");
+}
