@@ -126,7 +126,8 @@ impl Semaphore {
     /// ```
     #[inline]
     pub fn try_acquire_many(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
-        if self.room.take(permits) {
+        // More than there ever are don't fit into the word either.
+        if permits <= Self::MAX_PERMITS && self.room.take(permits) {
             return Ok(Permit::new(&self.room, permits));
         }
         match self.room.try_take(permits) {

@@ -302,3 +302,14 @@ fn a_total_that_can_not_be_counted_is_refused() {
 fn a_request_for_more_than_there_can_be_is_refused() {
     drop(Semaphore::new(1).acquire_many(Semaphore::MAX_PERMITS + 1));
 }
+
+#[test]
+fn a_try_for_more_than_there_can_be_takes_nothing() {
+    let semaphore = Semaphore::new(3);
+    for permits in [Semaphore::MAX_PERMITS + 1, usize::MAX / 2 + 1, usize::MAX] {
+        assert_eq!(semaphore.try_acquire_many(permits).unwrap_err(), TryAcquireError::NoPermits);
+    }
+    assert_eq!((semaphore.available(), semaphore.total()), (3, 3));
+    semaphore.close();
+    assert_eq!(semaphore.try_acquire_many(usize::MAX).unwrap_err(), TryAcquireError::Closed);
+}
