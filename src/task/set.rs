@@ -8,7 +8,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use futures_core::Stream;
+use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
 /// Futures of one type that run side by side inside the task that has the set, and come out as they are done.
@@ -211,6 +211,13 @@ impl<F: Future> Stream for FutureSet<F> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.len(), Some(self.len()))
+    }
+}
+
+/// It has ended as long as it is empty.
+impl<F: Future> FusedStream for FutureSet<F> {
+    fn is_terminated(&self) -> bool {
+        self.is_empty()
     }
 }
 

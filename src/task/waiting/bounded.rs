@@ -8,7 +8,7 @@ use core::future::Future;
 use core::num::NonZeroUsize;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use futures_core::Stream;
+use futures_core::stream::{FusedStream, Stream};
 
 /// Makes a future of each item, and runs at most `limit` of them side by side.
 ///
@@ -95,6 +95,24 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_join_next(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let (least, most) = self.items.as_ref().map_or((0, Some(0)), Iterator::size_hint);
+        let running = self.set.len();
+        (least.saturating_add(running), most.and_then(|most| most.checked_add(running)))
+    }
+}
+
+/// It has ended once all outputs were given, and that there are no items left was seen.
+impl<I, M, F> FusedStream for MapBounded<I, M, F>
+where
+    I: Iterator,
+    M: FnMut(I::Item) -> F,
+    F: Future,
+{
+    fn is_terminated(&self) -> bool {
+        self.items.is_none() && self.set.is_empty()
     }
 }
 
