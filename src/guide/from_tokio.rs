@@ -18,6 +18,7 @@
 //! | `sync::Notify`, `Semaphore`, `Barrier` | [`Notify`](crate::sync::Notify), [`Semaphore`](crate::sync::Semaphore), [`Barrier`](crate::sync::Barrier) | a semaphore's total may shrink |
 //! | `sync::Mutex`, `RwLock`, `OnceCell` | `async-lock` | |
 //! | tokio-util `CancellationToken` | [`Scope`](crate::cancel::Scope) | has a deadline and a reason, too |
+//! | tokio-util `AbortOnDropHandle` | [`Handle::cancel_on_drop`](crate::task::Handle::cancel_on_drop) | |
 //! | tokio-util `TaskTracker` | [`group`](crate::task::group()), [`WaitGroup`](crate::sync::WaitGroup) | |
 //! | tokio-stream `StreamExt::throttle` | [`Limiter::throttle`](crate::limit::Limiter::throttle) | |
 //! | futures `buffer_unordered` | [`work`](crate::work::work()), [`map_bounded`](crate::task::map_bounded) | every item is accounted for |

@@ -36,6 +36,7 @@
 //! | run tasks and wait for them all; the first failure cancels the rest | [`group`](group()), [`TaskGroup::spawn`] |
 //! | go on though some fail; take the first that is done, or is well | [`Policy`] |
 //! | have the result of one child, cancel it, see how far it is | [`Handle`] |
+//! | have a child cancelled when nobody waits for it any more | [`Handle::cancel_on_drop`], [`LocalHandle::cancel_on_drop`] |
 //! | wait until a child has started, and have what it started with | [`TaskGroup::start`], [`LocalGroup::start`] |
 //! | keep something going as long as the others need it | [`TaskGroup::spawn_background`], [`LocalGroup::spawn_background`] |
 //! | spawn from a child | a clone of the [`TaskGroup`] |
@@ -92,6 +93,7 @@
 //! (`watch.rs`): a group of ten thousand children in a scope with a deadline has one timer. Future, handle and record of a
 //! child lie in one place, and places several to an allocation (`row.rs`).
 
+mod cancel_on_drop;
 mod child;
 mod crew;
 mod group;
@@ -114,6 +116,7 @@ mod tally;
 mod waiting;
 mod watch;
 
+pub use cancel_on_drop::CancelOnDrop;
 pub use group::{GroupBuilder, ReportGroup, RunGroup, group};
 pub(crate) use guarded::{Contained, Guarded};
 pub use handle::Handle;

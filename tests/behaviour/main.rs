@@ -321,6 +321,8 @@ on_every_runtime! {
         every_destructor_runs_whichever_of_them_panic
         children_that_lost_are_cancelled_and_gone
         a_scope_cuts_short_what_waits_in_a_set
+        handles_that_cancel_take_the_children_of_the_losers_along
+        sets_and_maps_say_when_they_have_ended
     }
     resilience {
         attempts_come_when_the_schedule_says

@@ -16,6 +16,7 @@ crate::sweeps! {
     "task::ReportGroup" => report_group,
     "task::Quiesced" => quiesced,
     "task::Handle" => handle,
+    "task::CancelOnDrop" => cancelling_handle,
     "task::Start" => start,
     "task::LocalRun" => local_run,
     "task::LocalReport" => local_report,
@@ -139,6 +140,26 @@ async fn handle(sim: Sim) {
     let mut handle = run.await.unwrap();
     assert!(handle.is_finished());
     drop(handle.try_take());
+    family.check(kept, 1).await;
+}
+
+async fn cancelling_handle(sim: Sim) {
+    let (family, mut kept) = (Family::new(&sim), None);
+    let run = group::<u64>(sim.spawner()).report(&family.scope, async |g| {
+        let (sleep, held) = (sim.time().sleep(ms(2)), family.held.clone());
+        let child = async move {
+            let _held = held;
+            sleep.await;
+            Ok(())
+        };
+        let handle = g.spawn("child", child).unwrap().cancel_on_drop();
+        let given = sim.cancel_at_each(handle).await.is_some();
+        kept = Some(g);
+        Ok(given)
+    });
+    let report = run.await;
+    // Dropped before it had given the result, it may have come too late for the child.
+    assert!(report.count.done == 1 || report.output == Some(false));
     family.check(kept, 1).await;
 }
 

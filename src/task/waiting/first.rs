@@ -8,7 +8,8 @@ use core::task::{Context, Poll, ready};
 
 /// Waits for the first future that is done, and gives its index and output; nothing, if there are no futures.
 ///
-/// The losers are dropped before that is given, each one though another's destructor panics. To keep them, take
+/// The losers are dropped before that is given, each one though another's destructor panics; children whose handles are
+/// dropped go on, unless these [cancel them](crate::task::Handle::cancel_on_drop). To keep the losers, take
 /// [`first_completed`]. Of several that are ready at once the earliest given wins.
 ///
 /// # Examples
@@ -128,6 +129,7 @@ impl<F: Future<Output: fmt::Debug>> fmt::Debug for First<F> {
 /// Gives outputs as the futures are done, each with the index of its future: a [`FutureSet`] of them, which is a stream.
 ///
 /// The losers are those that are not done when the set is dropped, after a `break` for instance: they are dropped with it.
+/// Children whose handles are dropped go on, unless these [cancel them](crate::task::Handle::cancel_on_drop).
 ///
 /// # Examples
 /// ```

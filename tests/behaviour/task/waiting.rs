@@ -1,6 +1,7 @@
 //! Waiting for several futures in one task, and what becomes of the losers.
 
-use crate::support::{Counter, Cx, LONG, Spawner, again, ms, poll};
+use crate::support::{Counter, Cx, LONG, Spawner, again, ms, ok, poll};
+use futures::stream::{FusedStream, Stream};
 use std::future::{Future, pending, ready};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -11,8 +12,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Poll};
 use wakeful::sync::Event;
 use wakeful::task::{
-    ChildError, FutureSet, Policy, as_completed, first_completed, group, join_all, join_until, map_bounded, race,
-    try_join_all, try_join_handles,
+    ChildError, FutureSet, Handle, LocalHandle, Policy, as_completed, first_completed, group, join_all, join_until,
+    local_group, map_bounded, race, try_join_all, try_join_handles,
 };
 
 /// Takes so many milliseconds, and counts its drop.
@@ -268,4 +269,51 @@ pub(crate) async fn a_scope_cuts_short_what_waits_in_a_set(cx: Cx<impl Spawner>)
     });
     assert!(outcome.await.is_cancelled(), "rule e: what is inside does not end by itself");
     assert_eq!(gone.count(), 1);
+}
+
+pub(crate) async fn handles_that_cancel_take_the_children_of_the_losers_along(cx: Cx<impl Spawner>) {
+    let gone = Counter::new();
+    let report = group::<()>(cx.spawner.clone())
+        .report(&cx.scope(), async |g| {
+            let child = |millis| g.spawn("child", ok(takes(&cx, millis, &gone))).unwrap();
+            let handles = [100_000, 2, 100_000].map(child).map(Handle::cancel_on_drop);
+            assert_eq!(race(handles).await, Some((1, Ok(2))));
+            let mut completed = as_completed([100_000, 1].map(child).map(Handle::cancel_on_drop));
+            assert_eq!(completed.join_next().await, Some((1, Ok(1))));
+            drop(completed);
+            let kept = child(1).cancel_on_drop();
+            assert_eq!(kept.handle().name(), "child");
+            assert_eq!(kept.disarm().await, Ok(1));
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.count.done, report.count.cancelled, report.cancelled), (3, 3, None));
+    assert_eq!(gone.count(), 6);
+    let scope = cx.scope();
+    let report = local_group::<()>()
+        .report(&scope, async |g| {
+            let child = |millis| g.spawn("child", ok(takes(&cx, millis, &gone))).unwrap();
+            assert_eq!(race([100_000, 2].map(child).map(LocalHandle::cancel_on_drop)).await, Some((1, Ok(2))));
+            drop(child(100_000).cancel_on_drop());
+            Ok(())
+        })
+        .await;
+    assert_eq!((report.count.done, report.count.cancelled, report.cancelled), (1, 2, None));
+}
+
+pub(crate) async fn sets_and_maps_say_when_they_have_ended(_: Cx<impl Spawner>) {
+    let mut set: FutureSet<_> = [ready(1)].into_iter().collect();
+    assert!(!set.is_terminated());
+    assert_eq!(set.join_next().await, Some((0, 1)));
+    assert!(set.is_terminated());
+    set.push(ready(2));
+    assert!(!set.is_terminated(), "it has begun anew");
+    let mut map = map_bounded([1, 2, 3], NonZeroUsize::MIN, ready);
+    assert_eq!((map.size_hint(), map.is_terminated()), ((3, Some(3)), false));
+    assert_eq!(map.join_next().await, Some((0, 1)));
+    assert_eq!(map.size_hint(), (2, Some(2)));
+    while map.join_next().await.is_some() {}
+    assert_eq!((map.size_hint(), map.is_terminated()), ((0, Some(0)), true));
+    let endless = map_bounded(0.., NonZeroUsize::MIN, ready::<u8>);
+    assert_eq!(endless.size_hint(), (usize::MAX, None));
 }
