@@ -3,7 +3,7 @@
 use super::outcome::{Cancelled, Deadline};
 use super::reach::Way;
 use super::scope::Scope;
-use super::tree::{self, CANCELLED};
+use super::tree::{self, CANCELLED, SHIELD};
 use super::view::{View, expire};
 use crate::time::Instant;
 
@@ -91,8 +91,9 @@ impl Scope {
     #[cold]
     fn uncover_up_to(&self, end: View<'_>) {
         for view in self.view().path().take_while(|view| !view.same(end)) {
-            if let View::Shared(branch) = view {
-                tree::uncover(branch);
+            match view {
+                View::Shared(branch) if view.flags() & SHIELD != 0 => tree::uncover(branch, Some(passes(view))),
+                _ => {}
             }
         }
     }
@@ -102,13 +103,7 @@ impl Scope {
         if let Some(end) = self.view().plain() {
             return end;
         }
-        let (mut earliest, mut way) = (Instant::NEVER, Way::DIRECT);
-        for view in self.view().path() {
-            let flags = view.flags();
-            earliest = earliest.min(way.reached(view.ends(flags)));
-            way = view.way(flags, way);
-        }
-        earliest
+        reach(self.view())
     }
 
     /// The scope's own deadline; never, if it has none.
@@ -116,7 +111,8 @@ impl Scope {
         self.view().deadline()
     }
 
-    /// Moves the scope's own deadline, earlier or later. Moving it later never un-cancels.
+    /// Moves the scope's own deadline, earlier or later. Moving it later never un-cancels; moving it to an instant that has passed
+    /// cancels the scope now.
     ///
     /// # Examples
     /// Time that is granted anew with each sign of life:
@@ -138,7 +134,7 @@ impl Scope {
     /// });
     /// ```
     pub fn set_deadline(&self, at: Instant) {
-        tree::set_deadline(&self.branch(), at);
+        tree::set_deadline(&self.branch(), at, || self.now());
     }
 
     /// How much time is left here: the earliest deadline of this scope and those around it.
@@ -168,4 +164,20 @@ impl Scope {
     pub fn effective_deadline(&self) -> Deadline {
         if self.is_cancelled() { Deadline::Cancelled } else { self.reach().into() }
     }
+}
+
+/// When a scope is, or was, cancelled, by itself, or from around it and through shields.
+fn reach(scope: View<'_>) -> Instant {
+    scope.ends(scope.flags()).min(passes(scope))
+}
+
+/// When that which is further out comes, or came, through a scope, which may be a shield.
+pub(super) fn passes(scope: View<'_>) -> Instant {
+    let (mut earliest, mut way) = (Instant::NEVER, scope.way(scope.flags(), Way::DIRECT));
+    for view in scope.path().skip(1) {
+        let flags = view.flags();
+        earliest = earliest.min(way.reached(view.ends(flags)));
+        way = view.way(flags, way);
+    }
+    earliest
 }

@@ -174,7 +174,7 @@ pub struct KeepOpen(Arc<Branch>);
 impl Drop for KeepOpen {
     /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
-        contain(|| tree::uncover(&self.0));
+        contain(|| tree::uncover(&self.0, None));
     }
 }
 

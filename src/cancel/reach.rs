@@ -40,6 +40,11 @@ impl Way {
         }
     }
 
+    /// The same way where what comes from further out has not passed before `at`.
+    pub(super) fn since(self, at: Instant) -> Self {
+        self.through(Cover { entered: at, budget: Duration::ZERO })
+    }
+
     /// When that reaches the scope which comes to the outer end at `at`.
     #[inline]
     pub(super) fn reached(self, at: Instant) -> Instant {

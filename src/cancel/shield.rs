@@ -1,5 +1,6 @@
 //! Scopes that hide what is further out, for as long as their budget lasts.
 
+use super::deadline::passes;
 use super::hold::{self, Kind};
 use super::outcome::Outcome;
 use super::reach::Cover;
@@ -7,7 +8,8 @@ use super::run::Run;
 use super::scope::Scope;
 use super::stay::refuse;
 use super::sweep::sweep;
-use super::tree::{self, Branch};
+use super::tree::{self, Branch, SHIELD};
+use super::view::View;
 use crate::sys::thread::contain;
 use crate::sys::{Arc, slot};
 use core::fmt;
@@ -72,7 +74,12 @@ impl Shelter {
 impl Drop for Shelter {
     /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
-        contain(|| tree::uncover(&self.scope.branch()));
+        contain(|| {
+            let branch = self.scope.branch();
+            // There may be shields further in if somebody else has the scope.
+            let others = Arc::strong_count(&branch) > 2;
+            tree::uncover(&branch, others.then(|| self.scope.now()));
+        });
     }
 }
 
@@ -192,7 +199,24 @@ impl Scope {
     /// });
     /// ```
     pub fn set_budget(&self, budget: Duration) -> Result<(), NotAShield> {
-        if tree::set_budget(&self.branch(), budget) { Ok(()) } else { Err(NotAShield) }
+        let branch = self.branch();
+        let before = tree::set_budget(&branch, budget).ok_or(NotAShield)?;
+        if budget < before {
+            self.overdue(&branch);
+            sweep(&branch);
+        }
+        Ok(())
+    }
+
+    /// Takes a shield away whose budget is used up, since it was made smaller: what it held back comes through now.
+    fn overdue(&self, branch: &Branch) {
+        if branch.look().flags() & SHIELD == 0 {
+            return;
+        }
+        let (now, passes) = (self.now(), passes(View::Shared(branch)));
+        if passes <= now && !passes.is_never() {
+            tree::uncover(branch, Some(now));
+        }
     }
 
     /// The budget of a shield; none, if the scope is no shield.

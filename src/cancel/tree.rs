@@ -47,6 +47,8 @@ pub(super) const DRAINING: u8 = 4;
 const TIMED: u8 = 8;
 /// A flag: a run of the scope may have to wait for something inside it.
 pub(super) const HOLDS: u8 = 16;
+/// A flag: it hid what is further out, and it is known until when.
+const PASSED: u8 = 32;
 
 pub(super) type Branch = Hall<Tree>;
 pub(super) type TreeWaiter = Waiter<Tree, Arc<Branch>>;
@@ -68,6 +70,8 @@ pub(super) struct State {
 struct Rare {
     grace: Option<Grace>,
     cover: Option<Cover>,
+    /// When the shield was taken away: what it had held back came to those further in then, and not before.
+    passed: Instant,
     holds: Vec<Hold>,
 }
 
@@ -253,8 +257,9 @@ pub(super) fn plain(mut branch: &Branch) -> Option<Instant> {
     }
 }
 
-/// Moves the deadline; wakes those that wait if it comes earlier.
-pub(super) fn set_deadline(branch: &Branch, at: Instant) {
+/// Moves the deadline; wakes those that wait if it comes earlier. A node whose new one has passed is cancelled since now: before
+/// that no shield has held anything back.
+pub(super) fn set_deadline(branch: &Branch, at: Instant, now: impl FnOnce() -> Instant) {
     let before = branch.with(|held| {
         let before = held.shared.deadline.get();
         held.shared.deadline.set(at.as_nanos());
@@ -262,7 +267,12 @@ pub(super) fn set_deadline(branch: &Branch, at: Instant) {
         before
     });
     if at.as_nanos() < before {
-        sweep(branch);
+        match now() {
+            now if at < now => {
+                cancel(branch, Reason::deadline(at), now.min(Instant::from_nanos(before)));
+            }
+            _ => sweep(branch),
+        }
     }
 }
 
@@ -327,6 +337,15 @@ pub(super) fn cover(branch: &Branch) -> Option<Cover> {
     branch.read(|held| held.state.rare.as_ref()?.cover)
 }
 
+/// Since when the node, whose flags these are, lets through what it hid before; none, if it never hid anything, or if that
+/// makes no difference.
+pub(super) fn passed(branch: &Branch, flags: u8) -> Option<Instant> {
+    match flags & PASSED {
+        0 => None,
+        _ => branch.read(|held| held.state.rare.as_ref().map(|rare| rare.passed)),
+    }
+}
+
 /// Lets a shield count from `now` on, at which nobody is inside yet.
 pub(super) fn enter(branch: &Branch, now: Instant) {
     branch.with(|held| {
@@ -336,23 +355,26 @@ pub(super) fn enter(branch: &Branch, now: Instant) {
     });
 }
 
-/// Changes a shield's budget; wakes those that wait if it becomes less. False: it is no shield.
-pub(super) fn set_budget(branch: &Branch, budget: Duration) -> bool {
-    let before = branch.with(|held| {
+/// Changes a shield's budget, and gives the one before. None: it is no shield.
+pub(super) fn set_budget(branch: &Branch, budget: Duration) -> Option<Duration> {
+    branch.with(|held| {
         let cover = held.state.rare.as_mut()?.cover.as_mut()?;
         Some(core::mem::replace(&mut cover.budget, budget))
-    });
-    if before.is_some_and(|before| budget < before) {
-        sweep(branch);
-    }
-    before.is_some()
+    })
 }
 
-/// Takes a shield away: what is further out is not hidden any more.
-pub(super) fn uncover(branch: &Branch) {
+/// Takes a shield away: what is further out is not hidden any more, from the given instant on, which is of interest to shields
+/// further in only.
+pub(super) fn uncover(branch: &Branch, since: Option<Instant>) {
     let covered = branch.with(|held| {
         let covered = held.shared.flags.load(Ordering::Relaxed) & SHIELD != 0;
-        held.shared.change(0, SHIELD);
+        match since {
+            Some(since) if covered => {
+                held.state.rare().passed = since;
+                held.shared.change(PASSED, SHIELD);
+            }
+            _ => held.shared.change(0, SHIELD),
+        }
         covered
     });
     if covered {

@@ -124,6 +124,8 @@ impl<'a> View<'a> {
     pub(super) fn way(self, flags: u8, way: Way) -> Way {
         match self {
             Self::Shared(branch) if flags & SHIELD != 0 => tree::cover(branch).map_or(way, |cover| way.through(cover)),
+            // What a shield further in holds back, it holds back since this one let it through.
+            Self::Shared(branch) if !way.is_direct() => tree::passed(branch, flags).map_or(way, |at| way.since(at)),
             _ => way,
         }
     }

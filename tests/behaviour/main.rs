@@ -121,6 +121,9 @@ on_every_runtime! {
         h_behind_a_block_on_nobody_waits_for_ever
         h_a_shield_that_moves_to_another_task_lets_the_first_go
         h_shields_in_the_current_scope
+        h_a_budget_counts_from_when_the_shield_around_lets_a_cancelling_through
+        h_a_shield_that_is_dropped_leaves_those_inside_it_their_budgets
+        h_a_budget_counts_from_when_a_deadline_was_moved_into_the_past
         i_a_foreign_drop_defeats_a_shield_and_what_is_deferred_survives_it
     }
     graces {

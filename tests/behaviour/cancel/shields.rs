@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, join, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 use wakeful::cancel::{self, Deadline, NotAShield, Outcome, ReasonKind, Scope, defer};
@@ -417,4 +418,66 @@ pub(crate) async fn i_a_foreign_drop_defeats_a_shield_and_what_is_deferred_survi
     let (begun, started) = oneshot::channel();
     defer(cx.spawner.clone(), Task::new(async { begun.send(()).unwrap() })).start();
     started.await.unwrap();
+}
+
+pub(crate) async fn h_a_budget_counts_from_when_the_shield_around_lets_a_cancelling_through(_: Cx<impl Spawner>) {
+    let (clock, root) = still();
+    let timed = root.child_at(Instant::EPOCH + ms(5));
+    let used_up = timed.shield(ms(3), async |outer| {
+        let inside = outer.shield(ms(10), async |inner| {
+            clock.advance(ms(9));
+            assert!(outer.check().is_err(), "its budget is used up");
+            inner.effective_deadline()
+        });
+        inside.await
+    });
+    assert_eq!(used_up.await.done().unwrap(), Outcome::Done(at(18)));
+
+    let (clock, root) = still();
+    root.cancel("at the beginning");
+    let made_smaller = root.shield(Duration::MAX, async |outer| {
+        let inside = outer.shield(ms(10), async |inner| {
+            clock.advance(ms(5));
+            assert_eq!(inner.effective_deadline(), Deadline::Never);
+            outer.set_budget(ms(2)).unwrap();
+            inner.effective_deadline()
+        });
+        inside.await
+    });
+    assert_eq!(made_smaller.await.done().unwrap(), Outcome::Done(at(15)));
+}
+
+pub(crate) async fn h_a_shield_that_is_dropped_leaves_those_inside_it_their_budgets(_: Cx<impl Spawner>) {
+    let (clock, root) = still();
+    let outer = OnceLock::new();
+    let mut over = Box::pin(root.shield(Duration::MAX, async |s| {
+        outer.get_or_init(|| s.clone());
+        pending::<()>().await
+    }));
+    assert!(poll(over.as_mut(), &Counter::new().waker()).is_pending());
+    let outer = outer.get().unwrap();
+    // In another task.
+    let mut goes_on = Box::pin(outer.shield(ms(10), async |_| pending::<()>().await));
+    assert!(poll(goes_on.as_mut(), &Counter::new().waker()).is_pending());
+    root.cancel("at the beginning");
+    clock.advance(ms(5));
+    drop(over);
+    clock.advance(ms(9));
+    assert!(poll(goes_on.as_mut(), &Counter::new().waker()).is_pending());
+    clock.advance(ms(1));
+    let Poll::Ready(outcome) = poll(goes_on.as_mut(), &Counter::new().waker()) else { panic!("its budget is used up") };
+    assert!(outcome.is_cancelled());
+}
+
+pub(crate) async fn h_a_budget_counts_from_when_a_deadline_was_moved_into_the_past(_: Cx<impl Spawner>) {
+    let (clock, root) = still();
+    let scope = root.child();
+    let left = scope.shield(ms(10), async |s| {
+        clock.advance(ms(20));
+        scope.set_deadline(Instant::EPOCH + ms(1));
+        assert!(scope.is_cancelled() && s.check().is_ok());
+        s.effective_deadline()
+    });
+    assert_eq!(left.await, Outcome::Done(at(30)));
+    assert_eq!(scope.reason().unwrap().kind(), ReasonKind::Deadline);
 }
