@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
@@ -117,6 +117,10 @@ impl<T, K: Kind<T>> Receivers<T, K> {
     pub fn try_recv(&mut self) -> Result<(usize, T), TryRecvError> {
         let mut all_over = true;
         for number in self.rotation() {
+            if let Some(item) = self.take_granted(number) {
+                self.received_from(number);
+                return Ok((number, item));
+            }
             match self.posts[number].receiver.try_recv() {
                 Ok(item) => {
                     self.received_from(number);
@@ -127,6 +131,22 @@ impl<T, K: Kind<T>> Receivers<T, K> {
             }
         }
         Err(if all_over { TryRecvError::Closed } else { TryRecvError::Empty })
+    }
+
+    /// Takes the item that a place in line was granted, as a stream's may have been while nobody polled it.
+    fn take_granted(&mut self, number: usize) -> Option<T> {
+        let post = self.posts[number].as_mut().project();
+        if post.waiter.standing() != Standing::Granted {
+            return None;
+        }
+        match poll::poll(post.waiter.as_ref(), &mut Context::from_waker(Waker::noop()), Take) {
+            Poll::Ready(taken) => taken.ok(),
+            Poll::Pending => {
+                // Somebody else has it. The task was woken with the grant, and comes again.
+                post.waiter.as_ref().quit();
+                None
+            }
+        }
     }
 
     /// The numbers, from the next on.

@@ -130,3 +130,19 @@ fn a_rendezvous_gives_one_value_and_the_others_stay_with_their_senders() {
     drop(waits);
     assert_eq!(now(all.recv()), Ok((1, 2)));
 }
+
+#[test]
+fn what_a_stream_was_granted_is_there_for_its_own_set() {
+    let ([one, two], mut all) = pairs();
+    let mut task = Task::new(core::future::poll_fn(|cx| Pin::new(&mut all).poll_next(cx)));
+    assert!(task.poll().is_pending());
+    one.try_send(1).unwrap();
+    drop(task);
+    assert_eq!(all.try_recv(), Ok((0, 1)));
+    let mut task = Task::new(core::future::poll_fn(|cx| Pin::new(&mut all).poll_next(cx)));
+    assert!(task.poll().is_pending());
+    two.try_send(2).unwrap();
+    drop((one, two, task));
+    assert_eq!(all.try_recv(), Ok((1, 2)));
+    assert_eq!(all.try_recv(), Err(TryRecvError::Closed));
+}
