@@ -19,6 +19,9 @@ pub trait Decide: Clone + fmt::Debug + Send + Sync + 'static {
     /// What has been granted, as far as it still matters.
     type State: Clone + fmt::Debug + Send + 'static;
 
+    /// Whether there is a [`quick`](Self::quick) way.
+    const HAS_WORDS: bool = false;
+
     /// Nothing has been granted.
     fn fresh(&self) -> Self::State;
 

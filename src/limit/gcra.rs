@@ -51,6 +51,8 @@ pub struct Bucket {
 impl Decide for Gcra {
     type State = Bucket;
 
+    const HAS_WORDS: bool = true;
+
     #[inline]
     fn fresh(&self) -> Bucket {
         Bucket::default()

@@ -1,7 +1,7 @@
 //! All shards: where keys are looked for, come and go, and how many there may be.
 
 use super::shard::{Found, Inside, Made, Need, Shard};
-use super::store::Ask;
+use super::store::{Answer, Ask};
 use super::table::{Gone, Tag};
 use crate::limit::change;
 use crate::limit::decide::{Algorithm, Carry};
@@ -94,8 +94,17 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         &self.shards[place.shard]
     }
 
-    /// Asks at a reading of the clock, for a key that is held.
+    /// Takes permits for a key that is held, at a reading of the clock, if nothing is in the way of that.
     #[inline]
+    pub(super) fn take_quickly(&self, place: Place, ask: Ask, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+        if !A::HAS_WORDS {
+            return None;
+        }
+        self.resource.touch(Access::Write);
+        self.shards.get(place.shard)?.take_quickly(ask, place.tag, is)
+    }
+
+    /// Asks at a reading of the clock, for a key that is held.
     pub(super) fn find(&self, place: Place, ask: Ask, is: impl FnMut(&K) -> bool) -> Found<A> {
         self.shard(place).with(|inside| inside.find(ask, place.tag, is))
     }
@@ -263,10 +272,11 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
     /// Where `key` belongs. Runs the key's own code, and so under no lock.
     #[inline]
     pub(super) fn place<Q: Hash + ?Sized>(&self, key: &Q) -> Place {
-        // A hasher may leave some bits as they are: all count in the upper ones.
-        let hash = self.hasher.hash_one(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let hash = hash ^ hash >> 32;
-        Place { shard: (hash >> 40) as usize & (self.shards.len() - 1), tag: hash as Tag }
+        let hash = self.hasher.hash_one(key);
+        // A hasher may leave some bits as they are: all count in the tag. The lock has to wait for the shard, so that is told by
+        // those bits by which hash tables choose, too.
+        let mixed = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Place { shard: hash as usize & (self.shards.len() - 1), tag: (mixed ^ mixed >> 32) as Tag }
     }
 
     /// Takes permits for a key that was not here when it was looked for, and that a new key can have. Gives it back if it came

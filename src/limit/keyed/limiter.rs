@@ -131,40 +131,32 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let place = self.keys.place(key);
-        match self.keys.find(place, Self::ask(permits, now, true), |held| held.borrow() == key) {
-            Found::Kept(answer) => Self::judge(permits, answer),
-            found => self.try_slowly(key, place, found, now, permits),
+        match self.keys.take_quickly(place, Self::ask(permits, now, true), |held| held.borrow() == key) {
+            Some(answer) => Self::judge(permits, answer),
+            None => self.try_slowly(key, place, now, permits),
         }
     }
 
-    /// For one that was not in the store.
+    /// Whatever is in the way.
     #[cold]
-    fn try_slowly<Q>(
-        &self,
-        key: &Q,
-        place: Place,
-        mut found: Found<A>,
-        now: Instant,
-        permits: u32,
-    ) -> Result<(), TryAcquireError>
+    fn try_slowly<Q>(&self, key: &Q, place: Place, now: Instant, permits: u32) -> Result<(), TryAcquireError>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let ask = Self::ask(permits, now, true);
+        let mut ask = Self::ask(permits, now, true);
         loop {
-            match found {
+            match self.keys.find(place, ask, |held| held.borrow() == key) {
                 Found::Busy(gate, told) => return self.tenant(place, gate).limiter().try_acquire_at(told, permits),
                 Found::Kept(answer) => return Self::judge(permits, answer),
                 Found::Absent(_) if permits == 0 => return Ok(()),
                 Found::Absent(told) => {
-                    let ask = Ask { now: told, ..ask };
+                    ask = Ask { now: told, ..ask };
                     if self.keys.enter(place, ask, key.to_owned())?.is_none() {
                         return Ok(());
                     }
                 }
             }
-            found = self.keys.find(place, ask, |held| held.borrow() == key);
         }
     }
 

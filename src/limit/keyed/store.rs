@@ -5,7 +5,7 @@
 
 use super::table::{Gone, Table, Tag};
 use crate::limit::decide::{Algorithm, Carry, most};
-use crate::limit::quick::{Decision, Quick};
+use crate::limit::quick::{Ask as Wanted, Decision, Quick};
 use core::mem;
 
 /// The keys of a shard.
@@ -55,8 +55,18 @@ impl<K, A: Algorithm> Store<K, A> {
         }
     }
 
-    /// What a key may have. None: it is not here.
+    /// Takes permits for a key if it may have them. None: it is not here, or has no word that can tell as it is.
     #[inline]
+    pub(super) fn take_quickly(&mut self, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+        let Self::Words(table, quick) = self else { return None };
+        let word = table.find(tag, is)?;
+        let wanted = quick.ask(ask.permits, ask.now)?;
+        let Some(new) = wanted.granted(*word) else { return Some(Answer::At(due(quick, wanted, *word))) };
+        *word = new;
+        Some(Answer::Now)
+    }
+
+    /// What a key may have. None: it is not here.
     pub(super) fn ask(&mut self, algorithm: &A, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
         match self {
             Self::Words(table, quick) => Some(ask.word(algorithm, quick, table.find(tag, is)?)),
@@ -213,6 +223,12 @@ impl<K, A: Algorithm> Store<K, A> {
             Self::States(table) => table.len(),
         }
     }
+}
+
+/// Not inlined: it would take registers from those who are granted something.
+#[inline(never)]
+fn due(quick: &Quick, wanted: Wanted, word: u64) -> u64 {
+    quick.due(wanted, word)
 }
 
 impl Ask {
