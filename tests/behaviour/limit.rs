@@ -136,6 +136,48 @@ pub(crate) async fn a_key_that_is_given_up_leaves_its_turn_to_the_next(cx: Cx<im
     cx.assert_instant(waits.await, 5);
 }
 
+pub(crate) async fn what_is_reserved_for_a_key_goes_back_unless_it_is_committed(cx: Cx<impl Spawner>) {
+    let quota = Quota::new(NonZeroU32::MIN, ms(10)).unwrap().burst(NonZeroU32::new(2).unwrap()).strict();
+    let limiter = KeyedLimiter::<&str>::new(&cx.time, quota);
+    let held = limiter.reserve(&"ann", 2).await.unwrap();
+    let waits = {
+        let (limiter, time) = (limiter.clone(), cx.time.clone());
+        cx.spawn("waits", async move {
+            limiter.acquire(&"ann", 2).await.unwrap();
+            time.now()
+        })
+    };
+    again().await;
+    limiter.reserve(&"bob", 2).await.unwrap().commit();
+    cx.assert_at(0);
+    cx.sleep(4).await;
+    held.commit_only(1);
+    cx.assert_instant(waits.await, 10);
+
+    drop(limiter.reserve(&"ann", 1).await.unwrap());
+    cx.assert_at(20);
+    limiter.acquire(&"ann", 1).await.unwrap();
+    cx.assert_at(20);
+    limiter.reserve(&"ann", 1).await.unwrap().commit();
+    cx.assert_at(30);
+    let mut gives_up = Box::pin(limiter.reserve(&"ann", 1));
+    assert!(poll(gives_up.as_mut(), Waker::noop()).is_pending() || !cx.exact());
+    drop(gives_up);
+    let refused = limiter.acquire_before(&"ann", 2, cx.at(0)).reserving().await.map(drop);
+    assert!(matches!(refused, Err(AcquireError::TooLate { .. }) | Ok(())), "{refused:?}");
+    assert!(refused.is_err() || !cx.exact());
+    limiter.acquire(&"ann", 1).await.unwrap();
+    cx.assert_at(40);
+
+    let held = limiter.try_reserve(&"eve", 1).unwrap();
+    cx.sleep(20).await;
+    assert!(limiter.sweep() > 0, "a key is not idle while something is reserved for it");
+    held.commit();
+    if cx.exact() {
+        assert_eq!(limiter.sweep(), 0, "all are idle");
+    }
+}
+
 pub(crate) async fn several_limits_are_granted_together(cx: Cx<impl Spawner>) {
     let (fast, slow) = (Limiter::new(&cx.time, quota(6)), Quota::new(NonZeroU32::MIN, ms(4)).unwrap().strict());
     let (keyed, one) = (KeyedLimiter::<&str>::new(&cx.time, slow), Semaphore::new(1));

@@ -188,6 +188,7 @@ on_every_runtime! {
         what_would_come_too_late_is_refused_at_once
         a_waiter_that_gives_up_gives_its_place_back
         keys_are_waited_for_by_themselves
+        what_is_reserved_for_a_key_goes_back_unless_it_is_committed
         a_key_that_is_given_up_leaves_its_turn_to_the_next
         several_limits_are_granted_together
         composites_that_name_their_limits_in_another_order_dont_wait_in_a_circle
