@@ -253,6 +253,10 @@ impl Ask {
         if self.permits > algorithm.burst() {
             return Answer::Exceeds(algorithm.burst());
         }
+        // None at all are granted always.
+        if self.permits == 0 {
+            return Answer::Now;
+        }
         if !algorithm.is_ready(state, self.permits, self.now) {
             return Answer::At(algorithm.due(state, self.permits, self.now));
         }

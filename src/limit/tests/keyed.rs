@@ -33,6 +33,26 @@ fn each_key_has_its_own_permits() {
 }
 
 #[test]
+fn no_permits_at_all_are_granted_to_a_key_by_every_algorithm() {
+    fn of<A: Algorithm>(algorithm: A) {
+        let clock = ManualClock::new();
+        let limiter = KeyedLimiter::<u8, A>::with(&clock.time(), algorithm);
+        while limiter.try_acquire(&1, 1).is_ok() {}
+        let refused = limiter.peek(&1, 1);
+        assert_eq!((limiter.try_acquire(&1, 0), limiter.peek(&1, 0)), (Ok(()), Ok(())), "{limiter:?}");
+        assert_eq!(limiter.try_reserve(&1, 0).unwrap().permits(), 0);
+        assert_eq!(limiter.peek(&1, 1), refused, "it takes nothing");
+    }
+    let quota = Quota::per_second(nz(10)).burst(nz(2));
+    of(Gcra::new(quota));
+    of(LeakyBucket::new(quota));
+    of(LeakyQueue::new(quota));
+    of(FixedWindow::new(nz(2), ms(10) - Instant::EPOCH).unwrap());
+    of(SlidingCounter::new(nz(2), ms(10) - Instant::EPOCH).unwrap());
+    of(SlidingLog::new(nz(2), ms(10) - Instant::EPOCH).unwrap());
+}
+
+#[test]
 fn keys_are_dropped_when_they_are_full_again_and_not_before() {
     let clock = ManualClock::new();
     let limiter = ten_each(&clock);
