@@ -88,11 +88,13 @@ struct Node {
     shield: Option<(u64, u64)>,
     /// Whether the shield holds.
     covers: bool,
+    /// When it was taken away.
+    passed: Option<u64>,
 }
 
 impl Node {
     fn new(parent: Option<usize>, deadline: u64) -> Self {
-        Self { parent, deadline, why: None, grace: None, shield: None, covers: false }
+        Self { parent, deadline, why: None, grace: None, shield: None, covers: false, passed: None }
     }
 
     /// When it is, or was, cancelled by itself.
@@ -107,11 +109,20 @@ impl Node {
         }
     }
 
-    /// When what comes from further out at `at` is through.
-    fn through(&self, at: u64) -> u64 {
-        match self.shield {
-            Some((entered, budget)) if self.covers => at.max(entered).saturating_add(budget),
+    /// When what comes from further out at `at` is through. `is_hidden`: a shield further in holds, which holds that back from when
+    /// this one let it through.
+    fn through(&self, at: u64, is_hidden: bool) -> u64 {
+        match (self.shield, self.passed) {
+            (Some((entered, budget)), _) if self.covers => at.max(entered).saturating_add(budget),
+            (_, Some(passed)) if is_hidden => at.max(passed),
             _ => at,
+        }
+    }
+
+    /// Takes the shield away.
+    fn uncover(&mut self, now: u64) {
+        if self.covers {
+            (self.covers, self.passed) = (false, Some(now));
         }
     }
 }
@@ -242,13 +253,29 @@ impl World {
         self.visible(node).any(|node| self.nodes[node].covers)
     }
 
+    /// When that which comes to the outer end of a path at `at`, or came, is through all of it.
+    fn through(&self, path: &[usize], at: u64) -> u64 {
+        path.iter().enumerate().rev().fold(at, |at, (further_in, &node)| {
+            let is_hidden = path[..further_in].iter().any(|&inner| self.nodes[inner].covers);
+            self.nodes[node].through(at, is_hidden)
+        })
+    }
+
+    /// When each of those further out ends for the inner end of its path.
+    fn reached(&self, node: usize) -> Vec<u64> {
+        let path: Vec<usize> = self.up(node).collect();
+        let ends = path.iter().enumerate().map(|(outer, &at)| self.through(&path[..outer], self.nodes[at].ends()));
+        ends.collect()
+    }
+
     /// When it is, or was, cancelled, by itself or from further out.
     fn reach(&self, node: usize) -> u64 {
-        let path: Vec<usize> = self.up(node).collect();
-        path.iter().rev().fold(u64::MAX, |outer, &at| {
-            let node = &self.nodes[at];
-            node.ends().min(node.through(outer))
-        })
+        self.reached(node).into_iter().min().expect("its own end")
+    }
+
+    /// When that which is further out is through it.
+    fn passes(&self, node: usize) -> u64 {
+        self.reached(node).into_iter().skip(1).min().unwrap_or(u64::MAX)
     }
 
     /// Whether it is cancelled or its time is over, noticed or not.
@@ -261,18 +288,17 @@ impl World {
         let now = if self.reach(node) == u64::MAX { 0 } else { self.now() };
         let path: Vec<usize> = self.up(node).collect();
         // The shields as they were before.
-        let mut spent = path.iter().enumerate().filter(|&(outer, &at)| {
-            let ends = self.nodes[at].ends();
-            path[..outer].iter().rev().fold(ends, |at, &inner| self.nodes[inner].through(at)) <= now
-        });
-        let spent = spent.next_back().map_or(0, |(outer, _)| outer);
-        for (outer, &at) in path.iter().enumerate() {
+        let spent = self.reached(node).into_iter().rposition(|at| at <= now).unwrap_or(0);
+        let passes: Vec<u64> = path.iter().map(|&at| self.passes(at)).collect();
+        for (outer, (&at, passes)) in path.iter().zip(passes).enumerate() {
             let node = &mut self.nodes[at];
             let ends = node.ends();
             if ends <= now {
                 node.cancel(Why::Deadline(node.deadline), ends);
             }
-            node.covers &= outer >= spent;
+            if outer < spent {
+                node.uncover(passes);
+            }
         }
     }
 
@@ -357,7 +383,8 @@ impl World {
     /// What a shield hides it hides no longer than the future lives that it wraps.
     fn over(&mut self, waiting: &Waiting) {
         if matches!(waiting.kind, Kind::Shield { .. }) && waiting.told.is_some() {
-            self.nodes[waiting.node].covers = false;
+            let now = self.now();
+            self.nodes[waiting.node].uncover(now);
             self.shield_ended = true;
         }
     }
@@ -401,7 +428,11 @@ impl World {
                 let Some((scope, node)) = get(self, place) else { return };
                 let deadline = self.at(at);
                 scope.set_deadline(Instant::from_nanos(deadline));
-                self.nodes[node].deadline = deadline;
+                let (now, node) = (self.now(), &mut self.nodes[node]);
+                let before = std::mem::replace(&mut node.deadline, deadline);
+                if deadline < before.min(now) {
+                    node.cancel(Why::Deadline(deadline), before.min(now));
+                }
                 may_wake_early = true;
             }
             Op::Cancel { place, text } => {
@@ -442,7 +473,11 @@ impl World {
                 let set = scope.set_budget(Duration::from_nanos(budget));
                 assert_eq!(set.is_ok(), self.nodes[node].shield.is_some());
                 if let Some((_, before)) = &mut self.nodes[node].shield {
-                    *before = budget;
+                    let is_less = budget < std::mem::replace(before, budget);
+                    let (now, passes) = (self.now(), self.passes(node));
+                    if is_less && passes <= now && passes != u64::MAX {
+                        self.nodes[node].uncover(now);
+                    }
                 }
                 may_wake_early = true;
             }
