@@ -104,7 +104,7 @@ pub(super) struct Tally<E> {
     policy: Policy,
     pub(super) count: GroupCount,
     failures: Vec<Failure<E>>,
-    /// A main child was cut short by a scope around its own.
+    /// A main child was cut short by a scope around its own, and not because another was first.
     cut: bool,
     /// The child that the policy waits for has ended, and whether it returned `Ok`.
     first: Option<bool>,
@@ -123,8 +123,9 @@ impl<E> Tally<E> {
             How::Panicked(panic) => (&mut self.count.panicked, Some(Cause::Panic(panic))),
             How::Lost => (&mut self.count.lost, Some(Cause::Lost)),
             How::Cancelled { from_above } => {
-                // Those in the background are dismissed when nobody else is left, whatever ends the group (T3).
-                self.cut |= from_above && is_main;
+                // Those in the background are dismissed when nobody else is left, whatever ends the group (T3). Once there is a
+                // first one, that is what the others were cancelled for, whatever befalls the group while they linger.
+                self.cut |= from_above && is_main && self.first.is_none();
                 self.count.cancelled += 1;
                 return Verdict::GoOn;
             }

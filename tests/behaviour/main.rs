@@ -217,6 +217,7 @@ on_every_runtime! {
         a_body_that_fails_cancels_its_children_under_every_policy
         supervised_children_fail_by_themselves
         the_first_one_done_cancels_the_others
+        d_whom_the_first_one_has_cancelled_is_not_cut_short_by_the_group
         the_first_one_that_is_well_cancels_the_others
         all_errors_survive_and_cancellations_are_filtered_out
         a_panic_is_raised_again_when_all_are_gone

@@ -1,6 +1,6 @@
 //! What fails, whom that cancels, and what is said of it.
 
-use crate::support::{Counter, Cx, Spawner, again, ok, on_drop, poll, waker};
+use crate::support::{Counter, Cx, LONG, Spawner, again, ok, on_drop, poll, waker};
 use futures::channel::oneshot;
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -118,6 +118,40 @@ pub(crate) async fn the_first_one_done_cancels_the_others(cx: Cx<impl Spawner>) 
         .await
         .unwrap_err();
     assert_eq!((error.to_string().as_str(), gone.count()), ("`first`: badly", 2));
+}
+
+/// Also if it lingers in a shield while the group is cancelled: what cut it short is that another was first.
+pub(crate) async fn d_whom_the_first_one_has_cancelled_is_not_cut_short_by_the_group(cx: Cx<impl Spawner>) {
+    for (end, policy) in [(6, Policy::FirstDone), (12, Policy::FirstOk)] {
+        let written = Counter::new();
+        let report = group::<()>(cx.spawner.clone())
+            .policy(policy)
+            .report(&cx.scope(), async |g| {
+                let (count, write) = (written.clone(), cx.sleep(6));
+                let lingers = async move {
+                    let write = async {
+                        write.await;
+                        count.add();
+                    };
+                    let _ = wakeful::cancel::shield(LONG, write).await;
+                    pending::<Result<(), ()>>().await
+                };
+                drop(g.spawn("lingers", lingers).unwrap());
+                again().await;
+                g.spawn("first", ok(cx.sleep(2))).unwrap().await.unwrap();
+                let (inside, later) = (g.scope().clone(), cx.sleep(2));
+                let cancels = async move {
+                    later.await;
+                    inside.cancel("later");
+                };
+                cx.spawner.spawn(Task::new(cancels));
+                Ok(())
+            })
+            .await;
+        cx.assert_at(end);
+        assert_eq!((written.count(), report.count.done, report.count.cancelled), (1, 1, 1));
+        assert_eq!((report.cancelled, report.output), (None, Some(())), "{policy:?}");
+    }
 }
 
 pub(crate) async fn the_first_one_that_is_well_cancels_the_others(cx: Cx<impl Spawner>) {
