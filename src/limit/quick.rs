@@ -66,6 +66,12 @@ impl Quick {
         Some(Self { origin, last: MOST / nano, nano, nanos: u64::MAX / nano, permit: rate.permit, burst, most })
     }
 
+    /// Whether so many are ever granted at once, as far as it knows.
+    #[inline]
+    pub(super) fn has(&self, permits: u32) -> bool {
+        permits <= self.most
+    }
+
     /// Whether it can decide at `now`.
     #[inline]
     pub(super) fn reaches(&self, now: u64) -> bool {
@@ -96,7 +102,7 @@ impl Quick {
     /// Asks for `permits` at `now`. None: it can't decide about that.
     #[inline]
     pub(super) fn ask(&self, permits: u32, now: u64) -> Option<Ask> {
-        if permits > self.most || !self.reaches(now) {
+        if !self.has(permits) || !self.reaches(now) {
             return None;
         }
         let present = (now - self.origin) * self.nano;

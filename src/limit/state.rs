@@ -228,11 +228,17 @@ impl<A: Algorithm> Hall<Limit<A>> {
         }
         let quick = &self.shared.quick;
         self.touch(Access::Write);
-        let (latest, now) = (self.shared.latest.get(), now.as_nanos());
-        let Some(ask) = quick.ask(permits, now.max(latest)) else { return Decision::Unknown };
-        if now > latest {
+        if !quick.has(permits) {
+            return Decision::Unknown;
+        }
+        let (latest, mut now) = (self.shared.latest.get(), now.as_nanos());
+        // Branched to: a decision that took the larger one would wait for the latest, which the one before it has only just told.
+        if now < latest {
+            now = latest;
+        } else {
             self.shared.latest.set(now);
         }
+        let Some(ask) = quick.ask(permits, now) else { return Decision::Unknown };
         let mut word = self.shared.word.get();
         while let Some(next) = ask.granted(word) {
             match self.shared.word.exchange(word, next) {
