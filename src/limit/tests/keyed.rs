@@ -247,7 +247,7 @@ fn keys_take_a_few_bytes_each() {
         limiter.try_acquire(&key, 1).unwrap();
     }
     let bytes = limiter.keys.bytes();
-    assert!(bytes <= 4_000_000, "{bytes} bytes");
+    assert!(bytes <= 3_000_000, "{bytes} bytes");
     clock.advance_to(ms(100));
     assert_eq!(limiter.sweep(), 0);
     assert!(limiter.keys.bytes() < 64 * 512, "{} bytes", limiter.keys.bytes());
