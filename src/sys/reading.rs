@@ -15,6 +15,16 @@ pub(crate) enum Reading {
 }
 
 impl Reading {
+    /// The counter of the processor, if that is how. To read it takes so little that it may be done under a lock.
+    #[inline]
+    pub(crate) fn counter(&self) -> Option<&Counter> {
+        match self {
+            #[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]
+            Self::Counter(counter) => Some(counter),
+            _ => None,
+        }
+    }
+
     /// Nanoseconds since the clock's epoch; none: the clock is to be asked.
     #[inline]
     pub(crate) fn nanos(&self) -> Option<u64> {
@@ -29,6 +39,17 @@ impl Reading {
             #[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]
             Self::Counter(counter) => Some(counter.nanos()),
         }
+    }
+}
+
+/// There is none.
+#[cfg(not(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown")))))]
+pub(crate) enum Counter {}
+
+#[cfg(not(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown")))))]
+impl Counter {
+    pub(crate) fn nanos(&self) -> u64 {
+        match *self {}
     }
 }
 

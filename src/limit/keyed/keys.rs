@@ -10,7 +10,7 @@ use crate::limit::state::{self, Gate};
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::probe::{Access, Resource};
 use crate::sys::thread::contain;
-use crate::sys::{Arc, Lock, SHARDS, Stamp};
+use crate::sys::{Arc, Lock, Reading, SHARDS, Stamp};
 use crate::time::{Instant, Time};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -21,6 +21,8 @@ use core::num::NonZeroUsize;
 /// A keyed limiter: shared by its handles.
 pub(in crate::limit) struct Keys<K, A: Algorithm, S> {
     pub(super) time: Time,
+    /// How its clock is read, without a way to it.
+    pub(super) reading: Reading,
     /// What keys are decided by from the latest change on, and how many of them there were. Shards have it for themselves (K6).
     numbers: Lock<(A, u64)>,
     hasher: S,
@@ -72,7 +74,8 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
             held: AtomicUsize::new(0),
             lulls: (0..count).map(|_| Stamp::new(u64::MAX)).collect(),
         });
-        Self { time: time.clone(), numbers: Lock::new((algorithm, 0)), hasher, shards, cap, resource: Resource::new() }
+        let (time, reading) = (time.clone(), time.reading());
+        Self { time, reading, numbers: Lock::new((algorithm, 0)), hasher, shards, cap, resource: Resource::new() }
     }
 
     /// What keys are decided by that have no numbers of their own.
@@ -94,14 +97,21 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         &self.shards[place.shard]
     }
 
-    /// Takes permits for a key that is held, at a reading of the clock, if nothing is in the way of that.
+    /// Takes permits for a key that is held, if nothing is in the way of that. `now` gives a reading of the clock; it is called
+    /// under the lock, if at all.
     #[inline]
-    pub(super) fn take_quickly(&self, place: Place, ask: Ask, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+    pub(super) fn take_quickly(
+        &self,
+        place: Place,
+        permits: u32,
+        now: impl FnOnce() -> u64,
+        is: impl FnMut(&K) -> bool,
+    ) -> Option<Answer> {
         if !A::HAS_WORDS {
             return None;
         }
         self.resource.touch(Access::Write);
-        self.shards.get(place.shard)?.take_quickly(ask, place.tag, is)
+        self.shards.get(place.shard)?.take_quickly(permits, now, place.tag, is)
     }
 
     /// Asks at a reading of the clock, for a key that is held.

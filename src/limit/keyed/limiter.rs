@@ -25,7 +25,7 @@ use foldhash::fast::RandomState;
 ///
 /// Each key has what a [`Limiter`](crate::limit::Limiter) of its own would grant it, from its first burst on. A key that is full
 /// again is *idle*: it is as good as one that never came, and is dropped, by the insertions of others, so that memory follows
-/// the keys that are in use. While nobody waits for a key it takes its own size and 12 to 24 bytes for a [`Gcra`], times the
+/// the keys that are in use. While nobody waits for a key it takes its own size and 12 to 20 bytes for a [`Gcra`], times the
 /// slack of a hash table.
 ///
 /// # How many keys
@@ -111,8 +111,33 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline]
+    #[inline(always)] // One attempt in a loop is little more than its reading of a counter: a call more is seen.
     pub fn try_acquire<Q>(&self, key: &Q, permits: u32) -> Result<(), TryAcquireError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let Some(counter) = self.keys.reading.counter() else {
+            return self.try_asking(key, permits);
+        };
+        // Read under the lock, once the key is found: a processor that has to read before it locks does not look for the key in
+        // the meantime.
+        let mut read = None;
+        let now = || *read.insert(counter.nanos());
+        let place = self.keys.place(key);
+        match self.keys.take_quickly(place, permits, now, |held| held.borrow() == key) {
+            Some(answer) => Self::judge(permits, answer),
+            None => {
+                let now = read.unwrap_or_else(|| counter.nanos());
+                self.try_slowly(key, place, Instant::from_nanos(now), permits)
+            }
+        }
+    }
+
+    /// By a clock that may take its time, or is the user's, and so is read outside the lock. Beside the path that is short, it
+    /// is kept out of it.
+    #[inline(never)]
+    fn try_asking<Q>(&self, key: &Q, permits: u32) -> Result<(), TryAcquireError>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -131,7 +156,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let place = self.keys.place(key);
-        match self.keys.take_quickly(place, Self::ask(permits, now, true), |held| held.borrow() == key) {
+        match self.keys.take_quickly(place, permits, || now.as_nanos(), |held| held.borrow() == key) {
             Some(answer) => Self::judge(permits, answer),
             None => self.try_slowly(key, place, now, permits),
         }

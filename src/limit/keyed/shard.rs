@@ -11,7 +11,7 @@
 //! - **K6** What a key without numbers of its own is decided by is that of its shard, in the store and by its limiter. It
 //!   changes under the lock of the shard, and so do the numbers of a key.
 
-use super::store::{Answer, Ask, Store};
+use super::store::{self, Answer, Ask, Store};
 use super::table::{Gone, Tag, spread};
 use crate::limit::decide::{Algorithm, Carry};
 use crate::limit::state::{Gate, Limit};
@@ -69,11 +69,17 @@ impl<K, A: Algorithm> Shard<K, A> {
         Self { lock: Lock::new(inside) }
     }
 
-    /// Takes permits for a key if it may have them. None: that is for [`find`](Inside::find) to say, as the lock is taken, or the
+    /// Takes permits for a key if it may have them at the instant that `now` gives. None: that is for [`find`](Inside::find) to say, as the lock is taken, or the
     /// clock was late, or the key has no word here by which to tell.
     #[inline]
-    pub(super) fn take_quickly(&self, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
-        self.lock.try_with(|inside| inside.take_quickly(ask, tag, is)).flatten()
+    pub(super) fn take_quickly(
+        &self,
+        permits: u32,
+        now: impl FnOnce() -> u64,
+        tag: Tag,
+        is: impl FnMut(&K) -> bool,
+    ) -> Option<Answer> {
+        self.lock.try_with(|inside| inside.take_quickly(permits, now, tag, is)).flatten()
     }
 
     /// Runs `f` under the lock. Keys leave it in `gone`.
@@ -93,13 +99,21 @@ impl<K, A: Algorithm> Inside<K, A> {
     }
 
     #[inline]
-    fn take_quickly(&mut self, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
-        if ask.now < self.latest {
+    fn take_quickly(
+        &mut self,
+        permits: u32,
+        now: impl FnOnce() -> u64,
+        tag: Tag,
+        is: impl FnMut(&K) -> bool,
+    ) -> Option<Answer> {
+        // A key that is here has no limiter (K1).
+        let (word, quick) = self.store.word(tag, is)?;
+        let now = now();
+        if now < self.latest {
             return None;
         }
-        self.latest = ask.now;
-        // A key that is here has no limiter (K1).
-        self.store.take_quickly(ask, tag, is)
+        self.latest = now;
+        store::take(quick, word, permits, now)
     }
 
     /// Looks for a key, and asks for it if it is in the store.

@@ -55,15 +55,11 @@ impl<K, A: Algorithm> Store<K, A> {
         }
     }
 
-    /// Takes permits for a key if it may have them. None: it is not here, or has no word that can tell as it is.
+    /// The word of a key, and by what that decides. None: it is not here, or has none.
     #[inline]
-    pub(super) fn take_quickly(&mut self, ask: Ask, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<Answer> {
+    pub(super) fn word(&mut self, tag: Tag, is: impl FnMut(&K) -> bool) -> Option<(&mut u64, &Quick)> {
         let Self::Words(table, quick) = self else { return None };
-        let word = table.find(tag, is)?;
-        let wanted = quick.ask(ask.permits, ask.now)?;
-        let Some(new) = wanted.granted(*word) else { return Some(Answer::At(due(quick, wanted, *word))) };
-        *word = new;
-        Some(Answer::Now)
+        Some((table.find(tag, is)?, quick))
     }
 
     /// What a key may have. None: it is not here.
@@ -223,6 +219,15 @@ impl<K, A: Algorithm> Store<K, A> {
             Self::States(table) => table.len(),
         }
     }
+}
+
+/// Takes permits of a word if that allows it. None: it can't tell as it is.
+#[inline]
+pub(super) fn take(quick: &Quick, word: &mut u64, permits: u32, now: u64) -> Option<Answer> {
+    let wanted = quick.ask(permits, now)?;
+    let Some(new) = wanted.granted(*word) else { return Some(Answer::At(due(quick, wanted, *word))) };
+    *word = new;
+    Some(Answer::Now)
 }
 
 /// Not inlined: it would take registers from those who are granted something.

@@ -239,6 +239,26 @@ fn words_that_would_run_over_begin_anew() {
     assert!(clock.time().now() > ms(100_000));
 }
 
+crate::sys::with_counter_clock! {
+    #[test]
+    fn l10_by_a_counter_keys_are_granted_what_there_is_and_refused_the_rest() {
+        use crate::time::{CounterClock, SystemClock};
+        let time = CounterClock::start(SystemClock::SLACK);
+        let limiter = KeyedLimiter::<u64>::new(&time, Quota::per_hour(NonZeroU32::MIN).burst(nz(2)));
+        for key in 0..1_000 {
+            let before = time.now();
+            assert_eq!(limiter.try_acquire(&key, 1), Ok(()));
+            let after = time.now();
+            assert_eq!(limiter.try_acquire(&key, 1), Ok(()));
+            let Err(TryAcquireError::NotYet { earliest }) = limiter.try_acquire(&key, 1) else { panic!("a third one") };
+            assert!((before..=after).contains(&(earliest - Duration::from_secs(3600))));
+            let exceeds = TryAcquireError::ExceedsBurst { permits: 3, burst: 2 };
+            assert_eq!((limiter.try_acquire(&key, 3), limiter.try_acquire(&key, 0)), (Err(exceeds), Ok(())));
+        }
+        assert_eq!(limiter.sweep(), 1_000);
+    }
+}
+
 #[test]
 fn keys_take_a_few_bytes_each() {
     let clock = ManualClock::new();
