@@ -9,96 +9,140 @@
 //!
 //! # Invariants
 //!
-//! - **H1** `state` is `OUT` or `LEFT` while a way exists, else `BACK`. One way exists at most. It owns a count of the
-//!   place, which is the owner's while the state is `BACK`.
-//! - **H2** The value is reached by the holder of the way until it has made `BACK` of the state; by the owner while the state
-//!   is `BACK`; by who finds `LEFT` or, on leaving, `BACK` in an exchange.
+//! - **H1** `state` is `OUT` or `LEFT` while a way exists, else `EMPTY` or `FULL`. One way exists at most. Whoever of owner and
+//!   way finds in an exchange that the other one is gone frees the place; nobody reaches it after its own exchange else.
+//! - **H2** There is a value while the state is `OUT`, `LEFT` or `FULL`. It is reached by the holder of the way until it has
+//!   made `EMPTY` or `FULL` of the state; by the owner while the state is that; by who frees the place.
 //! - **H3** A thread watches a place during a call that has borrowed its owner mutably. So the owner neither leaves nor looks
 //!   meanwhile, and is used on that thread before and afterwards.
 #![expect(unsafe_code, reason = "a value is reached by one of two parties, which take turns by an atomic exchange")]
 
-use super::Arc;
 use super::atomic::{AtomicU8, Ordering};
 use super::here;
 use super::probe::{Access, Resource};
+use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::ptr::NonNull;
 
-/// The way is back, with the value or without.
-const BACK: u8 = 0;
+/// The way is back, without the value.
+const EMPTY: u8 = 0;
+/// The way is back, with the value.
+const FULL: u8 = 1;
 /// The way is out.
-const OUT: u8 = 1;
+const OUT: u8 = 2;
 /// The way is out, and the owner does not wait for it.
-const LEFT: u8 = 2;
+const LEFT: u8 = 3;
 
 struct Place<T> {
     state: AtomicU8,
     resource: Resource,
-    value: UnsafeCell<Option<T>>,
+    value: UnsafeCell<MaybeUninit<T>>,
 }
 
-// SAFETY: by H2 one party at a time reaches the value, and the exchanges order their accesses, so sharing a place only moves
-// values of `T` between threads. What is shared of a way is bound by its own `PhantomData`.
-unsafe impl<T: Send> Sync for Place<T> {}
+/// A pointer to a place, which is there for as long as the pointer is used (H1).
+struct Shared<T>(NonNull<Place<T>>, PhantomData<T>);
 
 /// Lends values out, one at a time.
-pub(crate) struct Owner<T>(Arc<Place<T>>);
+pub(crate) struct Owner<T>(Shared<T>);
 
 /// A value that is lent. It is in its place until the way goes back or the value is taken.
-pub(crate) struct Way<T>(ManuallyDrop<Arc<Place<T>>>, PhantomData<T>);
+pub(crate) struct Way<T>(Shared<T>);
+
+// SAFETY: by H2 one party at a time reaches the value, and the exchanges order their accesses: two threads with one end each
+// do no more than move values of `T` from one to the other.
+unsafe impl<T: Send> Send for Shared<T> {}
+
+// SAFETY: nothing of an owner is reached by a shared borrow.
+unsafe impl<T: Send> Sync for Owner<T> {}
+
+// SAFETY: a shared borrow of a way reads the value, and nothing else.
+unsafe impl<T: Send + Sync> Sync for Way<T> {}
+
+impl<T> Shared<T> {
+    #[inline]
+    fn place(&self) -> &Place<T> {
+        // SAFETY: H1: neither end frees the place before both are gone.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    fn addr(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
+    /// Frees the place, and drops the value, if there is one.
+    ///
+    /// # Safety
+    /// The other end is gone, and this one does not reach the place again.
+    #[cold]
+    unsafe fn free(&self, is_full: bool) {
+        // SAFETY: it was made by `Box::new`, and nobody else reaches it any more.
+        let Place { value, .. } = *unsafe { Box::from_raw(self.0.as_ptr()) };
+        if is_full {
+            // SAFETY: by H2 there is a value, and who frees the place has it.
+            drop(unsafe { value.into_inner().assume_init() });
+        }
+    }
+}
 
 impl<T> Owner<T> {
     pub(crate) fn new() -> Self {
-        let place =
-            Arc::new(Place { state: AtomicU8::new(BACK), resource: Resource::new(), value: UnsafeCell::new(None) });
-        // H1: the count of the way.
-        let _ = ManuallyDrop::new(place.clone());
-        Self(place)
+        let value = UnsafeCell::new(MaybeUninit::uninit());
+        let place = Place { state: AtomicU8::new(EMPTY), resource: Resource::new(), value };
+        Self(Shared(NonNull::from(Box::leak(Box::new(place))), PhantomData))
     }
 
     /// Lends `value` out. What was lent before has been [taken back](Self::take_back).
     #[inline]
     pub(crate) fn lend(&mut self, value: T) -> Way<T> {
-        // Relaxed: this was seen to be `BACK` before.
-        debug_assert_eq!(self.0.state.load(Ordering::Relaxed), BACK);
-        // SAFETY: the state is `BACK` (H2), and the value that was here is taken.
-        unsafe { self.0.value.get().write(Some(value)) };
+        let place = self.0.place();
+        // Relaxed: this was seen to be `EMPTY` before.
+        debug_assert_eq!(place.state.load(Ordering::Relaxed), EMPTY);
+        // SAFETY: the state is `EMPTY`, so the owner has the place (H2), and no value is lost.
+        unsafe { &mut *place.value.get() }.write(value);
         // Relaxed: the way goes to its holder together with what was done here.
-        self.0.state.store(OUT, Ordering::Relaxed);
-        // SAFETY: the way's count, which was the owner's while the state was `BACK` (H1), is given away here.
-        let place = unsafe { Arc::from_raw(Arc::as_ptr(&self.0)) };
-        Way(ManuallyDrop::new(place), PhantomData)
+        place.state.store(OUT, Ordering::Relaxed);
+        Way(Shared(self.0.0, PhantomData))
     }
 
     /// Calls `f`, in which a way that is dropped on this thread comes back at less cost.
     #[inline(always)]
     pub(crate) fn watch<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        let _watched = here::Watched::new(Arc::as_ptr(&self.0).addr());
+        let _watched = here::Watched::new(self.0.addr());
         f()
     }
 
     /// The value that was lent, if the way is back and brought it. If the way is still out, it is not waited for any more.
     #[inline]
     pub(crate) fn take_back(&mut self) -> Option<T> {
-        self.0.resource.touch(Access::Write);
-        // Acquire: partner of the exchange in the way's drop.
-        if self.0.state.load(Ordering::Acquire) != BACK {
-            *self = Self::new();
-            return None;
+        let place = self.0.place();
+        place.resource.touch(Access::Write);
+        // Acquire: partner of the exchange in `go_back`.
+        let state = place.state.load(Ordering::Acquire);
+        if state == FULL {
+            // Relaxed: nobody else looks before the next loan.
+            place.state.store(EMPTY, Ordering::Relaxed);
+            // SAFETY: the state was `FULL`: there is a value, and the owner has it (H2). It is not reached again.
+            return Some(unsafe { (*place.value.get()).assume_init_read() });
         }
-        // SAFETY: the state is `BACK` (H2).
-        unsafe { &mut *self.0.value.get() }.take()
+        if state != EMPTY {
+            *self = Self::new();
+        }
+        None
     }
 }
 
 impl<T> Drop for Owner<T> {
     fn drop(&mut self) {
-        self.0.resource.touch(Access::Write);
-        // AcqRel: partner of the exchange in the way's drop.
-        if self.0.state.swap(LEFT, Ordering::AcqRel) == BACK {
-            // SAFETY: `BACK` was found on leaving, so the way's count is the owner's (H1), and goes with its own.
-            drop(unsafe { Arc::from_raw(Arc::as_ptr(&self.0)) });
+        let place = self.0.place();
+        place.resource.touch(Access::Write);
+        // AcqRel: partner of the exchange in `go_back`.
+        let state = place.state.swap(LEFT, Ordering::AcqRel);
+        if state != OUT {
+            // SAFETY: the way is gone (H1), and this is the owner's last act.
+            unsafe { self.0.free(state == FULL) };
         }
     }
 }
@@ -106,49 +150,61 @@ impl<T> Drop for Owner<T> {
 impl<T> Way<T> {
     #[inline]
     pub(crate) fn value(&self) -> &T {
-        // SAFETY: the way is there (H2), and borrowed.
-        unsafe { &*self.0.value.get() }.as_ref().expect("a way holds its value")
+        // SAFETY: the way is there, so there is a value and this has it (H2), and it is borrowed.
+        unsafe { (*self.0.place().value.get()).assume_init_ref() }
     }
 
     #[inline]
     pub(crate) fn value_mut(&mut self) -> &mut T {
-        // SAFETY: the way is there (H2), and borrowed mutably.
-        unsafe { &mut *self.0.value.get() }.as_mut().expect("a way holds its value")
+        // SAFETY: as above, and it is borrowed mutably.
+        unsafe { (*self.0.place().value.get()).assume_init_mut() }
     }
 
     /// Keeps the value: the way goes back without it.
     pub(crate) fn take(self) -> T {
-        // SAFETY: the way is there (H2), and nobody has borrowed it.
-        unsafe { &mut *self.0.value.get() }.take().expect("a way holds its value")
+        let way = ManuallyDrop::new(self);
+        // SAFETY: the way is there, so there is a value and this has it (H2). It is not reached again: the way goes back
+        // without it.
+        let value = unsafe { (*way.0.place().value.get()).assume_init_read() };
+        way.go_back(EMPTY);
+        value
+    }
+
+    /// Makes `EMPTY` or `FULL` of the state, whichever there is. The last act of a way.
+    #[inline]
+    fn go_back(&self, state: u8) {
+        let place = self.0.place();
+        place.resource.touch(Access::Write);
+        if here::is_watched(self.0.addr()) {
+            // Relaxed: the owner is on this thread, and has not left (H3).
+            return place.state.store(state, Ordering::Relaxed);
+        }
+        // AcqRel: partner of the load in `take_back` and of the exchange in the owner's drop.
+        if place.state.swap(state, Ordering::AcqRel) == LEFT {
+            // SAFETY: the owner is gone (H1), and this is the way's last act.
+            unsafe { self.0.free(state == FULL) };
+        }
     }
 }
 
 impl<T> Drop for Way<T> {
-    /// Goes back, with the value or without.
+    /// Goes back with the value.
     #[inline]
     fn drop(&mut self) {
-        self.0.resource.touch(Access::Write);
-        if here::is_watched(Arc::as_ptr(&self.0).addr()) {
-            // Relaxed: the owner is on this thread, and has not left (H3).
-            return self.0.state.store(BACK, Ordering::Relaxed);
-        }
-        // AcqRel: partner of the load in `take_back` and of the exchange in the owner's drop.
-        if self.0.state.swap(BACK, Ordering::AcqRel) == LEFT {
-            // SAFETY: `LEFT` was found in an exchange, so the count is still the way's, and it is not used again.
-            unsafe { ManuallyDrop::drop(&mut self.0) };
-        }
+        self.go_back(FULL);
     }
 }
 
 #[cfg(all(test, not(wakeful_loom)))]
 mod tests {
     use super::*;
+    use crate::sys::Arc;
     use alloc::vec::Vec;
 
     #[test]
     fn a_value_comes_back_or_not_and_the_place_is_used_again() {
         let mut owner = Owner::new();
-        let place = Arc::as_ptr(&owner.0);
+        let place = owner.0.addr();
         for n in 0..5 {
             let mut way = owner.lend(n);
             *way.value_mut() += 1;
@@ -158,7 +214,7 @@ mod tests {
             assert_eq!(owner.lend(n).take(), n);
             assert_eq!(owner.take_back(), None);
         }
-        assert!(core::ptr::eq(place, Arc::as_ptr(&owner.0)));
+        assert_eq!(place, owner.0.addr());
     }
 
     #[test]
@@ -198,7 +254,7 @@ mod tests {
                 std::panic::resume_unwind(alloc::boxed::Box::new("thrown"));
             });
         }));
-        assert!(thrown.is_err() && !here::is_watched(Arc::as_ptr(&outer.0).addr()));
+        assert!(thrown.is_err() && !here::is_watched(outer.0.addr()));
         assert!(outer.take_back().is_some());
     }
 
@@ -225,7 +281,7 @@ mod tests {
 #[cfg(test)]
 mod loom_tests {
     use super::*;
-    use crate::sys::model;
+    use crate::sys::{Arc, model};
 
     #[test]
     fn the_last_of_owner_and_way_drops_the_value() {
