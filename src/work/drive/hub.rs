@@ -10,16 +10,16 @@ use crate::sys::{Arc, Lock, Told, probe};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use futures_core::stream::Stream;
 
-/// In the order in which they are to be taken. A place is empty until its item ends, where that is the order of the source.
-type Line<T, O, E> = VecDeque<Option<Ended<T, O, E>>>;
+/// In the order in which they are to be taken.
+type Line<T, O, E> = VecDeque<Ended<T, O, E>>;
 
 /// How many results are laid down at once: enough for the lock to cost each of them little.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// What the run and its consumer share.
 pub(super) struct Hub<T, O, E> {
@@ -39,11 +39,13 @@ pub(super) struct Hub<T, O, E> {
 }
 
 struct Inner<T, O, E> {
+    /// What may be taken.
     ended: Line<T, O, E>,
-    /// How many places of it are not empty.
-    there: usize,
-    /// How many have left this place for the consumer's own.
-    taken: u64,
+    /// Where the order is that of the source: the places behind that, by index. One is empty until its item ends, and the first
+    /// always is.
+    early: VecDeque<Option<Ended<T, O, E>>>,
+    /// The index of the first of these places.
+    next: u64,
     /// The run is over: nothing more comes.
     is_over: bool,
     consumer: Option<Waker>,
@@ -53,7 +55,8 @@ struct Inner<T, O, E> {
 
 impl<T, O, E> Hub<T, O, E> {
     pub(super) fn new(scope: Scope, room: usize, is_ordered: bool, is_shared: bool) -> Self {
-        let inner = Inner { ended: Line::new(), there: 0, taken: 0, is_over: false, consumer: None, puller: None };
+        let (ended, early) = (Line::new(), VecDeque::new());
+        let inner = Inner { ended, early, next: 0, is_over: false, consumer: None, puller: None };
         let (put, taken, is_awaited) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
         Self { told: Told::new(inner), put, taken, is_awaited, scope, room, is_ordered, is_shared }
     }
@@ -80,36 +83,35 @@ impl<T, O, E> Hub<T, O, E> {
         let consumer = self.told.with(|inner| {
             inner.is_over = true;
             // What was set aside and did not start leaves empty places.
-            inner.ended.retain(Option::is_some);
+            inner.ended.extend(inner.early.drain(..).flatten());
             inner.consumer.take()
         });
         consumer.into_iter().for_each(Waker::wake);
     }
 
-    /// What was not taken, in order.
+    /// What was not taken, in order, when the run is over.
     pub(super) fn empty(&self) -> Vec<Ended<T, O, E>> {
-        let ended = self.told.with(|inner| {
-            inner.there = 0;
-            core::mem::take(&mut inner.ended)
-        });
-        ended.into_iter().flatten().collect()
+        self.told.with(|inner| core::mem::take(&mut inner.ended)).into()
     }
 
     /// Lays down what has ended, which is counted already.
     fn put(&self, batch: &mut Line<T, O, E>, is_row: bool) {
         let consumer = self.told.with(|inner| {
-            inner.there += batch.len();
-            if self.is_ordered && !(is_row && inner.is_next(batch)) {
-                batch.drain(..).flatten().for_each(|ended| inner.place(ended));
-            } else {
+            if !self.is_ordered {
                 inner.ended.append(batch);
+            } else if is_row && inner.is_next(batch) {
+                inner.next += batch.len() as u64;
+                inner.ended.append(batch);
+            } else {
+                batch.drain(..).for_each(|ended| inner.place(ended));
             }
-            if inner.is_next_there() { inner.consumer.take() } else { None }
+            if inner.ended.is_empty() { None } else { inner.consumer.take() }
         });
         consumer.into_iter().for_each(Waker::wake);
     }
 
     /// Fills `own`, which is empty. Pending: there is nothing yet; none: nothing more comes.
+    #[inline(never)]
     fn poll_fill(&self, own: &mut Line<T, O, E>, cx: &Context<'_>) -> Poll<Option<()>> {
         let mut found = self.told.with(|inner| inner.fill(own));
         if found.is_pending() {
@@ -189,38 +191,30 @@ impl<T, O, E> Hub<T, O, E> {
 }
 
 impl<T, O, E> Inner<T, O, E> {
-    fn is_next_there(&self) -> bool {
-        self.ended.front().is_some_and(Option::is_some)
-    }
-
-    /// W2. Whether the first of `batch` belongs behind the last place that there is.
+    /// W2. Whether the first of `batch` belongs behind all that there is.
     fn is_next(&self, batch: &Line<T, O, E>) -> bool {
-        let next = self.taken + self.ended.len() as u64;
-        batch.front().and_then(Option::as_ref).is_some_and(|first| first.index == next)
+        self.early.is_empty() && batch.front().is_some_and(|first| first.index == self.next)
     }
 
-    /// W2. No item is told of twice, so its place was not taken yet.
+    /// W2. No item is told of twice, so its place was not left yet.
     fn place(&mut self, ended: Ended<T, O, E>) {
-        let at = usize::try_from(ended.index - self.taken).unwrap_or(usize::MAX);
-        while self.ended.len() <= at {
-            self.ended.push_back(None);
+        let at = usize::try_from(ended.index - self.next).unwrap_or(usize::MAX);
+        while self.early.len() <= at {
+            self.early.push_back(None);
         }
-        self.ended[at] = Some(ended);
+        self.early[at] = Some(ended);
+        while let Some(ended) = self.early.front_mut().and_then(Option::take) {
+            self.early.pop_front();
+            self.next += 1;
+            self.ended.push_back(ended);
+        }
     }
 
     fn fill(&mut self, own: &mut Line<T, O, E>) -> Poll<Option<()>> {
-        if !self.is_next_there() {
+        if self.ended.is_empty() {
             return if self.is_over { Poll::Ready(None) } else { Poll::Pending };
         }
-        if self.there == self.ended.len() {
-            core::mem::swap(&mut self.ended, own);
-        } else {
-            while self.is_next_there() {
-                own.extend(self.ended.pop_front());
-            }
-        }
-        self.there -= own.len();
-        self.taken += own.len() as u64;
+        core::mem::swap(&mut self.ended, own);
         Poll::Ready(Some(()))
     }
 }
@@ -259,9 +253,9 @@ impl<T, O, E> Sink<T, O, E> for Teller<T, O, E> {
         self.hub.put.store(put.wrapping_add(1), Ordering::Relaxed);
         if self.hub.is_ordered {
             let follows = |last: &Ended<T, O, E>| ended.index == last.index + 1;
-            self.is_row &= self.batch.back().and_then(Option::as_ref).is_none_or(follows);
+            self.is_row &= self.batch.back().is_none_or(follows);
         }
-        self.batch.push_back(Some(ended));
+        self.batch.push_back(ended);
         if self.batch.len() >= self.most {
             self.lay_down();
         }
@@ -336,43 +330,35 @@ impl<T, O, E> Results<T, O, E> {
     /// Dropping the future loses nothing.
     #[expect(clippy::should_implement_trait, reason = "it is the name that streams have for it, and no iterator waits")]
     pub fn next(&mut self) -> impl Future<Output = Option<Ended<T, O, E>>> {
-        poll_fn(|cx| self.poll_take(cx))
+        Next(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_take(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
-        if self.own.get_mut().is_empty() { self.poll_first(cx) } else { Poll::Ready(self.take()) }
-    }
-
-    /// Fetches what is there, and takes the first.
-    #[inline(never)]
-    fn poll_first(&mut self, cx: &Context<'_>) -> Poll<Option<Ended<T, O, E>>> {
-        match self.hub.poll_fill(self.own.get_mut(), cx) {
-            Poll::Ready(Some(())) => Poll::Ready(self.take()),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        if self.own.get_mut().is_empty() {
+            match self.hub.poll_fill(self.own.get_mut(), cx) {
+                Poll::Ready(Some(())) => {}
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
         }
+        if self.hub.took() {
+            self.hub.call_if_room();
+        }
+        // Last, and in one place, so that it is moved once.
+        Poll::Ready(self.own.get_mut().pop_front())
     }
+}
 
-    /// The next of what was fetched.
-    #[inline]
-    fn take(&mut self) -> Option<Ended<T, O, E>> {
-        // Noted before, so that it is moved once.
-        if self.hub.took() { self.take_and_call() } else { self.pop() }
-    }
+/// A type of its own, as this is polled for each item: so all of it can become part of the loop which does so.
+struct Next<'a, T, O, E>(&'a mut Results<T, O, E>);
 
-    #[cold]
-    #[inline(never)]
-    fn take_and_call(&mut self) -> Option<Ended<T, O, E>> {
-        let next = self.pop();
-        self.hub.call_if_room();
-        next
-    }
+impl<T, O, E> Future for Next<'_, T, O, E> {
+    type Output = Option<Ended<T, O, E>>;
 
-    #[inline]
-    fn pop(&mut self) -> Option<Ended<T, O, E>> {
-        let Some(next) = self.own.get_mut().pop_front() else { unreachable!("it was filled") };
-        next
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_take(cx)
     }
 }
 
@@ -390,8 +376,6 @@ impl<T, O, E> Drop for Results<T, O, E> {
         let mut own = core::mem::take(self.own.get_mut());
         if !own.is_empty() {
             self.hub.told.with(|inner| {
-                inner.there += own.len();
-                inner.taken -= own.len() as u64;
                 own.append(&mut inner.ended);
                 core::mem::swap(&mut inner.ended, &mut own);
             });
