@@ -31,7 +31,7 @@ use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
 use core::hash::Hash;
 use core::num::NonZeroUsize;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use hub::{Hub, Teller, Throttled};
 
@@ -180,7 +180,7 @@ impl<S: Source> Drive<S> {
         async move {
             let (source, options, Freely(())) = self.throttled(&scope, false);
             let hub = source.hub.clone();
-            let run = run::in_place(source, options, &scope, body, Teller::new(hub.clone()));
+            let run = pin!(run::in_place(source, options, &scope, body, Teller::new(hub.clone())));
             side_by_side(hub, run, consumer).await
         }
     }
@@ -256,7 +256,8 @@ impl<S: Source> Drive<S> {
             let (source, options, Freely(())) = self.throttled(&scope, true);
             let hub = source.hub.clone();
             let run = spawned::run_on(spawner, source, options, &scope, body, Teller::new(hub.clone()));
-            side_by_side(hub, async { run.await.0 }, consumer).await
+            let run = pin!(async { run.await.0 });
+            side_by_side(hub, run, consumer).await
         }
     }
 }
@@ -284,7 +285,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
         async move {
             let (source, options, rule) = self.throttled(&scope, false);
             let hub = source.hub.clone();
-            let run = rule.over(source, options).run(&scope, body, Teller::new(hub.clone()));
+            let run = pin!(rule.over(source, options).run(&scope, body, Teller::new(hub.clone())));
             side_by_side(hub, run, consumer).await
         }
     }
@@ -318,7 +319,8 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
             let (source, options, rule) = self.throttled(&scope, true);
             let hub = source.hub.clone();
             let run = rule.over(source, options).run_on(spawner, &scope, body, Teller::new(hub.clone()));
-            side_by_side(hub, async { run.await.0 }, consumer).await
+            let run = pin!(async { run.await.0 });
+            side_by_side(hub, run, consumer).await
         }
     }
 }
@@ -330,10 +332,9 @@ type KeyedDelivery<S, V, O, E> =
 /// Polls run and consumer, each when it was woken, until both are over.
 async fn side_by_side<R, V, T, O, E>(
     hub: Arc<Hub<T, O, E>>,
-    run: impl Future<Output = Report<R>>,
+    mut run: Pin<&mut impl Future<Output = Report<R>>>,
     consumer: impl AsyncFnOnce(Results<T, O, E>) -> V,
 ) -> Delivery<R, V, T, O, E> {
-    let mut run = pin!(run);
     let mut consumer = pin!(consumer(Results::new(hub.clone())));
     let (mut report, mut value) = (None, None);
     let mut ready = Ready::new();
