@@ -9,6 +9,7 @@ use crate::spawn::Panic;
 use crate::sys::arena::Arena;
 use crate::sys::thread::catch;
 use crate::sys::trace::Span;
+use crate::sys::waker::TaggedWaker;
 use crate::time::Instant;
 use crate::wait::Ready;
 use alloc::borrow::ToOwned;
@@ -118,7 +119,7 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
             None => self.make(ready),
         };
         let worker = self.workers.get(number)?;
-        Some(Seat { worker, number, ready, books: &mut self.books })
+        Some(Seat { worker, number, waker: ready.waker(number), ready, books: &mut self.books })
     }
 
     #[cold]
@@ -141,7 +142,7 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     #[inline]
     pub(super) fn taken<'a>(&'a mut self, number: usize, ready: &'a Ready) -> Option<Seat<'a, G, T, Fut>> {
         let worker = self.workers.get(number).filter(|worker| worker.body.is_some())?;
-        Some(Seat { worker, number, ready, books: &mut self.books })
+        Some(Seat { worker, number, waker: ready.waker(number), ready, books: &mut self.books })
     }
 
     /// Whether a worker's item has a deadline of its own that was reached.
@@ -166,6 +167,8 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
 pub(super) struct Seat<'a, G, T, Fut> {
     worker: Pin<&'a mut Worker<G, T, Fut>>,
     pub(super) number: usize,
+    /// Its own.
+    waker: TaggedWaker<'a>,
     pub(super) ready: &'a Ready,
     books: &'a mut Books,
 }
@@ -173,7 +176,7 @@ pub(super) struct Seat<'a, G, T, Fut> {
 impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut> {
     /// Gives the worker an item, and polls its body for the first time.
     #[inline(always)]
-    pub(super) fn start(
+    pub(super) fn start<const OFTEN: bool>(
         &mut self,
         tag: G,
         started: Instant,
@@ -188,12 +191,12 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
             self.books.soonest = self.books.soonest.min(started + self.books.timeout);
         }
         let lease = w.home.lend(item);
-        let (body, waker) = (&mut w.body, self.ready.waker(self.number));
+        let (body, waker) = (&mut w.body, &*self.waker);
         let polled = w.home.watch(|| {
             let _entered = w.span.item(index);
             catch(|| {
                 body.set(Some(make(lease)));
-                poll_body(body, &mut Context::from_waker(&waker))
+                poll_body(body, &mut Context::from_waker(waker))
             })
         });
         settle(w, polled)
@@ -204,10 +207,10 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
     #[inline(always)]
     pub(super) fn poll<const OFTEN: bool>(&mut self) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
-        let (body, waker) = (&mut w.body, self.ready.waker(self.number));
+        let (body, waker) = (&mut w.body, &*self.waker);
         let polled = w.home.watch(|| {
             let _entered = w.span.item(w.tag.index());
-            catch(|| poll_body(body, &mut Context::from_waker(&waker)))
+            catch(|| poll_body(body, &mut Context::from_waker(waker)))
         });
         settle(w, polled)
     }

@@ -185,8 +185,12 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
 
     /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
     /// something to do now; if not, there is nothing to be given at present.
-    #[inline]
-    pub(super) fn fill<Fut, O, E>(&mut self, seat: &mut Seat<'_, N::Tag, N::Item, Fut>, budget: &mut u32) -> bool
+    #[inline(always)]
+    pub(super) fn fill<const OFTEN: bool, Fut, O, E>(
+        &mut self,
+        seat: &mut Seat<'_, N::Tag, N::Item, Fut>,
+        budget: &mut u32,
+    ) -> bool
     where
         F: Fn(Lease<N::Item>) -> Fut,
         Fut: Future<Output = Result<O, E>>,
@@ -218,7 +222,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
                 self.end_otherwise(tag, None, self.now, ItemOutcome::Skipped { item });
                 continue;
             }
-            match seat.start(tag, self.now, item, &self.body) {
+            match seat.start::<OFTEN>(tag, self.now, item, &self.body) {
                 Polled::Pending => return true,
                 polled => self.end(polled, seat.number, seat.started()),
             }

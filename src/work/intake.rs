@@ -75,42 +75,19 @@ impl<S: Source> Intake<S> {
         (left, self.source.into_rest())
     }
 
-    #[inline]
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Fed<u64, S::Item> {
-        match self.source.poll_pull(cx) {
-            Poll::Ready(Some(item)) => {
-                let index = self.pulled;
-                self.pulled += 1;
-                Poll::Ready(Ok((index, item)))
-            }
-            Poll::Ready(None) => self.exhausted(),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    /// For a permit first.
+    /// Waits for a permit, where there is none yet. Something: nothing is to be pulled, and why.
     #[inline(never)]
-    fn poll_toll(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+    fn poll_toll(&mut self, cx: &mut Context<'_>, closes: Instant) -> Option<Poll<Stop>> {
         let Some(toll) = &mut self.toll else { unreachable!("asked before") };
         if !toll.has_permit && self.source.remaining() == Some(0) {
-            return self.exhausted();
+            self.exhausted = true;
+            return Some(Poll::Ready(Stop::Exhausted));
         }
         match toll.poll_paid(cx, closes) {
-            Poll::Ready(true) => {}
-            Poll::Ready(false) => return Poll::Ready(Err(Stop::OutOfTime)),
-            Poll::Pending => return Poll::Pending,
+            Poll::Ready(true) => None,
+            Poll::Ready(false) => Some(Poll::Ready(Stop::OutOfTime)),
+            Poll::Pending => Some(Poll::Pending),
         }
-        let pulled = self.poll_source(cx);
-        if let (Poll::Ready(Ok(_)), Some(toll)) = (&pulled, &mut self.toll) {
-            toll.has_permit = false;
-        }
-        pulled
-    }
-
-    #[cold]
-    fn exhausted<T>(&mut self) -> Poll<Result<T, Stop>> {
-        self.exhausted = true;
-        Poll::Ready(Err(Stop::Exhausted))
     }
 }
 
@@ -120,7 +97,27 @@ impl<S: Source> Feed for Intake<S> {
 
     #[inline]
     fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
-        if self.toll.is_some() { self.poll_toll(cx, closes) } else { self.poll_source(cx) }
+        let has_toll = self.toll.is_some();
+        if has_toll {
+            if let Some(waits) = self.poll_toll(cx, closes) {
+                return waits.map(Err);
+            }
+        }
+        match self.source.poll_pull(cx) {
+            Poll::Ready(Some(item)) => {
+                if has_toll {
+                    self.toll.as_mut().expect("it was there").has_permit = false;
+                }
+                let index = self.pulled;
+                self.pulled += 1;
+                Poll::Ready(Ok((index, item)))
+            }
+            Poll::Ready(None) => {
+                self.exhausted = true;
+                Poll::Ready(Err(Stop::Exhausted))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     #[inline]

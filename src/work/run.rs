@@ -113,25 +113,29 @@ pub(super) struct Driven<N> {
 }
 
 /// A run inside the caller's own task.
-pub(super) async fn in_place<S, F, Fut, O, E, K>(
+///
+/// A block, and no function, that is async: such a function would keep what it was given twice.
+pub(super) fn in_place<S, F, Fut, O, E, K>(
     source: S,
     options: Options,
     outer: &Scope,
     body: F,
     sink: K,
-) -> Report<S::Rest>
+) -> impl Future<Output = Report<S::Rest>>
 where
     S: Source,
     F: Fn(Lease<S::Item>) -> Fut,
     Fut: Future<Output = Result<O, E>>,
     K: Sink<S::Item, O, E>,
 {
-    let started = outer.now();
-    let deadline = options.limit.deadline(started);
-    let feed = Intake::new(source, options.limiter.clone());
-    let Driven { feed, count, per_worker, stop } = drive(feed, &options, deadline, outer, body, sink).await;
-    let (not_started, rest) = feed.into_rest();
-    Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }
+    async move {
+        let started = outer.now();
+        let deadline = options.limit.deadline(started);
+        let feed = Intake::new(source, options.limiter.clone());
+        let Driven { feed, count, per_worker, stop } = drive(feed, &options, deadline, outer, body, sink).await;
+        let (not_started, rest) = feed.into_rest();
+        Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }
+    }
 }
 
 /// Works until there is nothing more to be done.
@@ -150,31 +154,34 @@ where
     K: Outcomes<N::Tag, N::Item, O, E>,
 {
     let scope = outer.child();
-    let ready = Ready::new();
-    let wants_durations = options.observed.is_some() || options.to_meet.is_some();
     let scope_ends = pin!(ScopeEnds::Draining { until: scope.draining() });
     let closing = pin!(scope.sleep_until(Instant::NEVER));
     let late = pin!(scope.sleep_until(Instant::NEVER));
-    let desk = Desk {
-        options,
-        scope: &scope,
-        feed,
-        body,
-        outlet: Outlet { sink, count: Count::new() },
-        control: ready.control_waker(0),
-        now: Instant::EPOCH,
-        closes: Instant::NEVER,
-        is_timed: options.item_timeout != Duration::MAX || wants_durations,
-        blocked: false,
-        stop: None,
-        last_start: Instant::NEVER,
-        durations: wants_durations.then(Durations::new),
+    // In a block, so that what is moved into it is not kept twice.
+    let mut drive = {
+        let ready = Ready::new();
+        let wants_durations = options.observed.is_some() || options.to_meet.is_some();
+        let desk = Desk {
+            options,
+            scope: &scope,
+            feed,
+            body,
+            outlet: Outlet { sink, count: Count::new() },
+            control: ready.control_waker(0),
+            now: Instant::EPOCH,
+            closes: Instant::NEVER,
+            is_timed: options.item_timeout != Duration::MAX || wants_durations,
+            blocked: false,
+            stop: None,
+            last_start: Instant::NEVER,
+            durations: wants_durations.then(Durations::new),
+        };
+        let (most, width) = Width::begin(options);
+        let is_fixed = width.is_none() && options.to_meet.is_none();
+        let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
+        let waits = Waits { scope_ends, closing, late };
+        Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER }
     };
-    let (most, width) = Width::begin(options);
-    let is_fixed = width.is_none() && options.to_meet.is_none();
-    let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
-    let waits = Waits { scope_ends, closing, late };
-    let mut drive = Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER };
     drive.desk.feed.begin(&mut drive.ready);
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
@@ -315,15 +322,17 @@ where
                 let polled = seat.poll::<true>();
                 if !matches!(polled, Polled::Pending) {
                     self.desk.end(polled, worker, seat.started());
-                    let is_on =
-                        self.desk.is_open() && seat.is_wanted() && self.desk.fill(&mut seat, &mut budget.starts);
+                    let is_on = self.desk.is_open()
+                        && seat.is_wanted()
+                        && self.desk.fill::<true, _, _, _>(&mut seat, &mut budget.starts);
                     if !is_on {
                         seat.rise();
                     }
                 }
             }
             budget.polls -= 1;
-            if budget.polls == 0 {
+            // Who is done when nothing more may be started would have to be found once more to be given the next item.
+            if budget.polls == 0 || budget.starts == 0 {
                 return;
             }
         }
@@ -333,7 +342,7 @@ where
     fn start_some(&mut self, budget: &mut u32) {
         while self.desk.is_open() {
             let Some(mut seat) = self.crew.free(&mut self.ready) else { return };
-            if !self.desk.fill(&mut seat, budget) {
+            if !self.desk.fill::<false, _, _, _>(&mut seat, budget) {
                 return;
             }
             seat.sit();
