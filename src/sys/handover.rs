@@ -67,6 +67,12 @@ impl<T> Shared<T> {
         unsafe { self.0.as_ref() }
     }
 
+    /// Where the value is, if there is one.
+    #[inline]
+    fn value(&self) -> *mut T {
+        self.place().value.get().cast()
+    }
+
     #[inline]
     fn addr(&self) -> usize {
         self.0.as_ptr().addr()
@@ -101,7 +107,7 @@ impl<T> Owner<T> {
         // Relaxed: this was seen to be `EMPTY` before.
         debug_assert_eq!(place.state.load(Ordering::Relaxed), EMPTY);
         // SAFETY: the state is `EMPTY`, so the owner has the place (H2), and no value is lost.
-        unsafe { &mut *place.value.get() }.write(value);
+        unsafe { self.0.value().write(value) };
         // Relaxed: the way goes to its holder together with what was done here.
         place.state.store(OUT, Ordering::Relaxed);
         Way(Shared(self.0.0, PhantomData))
@@ -125,7 +131,7 @@ impl<T> Owner<T> {
             // Relaxed: nobody else looks before the next loan.
             place.state.store(EMPTY, Ordering::Relaxed);
             // SAFETY: the state was `FULL`: there is a value, and the owner has it (H2). It is not reached again.
-            return Some(unsafe { (*place.value.get()).assume_init_read() });
+            return Some(unsafe { self.0.value().read() });
         }
         if state != EMPTY {
             *self = Self::new();
@@ -151,13 +157,13 @@ impl<T> Way<T> {
     #[inline]
     pub(crate) fn value(&self) -> &T {
         // SAFETY: the way is there, so there is a value and this has it (H2), and it is borrowed.
-        unsafe { (*self.0.place().value.get()).assume_init_ref() }
+        unsafe { &*self.0.value() }
     }
 
     #[inline]
     pub(crate) fn value_mut(&mut self) -> &mut T {
         // SAFETY: as above, and it is borrowed mutably.
-        unsafe { (*self.0.place().value.get()).assume_init_mut() }
+        unsafe { &mut *self.0.value() }
     }
 
     /// Keeps the value: the way goes back without it.
@@ -165,7 +171,7 @@ impl<T> Way<T> {
         let way = ManuallyDrop::new(self);
         // SAFETY: the way is there, so there is a value and this has it (H2). It is not reached again: the way goes back
         // without it.
-        let value = unsafe { (*way.0.place().value.get()).assume_init_read() };
+        let value = unsafe { way.0.value().read() };
         way.go_back(EMPTY);
         value
     }
@@ -251,7 +257,7 @@ mod tests {
         let thrown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             outer.watch(|| {
                 let _way = way;
-                std::panic::resume_unwind(alloc::boxed::Box::new("thrown"));
+                std::panic::resume_unwind(Box::new("thrown"));
             });
         }));
         assert!(thrown.is_err() && !here::is_watched(outer.0.addr()));

@@ -174,7 +174,7 @@ pub(super) struct Seat<'a, G, T, Fut> {
 }
 
 impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut> {
-    /// Gives the worker an item, and polls its body for the first time.
+    /// Gives the worker an item, and polls its body for the first time. `OFTEN` as in [`poll`](Self::poll).
     #[inline(always)]
     pub(super) fn start<const OFTEN: bool>(
         &mut self,

@@ -184,7 +184,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     }
 
     /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
-    /// something to do now; if not, there is nothing to be given at present.
+    /// something to do now; if not, there is nothing to be given at present. `OFTEN` as in [`Seat::poll`].
     #[inline(always)]
     pub(super) fn fill<const OFTEN: bool, Fut, O, E>(
         &mut self,

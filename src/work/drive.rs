@@ -8,7 +8,7 @@
 //! - **W1** Nothing is pulled while as many results as the buffer has room for have not been taken. They count from their end until
 //!   they are taken, wherever they lie: with the sink, which lays them down by the batch, and what is left when the run is about
 //!   to rest; between both; or with the consumer, who fetches all that are there, and hands back those that he does not take.
-//! - **W2** In order, the place of a result is that of its index behind the last one that was taken. The one that is waited
+//! - **W2** In order, the place of a result is that of its index behind the last one that may be taken. The one that is waited
 //!   for is worked on, or has ended, as items are pulled in that order: so it comes although nothing more is started.
 //! - **W3** A wake-up of the consumer does not poll the run, nor the other way round.
 

@@ -113,8 +113,7 @@ pub(super) struct Driven<N> {
 }
 
 /// A run inside the caller's own task.
-///
-/// A block, and no function, that is async: such a function would keep what it was given twice.
+#[expect(clippy::manual_async_fn, reason = "a function that is async keeps what it was given twice")]
 pub(super) fn in_place<S, F, Fut, O, E, K>(
     source: S,
     options: Options,
