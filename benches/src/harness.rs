@@ -61,8 +61,8 @@ impl Bench {
         self.row_beside(row, &[]);
     }
 
-    /// As [`row`](Self::row), with some that are shown but not compared with, since they starve somebody, lose something or
-    /// break their bound.
+    /// As [`row`](Self::row), with some that are shown but not compared with, since they starve somebody, lose something, break
+    /// their bound, or do less than is asked for.
     pub fn row_beside(&mut self, row: &Row<'_>, aside: &[Contender<'_>]) {
         if !self.filters.is_empty() && !self.filters.iter().any(|filter| row.name.contains(filter)) {
             return;

@@ -7,7 +7,8 @@
 //! - `spawned_tokio`, `spawned_tokio_2_threads`: as tasks of tokio, on one thread (CPU) and on two (wall). Ours is a group, whose
 //!   handles are awaited in order; tokio's is a `JoinSet`, joined in any order.
 //!   A `JoinSet` keeps a panic from siblings, as a group does. It has no scopes, names, counts or policies, and when it is
-//!   dropped, it aborts its tasks and waits for none.
+//!   dropped, it aborts its tasks and waits for none. Beside them, and not compared: tasks that nobody has a handle to, which add
+//!   to a counter; a group on tokio can cost no less.
 //! - `spawned_tokio_dressed`, `spawned_tokio_2_threads_dressed`: the same beside a `JoinSet` each of whose tasks has a child of a
 //!   `CancellationToken` and is counted by a `TaskTracker`: what comes nearest to a group without one.
 //! - `spawned_smol`: as tasks of smol's executor on one thread; the rival awaits the handles, and has no group. Its tasks have
@@ -58,27 +59,36 @@ fn check(sum: usize) {
 }
 
 pub fn run(bench: &mut Bench) {
-    let mut row = |name, target, ours, rivals: &[_]| {
-        bench.row(&Row { name, unit: "ns", rounds: 21, target: Target::Ratio(target), ours, rivals });
+    let mut row = |name, target, ours, rivals: &[_], aside: &[_]| {
+        let row = Row { name, unit: "ns", rounds: 21, target: Target::Ratio(target), ours, rivals };
+        bench.row_beside(&row, aside);
     };
-    row("task.spawned_tokio", 0.80, ours::spawned_tokio, &[("tokio", tokio::spawned)]);
+    row(
+        "task.spawned_tokio",
+        0.80,
+        ours::spawned_tokio,
+        &[("tokio", tokio::spawned)],
+        &[("bare tasks", tokio::bare_tasks)],
+    );
     row(
         "task.spawned_tokio_2_threads",
         0.80,
         ours::spawned_tokio_two_threads,
         &[("tokio", tokio::spawned_two_threads)],
+        &[("bare tasks", tokio::bare_tasks_two_threads)],
     );
-    row("task.spawned_tokio_dressed", 0.80, ours::spawned_tokio, &[("tokio", tokio::spawned_dressed)]);
+    row("task.spawned_tokio_dressed", 0.80, ours::spawned_tokio, &[("tokio", tokio::spawned_dressed)], &[]);
     row(
         "task.spawned_tokio_2_threads_dressed",
         0.80,
         ours::spawned_tokio_two_threads,
         &[("tokio", tokio::spawned_dressed_two_threads)],
+        &[],
     );
-    row("task.spawned_smol", 1.00, ours::spawned_smol, &[("smol", smol::spawned)]);
+    row("task.spawned_smol", 1.00, ours::spawned_smol, &[("smol", smol::spawned)], &[]);
     let rivals = [("futures-buffered", futures_buffered::in_place as fn() -> f64), ("futures", futures::in_place)];
-    row("task.in_place", 1.00, ours::in_place, &rivals);
+    row("task.in_place", 1.00, ours::in_place, &rivals, &[]);
     let rivals = [("futures", futures::in_place_boxed as fn() -> f64)];
-    row("task.in_place_boxed", 0.60, ours::in_place_boxed, &rivals);
-    row("task.in_place_group", 0.60, ours::in_place_group, &rivals);
+    row("task.in_place_boxed", 0.60, ours::in_place_boxed, &rivals, &[]);
+    row("task.in_place_group", 0.60, ours::in_place_group, &rivals, &[]);
 }
