@@ -73,7 +73,7 @@ mod word;
 pub(crate) use arc::{Arc, Weak};
 pub(crate) use lock::Lock;
 pub(crate) use once::OnceArc;
-pub(crate) use reading::Reading;
+pub(crate) use reading::{Counter, Reading};
 pub(crate) use serial::serial;
 pub(crate) use stamp::Stamp;
 pub(crate) use told::Told;
@@ -167,6 +167,3 @@ macro_rules! with_counter_clock {
     ($($item:item)*) => {};
 }
 pub(crate) use with_counter_clock;
-with_counter_clock! {
-    pub(crate) use reading::Counter;
-}

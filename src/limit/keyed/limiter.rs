@@ -11,7 +11,7 @@ use crate::limit::error::{TooManyKeys, TryAcquireError};
 use crate::limit::gcra::Gcra;
 use crate::limit::quota::Quota;
 use crate::limit::state::Gate;
-use crate::sys::Arc;
+use crate::sys::{Arc, Counter};
 use crate::time::{Instant, Time};
 use alloc::borrow::ToOwned;
 use core::borrow::Borrow;
@@ -63,6 +63,15 @@ pub struct KeyedLimiter<K, A: Algorithm = Gcra, S = RandomState> {
     pub(in crate::limit) keys: Arc<Keys<K, A, S>>,
 }
 
+/// What came of an attempt by a counter.
+enum Counted {
+    Granted,
+    /// Not before this instant.
+    NotYet(u64),
+    /// That is not to be told by the reading that was made, and the key alone.
+    Unknown(u64),
+}
+
 impl<K: Hash + Eq> KeyedLimiter<K> {
     /// A limiter by the clock of `time` that grants `quota` to each key, of which there may be any number.
     pub fn new(time: &Time, quota: Quota) -> Self {
@@ -111,38 +120,43 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
     ///
     /// # Errors
     /// [`TryAcquireError`], which says when to come back.
-    #[inline(always)] // One attempt in a loop is little more than its reading of a counter: a call more is seen.
+    #[inline(always)] // What is called is below.
     pub fn try_acquire<Q>(&self, key: &Q, permits: u32) -> Result<(), TryAcquireError>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let Some(counter) = self.keys.reading.counter() else {
-            return self.try_asking(key, permits);
-        };
-        // Read under the lock, once the key is found: a processor that has to read before it locks does not look for the key in
-        // the meantime.
-        let mut read = None;
-        let now = || *read.insert(counter.nanos());
-        let place = self.keys.place(key);
-        match self.keys.take_quickly(place, permits, now, |held| held.borrow() == key) {
-            Some(answer) => Self::judge(permits, answer),
-            None => {
-                let now = read.unwrap_or_else(|| counter.nanos());
-                self.try_slowly(key, place, Instant::from_nanos(now), permits)
-            }
+        match self.keys.reading.counter() {
+            Some(counter) => match self.try_counting(counter, key, permits) {
+                Counted::Granted => Ok(()),
+                Counted::NotYet(at) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(at) }),
+                Counted::Unknown(now) => self.try_slowly(key, self.keys.place(key), Instant::from_nanos(now), permits),
+            },
+            None => self.try_acquire_at(key, self.keys.time.now(), permits),
         }
     }
 
-    /// By a clock that may take its time, or is the user's, and so is read outside the lock. Beside the path that is short, it
-    /// is kept out of it.
+    /// By a counter, which is read under the lock, once the key is found: a processor that has to read before it locks does not
+    /// look for the key in the meantime. It is one call, and its answer fits into registers, since more is seen.
     #[inline(never)]
-    fn try_asking<Q>(&self, key: &Q, permits: u32) -> Result<(), TryAcquireError>
+    fn try_counting<Q>(&self, counter: &Counter, key: &Q, permits: u32) -> Counted
     where
         K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        self.try_acquire_at(key, self.keys.time.now(), permits)
+        let mut read = None;
+        let now = || *read.insert(counter.nanos());
+        match self.keys.take_quickly(self.keys.place(key), permits, now, |held| held.borrow() == key) {
+            Some(Answer::Now) => Counted::Granted,
+            Some(Answer::At(at)) => Counted::NotYet(at),
+            _ => Counted::Unknown(read.unwrap_or_else(|| self.read())),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read(&self) -> u64 {
+        self.keys.time.now().as_nanos()
     }
 
     /// As [`try_acquire`](Self::try_acquire), with a reading of the limiter's clock that the caller has already made.
