@@ -4,8 +4,8 @@
 mod models;
 
 use models::{
-    Breakers, Checkpoints, Keyed, Limits, Permits, Queues, Retries, Signals, Tasks, TimersScopes, Tokens, Topics,
-    Workers, World,
+    Breakers, Checkpoints, Composites, Keyed, Limits, Permits, Queues, Retries, Signals, Tasks, TimersScopes, Tokens,
+    Topics, Workers, World,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -116,6 +116,12 @@ fn a_capacity_limiter_agrees_with_its_model() {
 fn a_limiter_agrees_with_its_model_by_every_algorithm() {
     random_steps::<Limits>(3_000, 1_000);
     corpus::<Limits>("limiter");
+}
+
+#[test]
+fn composites_agree_with_their_model() {
+    random_steps::<Composites>(3_000, 600);
+    corpus::<Composites>("composite");
 }
 
 #[test]

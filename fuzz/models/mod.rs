@@ -7,6 +7,7 @@
 mod breaker;
 mod capacity;
 mod checkpoint;
+mod composite;
 mod keyed;
 mod ledger;
 mod limiter;
@@ -25,6 +26,7 @@ mod workers;
 pub(crate) use breaker::Breakers;
 pub(crate) use capacity::Tokens;
 pub(crate) use checkpoint::Checkpoints;
+pub(crate) use composite::Composites;
 pub(crate) use keyed::Keyed;
 pub(crate) use limiter::Limits;
 pub(crate) use queues::Queues;
