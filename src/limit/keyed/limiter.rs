@@ -130,10 +130,31 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
             Some(counter) => match self.try_counting(counter, key, permits) {
                 Counted::Granted => Ok(()),
                 Counted::NotYet(at) => Err(TryAcquireError::NotYet { earliest: Instant::from_nanos(at) }),
-                Counted::Unknown(now) => self.try_slowly(key, self.keys.place(key), Instant::from_nanos(now), permits),
+                Counted::Unknown(now) => self.try_told(key, Instant::from_nanos(now), permits),
             },
-            None => self.try_acquire_at(key, self.keys.time.now(), permits),
+            None => self.try_asking(key, permits),
         }
+    }
+
+    /// By a clock that may take its time, or is the user's, and so is read outside the lock. A call of its own, so that
+    /// whoever asks gets no more than a short path to what is below.
+    #[inline(never)]
+    fn try_asking<Q>(&self, key: &Q, permits: u32) -> Result<(), TryAcquireError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.try_acquire_at(key, self.keys.time.now(), permits)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_told<Q>(&self, key: &Q, now: Instant, permits: u32) -> Result<(), TryAcquireError>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.try_slowly(key, self.keys.place(key), now, permits)
     }
 
     /// By a counter, which is read under the lock, once the key is found: a processor that has to read before it locks does not
