@@ -11,8 +11,9 @@
 //! - `two_threads`, `two_threads_counter`: an attempt where there are permits, while another thread makes such attempts too.
 //! - `keyed_1`, `keyed_1k`, `keyed_1m`: an attempt where there are permits, for one of so many keys, numbers of eight bytes that are
 //!   there already and stay, a permit taking a second, in an order that looks random; by the counter, which is the fastest that
-//!   governor can be set up with, and for it with either of its stores and either hasher. `keyed_bytes`: what each of a
-//!   million takes on the heap.
+//!   governor can be set up with, and for it with either of its stores, and with the hasher that its constructors take by
+//!   themselves as well as with ours, which those of them take that are given one. `keyed_bytes`: what each of a million takes
+//!   on the heap.
 //! - `rate_error`: how far off a rate is in virtual time, in parts per million, by a caller who asks again and again: for one
 //!   permit a second each 1.9 µs, and for 7·10⁸ and 10⁹ a second each nanosecond. Only those take part whose clock can be given.
 //! - `queue`: 1,000 tasks on one thread of tokio wait for 2,000 a second: the time until the last one is served, in per cent of
