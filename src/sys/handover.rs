@@ -304,4 +304,22 @@ mod loom_tests {
             assert_eq!(Arc::strong_count(&value), 1);
         });
     }
+
+    #[test]
+    fn a_way_that_goes_back_elsewhere_is_not_taken_for_one_that_does_here() {
+        model::model(|| {
+            let value = Arc::new(());
+            let mut owner = Owner::new();
+            let way = owner.lend(value.clone());
+            let other = model::spawn(move || drop(way));
+            owner.watch(|| {});
+            let back = owner.take_back().is_some();
+            if back {
+                drop(owner.lend(value.clone()).take());
+            }
+            drop(owner);
+            other.join().unwrap();
+            assert_eq!(Arc::strong_count(&value), 1);
+        });
+    }
 }

@@ -4,8 +4,13 @@
 mod known {
     use core::cell::Cell;
 
+    #[cfg(not(wakeful_loom))]
     std::thread_local! {
         static WATCHED: Cell<usize> = const { Cell::new(0) };
+    }
+    #[cfg(wakeful_loom)]
+    loom::thread_local! {
+        static WATCHED: Cell<usize> = Cell::new(0);
     }
 
     /// A call in which a place is watched.
