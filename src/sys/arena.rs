@@ -75,6 +75,10 @@ impl<T> Arena<T> {
         let (row, _) = self.place(number);
         if row == self.rows.len() {
             assert!(number < self.most, "there is room for so many only");
+            if row == 0 {
+                // Most arenas have one only.
+                self.rows.reserve_exact(1);
+            }
             self.rows.push(Vec::with_capacity((1 << (self.first as usize + row)).min(self.most - number)));
         }
         // A1: by `place` the row is not full, unless it is the last one, which is as long as all that there may be.

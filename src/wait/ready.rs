@@ -134,6 +134,11 @@ impl Ready {
     #[cold]
     fn add_block(&mut self) {
         let number = self.blocks.len() % BLOCKS;
+        if self.blocks.is_empty() {
+            // Most have one of each.
+            self.rows.reserve_exact(1);
+            self.blocks.reserve_exact(1);
+        }
         if number == 0 {
             self.rows.push(Arc::new(Row { bits: AtomicUsize::new(0), bell: self.bell.clone() }));
         }
