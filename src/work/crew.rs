@@ -32,8 +32,6 @@ pin_project! {
         home: Home<T>,
         // Of the item it works on.
         tag: G,
-        // When that was started, if anything is timed.
-        started: Instant,
         given: u64,
         // Of that item.
         span: Span,
@@ -57,6 +55,8 @@ struct Books {
     timeout: Duration,
     /// Whether there is such a timeout.
     has_timeout: bool,
+    /// When each one's item was started, if anybody is to know.
+    started: Option<Vec<Instant>>,
 }
 
 /// The place of an item whose body was cut short.
@@ -75,10 +75,12 @@ pub(super) enum Polled<G, T, O, E> {
 }
 
 impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
-    /// Nobody yet, of `most` at once; `ever`, if that never changes.
-    pub(super) fn new(scope: Scope, most: usize, ever: bool, timeout: Duration) -> Self {
+    /// Nobody yet, of `most` at once; `ever`, if that never changes. Somebody may want to know when items were started, or they
+    /// have a timeout.
+    pub(super) fn new(scope: Scope, most: usize, ever: bool, is_timed: bool, timeout: Duration) -> Self {
         let (soonest, has_timeout) = (Instant::NEVER, timeout != Duration::MAX);
-        let books = Books { most, idle: Idle::new(), running: 0, soonest, timeout, has_timeout };
+        let started = (is_timed || has_timeout).then(Vec::new);
+        let books = Books { most, idle: Idle::new(), running: 0, soonest, timeout, has_timeout, started };
         Self { scope, workers: Arena::bounded(if ever { most } else { usize::MAX }), books }
     }
 
@@ -125,14 +127,10 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     #[cold]
     fn make(&mut self, ready: &mut Ready) -> usize {
         let home = Home::new();
-        let worker = self.workers.insert(Worker {
-            body: None,
-            home,
-            tag: G::NONE,
-            started: Instant::EPOCH,
-            given: 0,
-            span: Span::new(),
-        });
+        let worker = self.workers.insert(Worker { body: None, home, tag: G::NONE, given: 0, span: Span::new() });
+        if let Some(started) = &mut self.books.started {
+            started.push(Instant::EPOCH);
+        }
         ready.reach(worker);
         self.books.idle.insert(worker);
         worker
@@ -147,19 +145,23 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
 
     /// Whether a worker's item has a deadline of its own that was reached.
     pub(super) fn is_late(&mut self, worker: usize, now: Instant) -> bool {
-        let timeout = self.books.timeout;
-        self.workers.get(worker).is_some_and(|worker| worker.started + timeout <= now && worker.body.is_some())
+        self.books.started(worker) + self.books.timeout <= now
+            && self.workers.get(worker).is_some_and(|worker| worker.body.is_some())
     }
 
     /// Looks anew for the soonest of the items' own deadlines.
     pub(super) fn find_soonest(&mut self) {
         let workers = 0..self.made();
-        let started = |worker| {
-            let worker = self.workers.get(worker)?;
-            worker.body.as_ref().map(|_| worker.started)
-        };
-        let first = workers.filter_map(started).min();
+        let is_busy = |&worker: &usize| self.workers.get(worker).is_some_and(|worker| worker.body.is_some());
+        let first = workers.filter(is_busy).map(|worker| self.books.started(worker)).min();
         self.books.soonest = first.map_or(Instant::NEVER, |first| first + self.books.timeout);
+    }
+}
+
+impl Books {
+    /// When the item was started that a worker has, or had, if anybody is to know.
+    fn started(&self, worker: usize) -> Instant {
+        self.started.as_ref().map_or(Instant::EPOCH, |started| started[worker])
     }
 }
 
@@ -185,10 +187,13 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
     ) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let index = tag.index();
-        (*w.tag, *w.started) = (tag, started);
+        *w.tag = tag;
         *w.given += 1;
-        if self.books.has_timeout {
-            self.books.soonest = self.books.soonest.min(started + self.books.timeout);
+        if let Some(all) = &mut self.books.started {
+            all[self.number] = started;
+            if self.books.has_timeout {
+                self.books.soonest = self.books.soonest.min(started + self.books.timeout);
+            }
         }
         let lease = w.home.lend(item);
         let (body, waker) = (&mut w.body, &*self.waker);
@@ -230,10 +235,9 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
         (tag, outcome)
     }
 
-    /// When the item that it has, or had, was started, if anything is timed.
-    #[inline]
+    /// When the item that it has, or had, was started, if anybody is to know.
     pub(super) fn started(&self) -> Instant {
-        self.worker.started
+        self.books.started(self.number)
     }
 
     /// Whether the worker may be given another item when it is done with one.

@@ -78,8 +78,12 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
 
     /// Counts and tells the end of an item, if a poll has come to one.
     #[inline(always)]
-    pub(super) fn end<O, E>(&mut self, polled: Polled<N::Tag, N::Item, O, E>, worker: usize, started: Instant)
-    where
+    pub(super) fn end<O, E>(
+        &mut self,
+        polled: Polled<N::Tag, N::Item, O, E>,
+        worker: usize,
+        started: impl FnOnce() -> Instant,
+    ) where
         K: Outcomes<N::Tag, N::Item, O, E>,
     {
         match polled {
@@ -88,8 +92,8 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
             Polled::Done(tag, result) if self.durations.is_none() => {
                 self.outlet.end(tag, Some(worker), ItemOutcome::Done(result));
             }
-            Polled::Done(tag, result) => self.end_otherwise(tag, Some(worker), started, ItemOutcome::Done(result)),
-            Polled::Ended((tag, outcome)) => self.end_otherwise(tag, Some(worker), started, outcome),
+            Polled::Done(tag, result) => self.end_otherwise(tag, Some(worker), started(), ItemOutcome::Done(result)),
+            Polled::Ended((tag, outcome)) => self.end_otherwise(tag, Some(worker), started(), outcome),
         }
     }
 
@@ -224,7 +228,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
             }
             match seat.start::<OFTEN>(tag, self.now, item, &self.body) {
                 Polled::Pending => return true,
-                polled => self.end(polled, seat.number, seat.started()),
+                polled => self.end(polled, seat.number, || seat.started()),
             }
             if self.stop.is_some() {
                 return false;

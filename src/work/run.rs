@@ -25,6 +25,7 @@ use crate::cancel::{Bodies, Deadline, Reason, ReasonKind, Scope, UntilCancelled,
 use crate::sys::probe;
 use crate::time::{Instant, Sleep};
 use crate::wait::Ready;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::Future;
 use core::pin::{Pin, pin};
@@ -55,9 +56,31 @@ impl Budget {
 struct Waits<'p> {
     scope_ends: Pin<&'p mut ScopeEnds>,
     /// When too little time is left to start anything.
-    closing: Pin<&'p mut Sleep>,
+    closing: Timer,
     /// When the soonest of the items' own deadlines is reached.
-    late: Pin<&'p mut Sleep>,
+    late: Timer,
+}
+
+/// A sleep that takes no room until it is needed, which it is not in most runs.
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn deadline(&self) -> Instant {
+        self.0.as_ref().map_or(Instant::NEVER, |sleep| sleep.deadline())
+    }
+
+    /// Registers the waker. Whether there is such an instant, and it is reached.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        self.0.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
+    }
+
+    fn reset(&mut self, scope: &Scope, at: Instant) {
+        match &mut self.0 {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None if at.is_never() => {}
+            None => self.0 = Some(Box::pin(scope.sleep_until(at))),
+        }
+    }
 }
 
 pin_project! {
@@ -154,8 +177,6 @@ where
 {
     let scope = outer.child();
     let scope_ends = pin!(ScopeEnds::Draining { until: scope.draining() });
-    let closing = pin!(scope.sleep_until(Instant::NEVER));
-    let late = pin!(scope.sleep_until(Instant::NEVER));
     // In a block, so that what is moved into it is not kept twice.
     let mut drive = {
         let ready = Ready::new();
@@ -177,8 +198,8 @@ where
         };
         let (most, width) = Width::begin(options);
         let is_fixed = width.is_none() && options.to_meet.is_none();
-        let crew = Crew::new(scope.clone(), most.get(), is_fixed, options.item_timeout);
-        let waits = Waits { scope_ends, closing, late };
+        let crew = Crew::new(scope.clone(), most.get(), is_fixed, wants_durations, options.item_timeout);
+        let waits = Waits { scope_ends, closing: Timer(None), late: Timer(None) };
         Drive { outer, crew, desk, ready, waits, width, ends: deadline, deadline: Instant::NEVER }
     };
     drive.desk.feed.begin(&mut drive.ready);
@@ -261,8 +282,8 @@ where
                 self.desk.stop.get_or_insert(Stop::Draining(reason));
             }
         }
-        let _ = self.waits.closing.as_mut().poll(cx);
-        let _ = self.waits.late.as_mut().poll(cx);
+        let _ = self.waits.closing.poll(cx);
+        let _ = self.waits.late.poll(cx);
         if let Some(most) = self.width.as_mut().and_then(|width| width.poll_change(cx)) {
             self.crew.resize(most.get());
         }
@@ -285,10 +306,10 @@ where
             _ => Instant::NEVER,
         };
         let late = self.crew.soonest();
-        for (sleep, at) in [(&mut self.waits.closing, closing), (&mut self.waits.late, late)] {
-            if sleep.deadline() != at {
-                sleep.as_mut().reset(at);
-                if sleep.as_mut().poll(&mut Context::from_waker(&self.desk.control)).is_ready() {
+        for (timer, at) in [(&mut self.waits.closing, closing), (&mut self.waits.late, late)] {
+            if timer.deadline() != at {
+                timer.reset(self.desk.scope, at);
+                if timer.poll(&mut Context::from_waker(&self.desk.control)) {
                     self.desk.control.wake_by_ref();
                 }
             }
@@ -320,7 +341,7 @@ where
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
                 let polled = seat.poll::<true>();
                 if !matches!(polled, Polled::Pending) {
-                    self.desk.end(polled, worker, seat.started());
+                    self.desk.end(polled, worker, || seat.started());
                     let is_on = self.desk.is_open()
                         && seat.is_wanted()
                         && self.desk.fill::<true, _, _, _>(&mut seat, &mut budget.starts);
@@ -363,7 +384,7 @@ where
         }
         self.crew.find_soonest();
         // It has rung, and does not ring again for items that are started at this instant and have no time at all.
-        self.waits.late.as_mut().reset(Instant::NEVER);
+        self.waits.late.reset(self.desk.scope, Instant::NEVER);
     }
 
     /// Cuts short all that still runs, and says why.
@@ -394,7 +415,7 @@ where
         if !matches!(polled, Polled::Pending) {
             let started = seat.started();
             seat.rise();
-            self.desk.end(polled, worker, started);
+            self.desk.end(polled, worker, || started);
         }
     }
 
