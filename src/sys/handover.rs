@@ -133,10 +133,17 @@ impl<T> Owner<T> {
             // SAFETY: the state was `FULL`: there is a value, and the owner has it (H2). It is not reached again.
             return Some(unsafe { self.0.value().read() });
         }
+        self.not_back(state);
+        None
+    }
+
+    /// If the way is still out, it is not waited for any more.
+    #[cold]
+    #[inline(never)]
+    fn not_back(&mut self, state: u8) {
         if state != EMPTY {
             *self = Self::new();
         }
-        None
     }
 }
 
