@@ -6,6 +6,9 @@
 //!
 //! Costs of one thread are CPU time of the whole process, which leaves out other programs and counts what a contender
 //! does on helper threads. Costs of several threads, and lateness, are wall time.
+//!
+//! The allocator keeps what it is given back. If it did not, what a round frees at the top of the heap would go to the system, and
+//! come back page by page in the next one: a row would then measure what lies behind it by chance.
 
 use std::time::Instant;
 
@@ -47,6 +50,7 @@ impl Bench {
     /// Takes the texts that a row's name must hold, one of them, from the command line; without any, every row runs.
     pub fn from_arguments() -> Self {
         let filters = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+        keep_heap();
         Self { filters, ok: 0, short: Vec::new() }
     }
 
@@ -168,6 +172,14 @@ fn process_cpu_ns() -> i64 {
     let status = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(status, 0, "the process has a CPU clock");
     time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// Has the allocator keep what it is given back, but for what is larger than any round needs.
+fn keep_heap() {
+    for (what, bytes) in [(libc::M_TRIM_THRESHOLD, 1 << 30), (libc::M_MMAP_THRESHOLD, 32 << 20)] {
+        // SAFETY: `mallopt` takes numbers, and only sets the allocator's parameters.
+        assert_eq!(unsafe { libc::mallopt(what, bytes) }, 1, "the allocator has this parameter");
+    }
 }
 
 /// Bytes of the heap in use, the allocator's own headers included, and those that it has mapped for one allocation each.
