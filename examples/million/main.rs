@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use wakeful::cancel::Scope;
 use wakeful::spawn::block_on;
@@ -22,20 +21,25 @@ use wakeful::work::{Count, Lease, work};
 /// The system's allocator, which counts the bytes that are in use.
 struct Counting;
 
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// By this thread, which does all the work: others allocate when they like. It begins in the middle, since a thread may free
+    /// what another one has allocated.
+    static IN_USE: Cell<usize> = const { Cell::new(usize::MAX / 2) };
+    static MOST: Cell<usize> = const { Cell::new(0) };
+}
 
 // SAFETY: it passes everything on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let in_use = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(in_use, Ordering::Relaxed);
+        let in_use = IN_USE.get() + layout.size();
+        IN_USE.set(in_use);
+        MOST.set(MOST.get().max(in_use));
         // SAFETY: by the contract of this function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        IN_USE.set(IN_USE.get() - layout.size());
         // SAFETY: by the contract of this function.
         unsafe { System.dealloc(at, layout) }
     }
@@ -77,10 +81,10 @@ pub(crate) fn run(items: u64) -> Outcome {
             Poll::Ready(Ok::<_, ()>(()))
         })
     };
-    let before = IN_USE.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
+    let before = IN_USE.get();
+    MOST.set(before);
     let fifty = NonZeroUsize::new(50).expect("not zero");
     let report = block_on(work(0..items).workers(fifty).run(&scope, body, Count::new()));
-    let peak = MOST.load(Ordering::Relaxed) - before;
+    let peak = MOST.get() - before;
     Outcome { done: report.count.done, sum: sum.get(), peak }
 }
