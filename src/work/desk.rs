@@ -97,7 +97,8 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
         }
     }
 
-    /// The same of any outcome.
+    /// The same of any outcome. Cold, as is a permit before a pull, so that the loop that starts items is in one piece.
+    #[cold]
     #[inline(never)]
     pub(super) fn end_otherwise<O, E>(
         &mut self,

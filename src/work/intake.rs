@@ -76,6 +76,7 @@ impl<S: Source> Intake<S> {
     }
 
     /// Waits for a permit, where there is none yet. Something: nothing is to be pulled, and why.
+    #[cold]
     #[inline(never)]
     fn poll_toll(&mut self, cx: &mut Context<'_>, closes: Instant) -> Option<Poll<Stop>> {
         let Some(toll) = &mut self.toll else { unreachable!("asked before") };
