@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "a runner alone reaches the future that lies beside what is shared")]
 
 use super::atomic::{AtomicBool, Ordering};
+use super::post::{Post, Sent};
 use super::row::{Origin, Place, vacate};
 use alloc::borrow::Cow;
 use core::cell::UnsafeCell;
@@ -27,7 +28,7 @@ use pin_project_lite::pin_project;
 
 /// What reports call a future.
 #[derive(Clone, Debug)]
-pub(crate) struct Label {
+pub struct Label {
     /// Empty: it has none.
     pub(crate) name: Cow<'static, str>,
     pub(crate) made: &'static Location<'static>,
@@ -43,7 +44,7 @@ impl fmt::Display for Label {
 }
 
 /// What has a label.
-pub(crate) trait Labelled {
+pub trait Labelled {
     fn label(&self) -> &Label;
     fn label_mut(&mut self) -> &mut Label;
 }
@@ -64,18 +65,41 @@ pub(crate) trait Joined<S> {
     type Ask;
     /// What it says when it is over.
     type Said;
+    /// What it may send to the other end.
+    type Out;
 
-    /// `alone`: nobody else has what is shared, or will.
     fn poll(
         self: Pin<&mut Self>,
-        shared: &S,
-        alone: bool,
+        near: Near<'_, S, Self::Out>,
         ask: Self::Ask,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Self::Said>>;
 
     /// The runner is dropped before this was ready.
-    fn left(self: Pin<&mut Self>, shared: &S) -> Option<Self::Said>;
+    fn left(self: Pin<&mut Self>, near: Near<'_, S, Self::Out>) -> Option<Self::Said>;
+}
+
+/// What a future shares with the other end, as the future has it.
+pub(crate) struct Near<'a, S, O>(&'a Common<S, O>);
+
+impl<'a, S, O> Near<'a, S, O> {
+    #[inline]
+    pub(crate) fn shared(&self) -> &'a S {
+        &self.0.shared
+    }
+
+    /// Whether nobody else has what is shared, or will.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.0.head.is_single()
+    }
+
+    /// Sends a value to the other end, [once](Post::send).
+    #[inline]
+    pub(crate) fn send(self, value: O, mark: u8) -> Sent<O> {
+        // SAFETY: P1: this was made for the future, which is called by its runner, which is borrowed exclusively (J1).
+        unsafe { self.0.post.send(value, mark) }
+    }
 }
 
 /// What a joint begins with, whatever its type.
@@ -97,30 +121,32 @@ struct Table {
 
 /// What both ends reach.
 #[repr(C)]
-struct Common<S> {
+struct Common<S, O> {
     head: Head,
     shared: S,
+    /// The future sends, and the other end receives.
+    post: Post<O>,
 }
 
 /// A future, and what is common to both ends, to which a pointer to the whole is one too.
 #[repr(C)]
-pub(crate) struct Joint<S, F> {
-    common: Common<S>,
+pub(crate) struct Joint<S, O, F> {
+    common: Common<S, O>,
     /// Gone once it has been left.
     future: UnsafeCell<Option<F>>,
 }
 
-// SAFETY: J1 and J2: a joint that goes to another thread takes the future with it and a share in `S`.
-unsafe impl<S: Send + Sync, F: Send> Send for Joint<S, F> {}
+// SAFETY: J1 and J2: a joint that goes to another thread takes the future with it, what that sends, and a share in `S`.
+unsafe impl<S: Send + Sync, O: Send, F: Send> Send for Joint<S, O, F> {}
 // SAFETY: J1: sharing a joint shares `S` alone; the future moves to the thread of the runner.
-unsafe impl<S: Send + Sync, F: Send> Sync for Joint<S, F> {}
+unsafe impl<S: Send + Sync, O: Send, F: Send> Sync for Joint<S, O, F> {}
 
-impl<S, F: Joined<S>> Joint<S, F> {
+impl<S, F: Joined<S>> Joint<S, F::Out, F> {
     const TABLE: &'static Table = &Table { clear: Self::clear, vacate: Self::vacate };
 
     fn new(place: Place<Self>, shared: S, future: F, single: bool) -> NonNull<Self> {
         let head = Head { single: AtomicBool::new(single), origin: place.origin(), table: Self::TABLE };
-        place.fill(Self { common: Common { head, shared }, future: UnsafeCell::new(Some(future)) })
+        place.fill(Self { common: Common { head, shared, post: Post::new() }, future: UnsafeCell::new(Some(future)) })
     }
 
     /// # Safety
@@ -142,7 +168,7 @@ impl<S, F: Joined<S>> Joint<S, F> {
     }
 }
 
-impl<S, F> Joint<S, F> {
+impl<S, O, F> Joint<S, O, F> {
     /// # Safety
     /// The caller has the runner to itself (J1), for as long as it uses the result.
     #[expect(clippy::mut_from_ref, reason = "the runner is what makes it exclusive")]
@@ -182,6 +208,17 @@ unsafe fn let_go(head: NonNull<Head>) {
     }
 }
 
+/// Gives an end up when it is dropped, also on unwinding.
+struct LetGo(NonNull<Head>);
+
+impl Drop for LetGo {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: whoever makes one has an end, whose last use was before.
+        unsafe { let_go(self.0) };
+    }
+}
+
 /// A joint, to its runner, which asks `A` at each poll and is told `R` at the end. Nothing else is one.
 pub trait Runs<A, R> {
     /// Polls the future. `Ready(None)`: it was over before.
@@ -198,11 +235,11 @@ pub trait Runs<A, R> {
 }
 
 /// A joint, to a runner with a label.
-pub(crate) trait Titled: Runs<(), ()> + Labelled {}
+pub trait Titled<A, R>: Runs<A, R> + Labelled {}
 
-impl<S: Labelled, F: Joined<S, Ask = (), Said = ()>> Titled for Joint<S, F> {}
+impl<S: Labelled, F: Joined<S>> Titled<F::Ask, F::Said> for Joint<S, F::Out, F> {}
 
-impl<S: Labelled, F> Labelled for Joint<S, F> {
+impl<S: Labelled, O, F> Labelled for Joint<S, O, F> {
     fn label(&self) -> &Label {
         self.common.shared.label()
     }
@@ -212,13 +249,13 @@ impl<S: Labelled, F> Labelled for Joint<S, F> {
     }
 }
 
-impl<S, F: Joined<S>> Runs<F::Ask, F::Said> for Joint<S, F> {
+impl<S, F: Joined<S>> Runs<F::Ask, F::Said> for Joint<S, F::Out, F> {
     #[inline]
     unsafe fn poll(&self, ask: F::Ask, cx: &mut Context<'_>) -> Poll<Option<F::Said>> {
         // SAFETY: by the contract of this method.
         let future = unsafe { self.future() };
         match future.as_pin_mut() {
-            Some(future) => future.poll(&self.common.shared, self.common.head.is_single(), ask, cx),
+            Some(future) => future.poll(Near(&self.common), ask, cx),
             None => Poll::Ready(None),
         }
     }
@@ -233,7 +270,7 @@ impl<S, F: Joined<S>> Runs<F::Ask, F::Said> for Joint<S, F> {
         }
         // SAFETY: by the contract of this method.
         let mut place = Clear(unsafe { self.future() });
-        place.0.as_mut().as_pin_mut()?.left(&self.common.shared)
+        place.0.as_mut().as_pin_mut()?.left(Near(&self.common))
     }
 }
 
@@ -246,19 +283,22 @@ unsafe impl<D: ?Sized + Send> Send for Runner<D> {}
 unsafe impl<D: ?Sized + Sync> Sync for Runner<D> {}
 
 /// The end that others have.
-pub(crate) struct Shared<S>(NonNull<Common<S>>);
+pub(crate) struct Shared<S, O>(NonNull<Common<S, O>>);
 
-// SAFETY: J2 and J3: it shares `S`, and may be what drops it.
-unsafe impl<S: Send + Sync> Send for Shared<S> {}
-// SAFETY: it shares `S`.
-unsafe impl<S: Send + Sync> Sync for Shared<S> {}
+// SAFETY: J2 and J3: it shares `S`, receives what is sent, and may be what drops both.
+unsafe impl<S: Send + Sync, O: Send> Send for Shared<S, O> {}
+// SAFETY: it shares `S`; what is sent it reaches by an exclusive borrow only.
+unsafe impl<S: Send + Sync, O: Send> Sync for Shared<S, O> {}
 
 /// Room for a future and what it shares.
-pub(crate) type Room<S, F> = Place<Joint<S, F>>;
+pub(crate) type Room<S, F> = Place<Joint<S, <F as Joined<S>>::Out, F>>;
+
+/// The end that runs a future of this type.
+pub(crate) type RunnerOf<S, F> = Runner<Joint<S, <F as Joined<S>>::Out, F>>;
 
 /// The two ends of a future and what it shares.
 #[inline]
-pub(crate) fn join<S, F: Joined<S>>(room: Room<S, F>, shared: S, future: F) -> (Runner<Joint<S, F>>, Shared<S>) {
+pub(crate) fn join<S, F: Joined<S>>(room: Room<S, F>, shared: S, future: F) -> (RunnerOf<S, F>, Shared<S, F::Out>) {
     let joint = Joint::new(room, shared, future, false);
     (Runner(joint), Shared(joint.cast()))
 }
@@ -269,7 +309,7 @@ pub(crate) fn alone(label: Label, future: impl Future<Output = ()> + Send + 'sta
 }
 
 /// What an executor has.
-pub(crate) type Task = Runner<dyn Titled + Send + Sync>;
+pub(crate) type Task = Runner<dyn Titled<(), ()> + Send + Sync>;
 
 pin_project! {
     /// An ordinary future.
@@ -282,42 +322,43 @@ pin_project! {
 impl<F: Future<Output = ()> + Send> Joined<Label> for Alone<F> {
     type Ask = ();
     type Said = ();
+    type Out = ();
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, _: &Label, _: bool, (): (), cx: &mut Context<'_>) -> Poll<Option<()>> {
+    fn poll(self: Pin<&mut Self>, _: Near<'_, Label, ()>, (): (), cx: &mut Context<'_>) -> Poll<Option<()>> {
         self.project().future.poll(cx).map(Some)
     }
 
-    fn left(self: Pin<&mut Self>, _: &Label) -> Option<()> {
+    fn left(self: Pin<&mut Self>, _: Near<'_, Label, ()>) -> Option<()> {
         None
     }
 }
 
-impl<S, F: Joined<S>> Runner<Joint<S, F>> {
+impl<S, F: Joined<S>> RunnerOf<S, F> {
     /// Takes the joint out, which nobody runs then.
-    fn into_joint(self) -> NonNull<Joint<S, F>> {
+    fn into_joint(self) -> NonNull<Joint<S, F::Out, F>> {
         core::mem::ManuallyDrop::new(self).0
     }
 
     pub(crate) fn into_task(self) -> Task
     where
         S: Labelled + Send + Sync + 'static,
-        F: Joined<S, Ask = (), Said = ()> + Send + 'static,
+        F: Joined<S, Ask = (), Said = (), Out: Send> + Send + 'static,
     {
         Runner(self.into_joint())
     }
 
-    pub(crate) fn into_sendable<'a>(self) -> Runner<dyn Runs<F::Ask, F::Said> + Send + Sync + 'a>
+    pub(crate) fn into_sendable<'a>(self) -> Runner<dyn Titled<F::Ask, F::Said> + Send + Sync + 'a>
     where
-        S: Send + Sync + 'a,
-        F: Send + 'a,
+        S: Labelled + Send + Sync + 'a,
+        F: Joined<S, Out: Send> + Send + 'a,
     {
         Runner(self.into_joint())
     }
 
-    pub(crate) fn into_staying<'a>(self) -> Runner<dyn Runs<F::Ask, F::Said> + 'a>
+    pub(crate) fn into_staying<'a>(self) -> Runner<dyn Titled<F::Ask, F::Said> + 'a>
     where
-        S: 'a,
+        S: Labelled + 'a,
         F: 'a,
     {
         Runner(self.into_joint())
@@ -358,11 +399,13 @@ impl<D: ?Sized> Runner<D> {
     }
 }
 
-impl Task {
+impl<D: ?Sized + Labelled> Runner<D> {
     pub(crate) fn label(&self) -> &Label {
         self.joint().label()
     }
+}
 
+impl Task {
     /// The label, to be changed. None: others may be looking at it.
     pub(crate) fn label_mut(&mut self) -> Option<&mut Label> {
         // SAFETY: it is there as long as it has an end (J3).
@@ -396,14 +439,6 @@ impl Future for Task {
 
 impl<D: ?Sized> Drop for Runner<D> {
     fn drop(&mut self) {
-        /// Gives the end up, also if the future unwinds.
-        struct LetGo(NonNull<Head>);
-        impl Drop for LetGo {
-            fn drop(&mut self) {
-                // SAFETY: it is the end of the runner, whose last use was before.
-                unsafe { let_go(self.0) };
-            }
-        }
         let head = self.head();
         let _let_go = LetGo(head);
         // SAFETY: it is there as long as it has an end (J3).
@@ -413,29 +448,64 @@ impl<D: ?Sized> Drop for Runner<D> {
     }
 }
 
-impl<S> Shared<S> {
+impl<S, O> Shared<S, O> {
+    #[inline]
+    fn common(&self) -> &Common<S, O> {
+        // SAFETY: it is there as long as it has an end (J3).
+        unsafe { self.0.as_ref() }
+    }
+
     /// Whether the runner is gone.
     #[inline]
     pub(crate) fn is_single(&self) -> bool {
-        // SAFETY: it is there as long as it has an end (J3).
-        unsafe { self.0.as_ref() }.head.is_single()
+        self.common().head.is_single()
+    }
+
+    /// The mark of what the future has sent.
+    #[inline]
+    pub(crate) fn mark(&self) -> Option<u8> {
+        self.common().post.mark()
+    }
+
+    /// What the future has sent.
+    #[inline]
+    pub(crate) fn sent(&mut self) -> Option<&mut O> {
+        // SAFETY: P1: there is one such end, which is borrowed exclusively.
+        unsafe { self.common().post.get_mut() }
+    }
+
+    /// The same; the waker is kept until it has.
+    #[inline]
+    pub(crate) fn poll_sent(&mut self, cx: &Context<'_>) -> Poll<&mut O> {
+        // SAFETY: as above.
+        unsafe { self.common().post.poll(cx) }
+    }
+
+    /// Forgets the waker that was kept.
+    pub(crate) fn forget_waker(&mut self) {
+        // SAFETY: as above.
+        unsafe { self.common().post.forget() }
     }
 }
 
-impl<S> Drop for Shared<S> {
+impl<S, O> Drop for Shared<S, O> {
+    /// What was sent goes with it; with the runner, if that is still there and sends something later.
     fn drop(&mut self) {
-        // SAFETY: it is an end, and its last use.
-        unsafe { let_go(self.0.cast()) };
+        let _let_go = LetGo(self.0.cast());
+        // If the runner is gone, all goes with the joint.
+        if !self.is_single() {
+            // SAFETY: P1: there is one such end, and this is its last use.
+            drop(unsafe { self.common().post.leave() });
+        }
     }
 }
 
-impl<S> Deref for Shared<S> {
+impl<S, O> Deref for Shared<S, O> {
     type Target = S;
 
     #[inline]
     fn deref(&self) -> &S {
-        // SAFETY: it is there as long as it has an end (J3).
-        &unsafe { self.0.as_ref() }.shared
+        &self.common().shared
     }
 }
 

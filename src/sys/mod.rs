@@ -11,6 +11,7 @@
 //! | [`handover`] | a place that values come back to, without a lock |
 //! | `here` | which place this thread watches |
 //! | [`joint`] | a future and what others share with it, in one place |
+//! | [`post`] | a value that is sent once, from one to another, without a lock |
 //! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
@@ -49,6 +50,7 @@ pub(crate) mod mix;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod once;
+pub(crate) mod post;
 pub(crate) mod probe;
 mod reading;
 pub(crate) mod row;

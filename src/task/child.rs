@@ -1,18 +1,19 @@
 //! A spawned child: the future that its task runs, and what that shares with the child's handle.
 
 use super::life::{Ending, Life, Returned};
-use super::outlet::{End, Ended, Outlet, Tell};
+use super::outlet::{self, End, Ended, Tell};
 use super::state::{Core, Place, Side};
-use super::tally::How;
+use super::tally::{Fault, How};
 use crate::cancel::{Nested, Scope};
 use crate::spawn::Panic;
 use crate::sys::atomic::Ordering;
-use crate::sys::joint::{Joined, Label, Labelled};
+use crate::sys::joint::{Joined, Label, Labelled, Near};
 use crate::sys::thread::catch;
 use crate::sys::trace::{self, Span};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Weak};
 use crate::wait::Seen;
+use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -20,18 +21,17 @@ use pin_project_lite::pin_project;
 
 /// What a child shares with its handle. In this order, so that polls touch little of it.
 #[repr(C)]
-pub(super) struct Record<T, E> {
+pub(super) struct Record<E> {
     /// The child's own scope, inside that of its side, and the group.
     nested: Nested<Core<E>>,
-    pub(super) outlet: Outlet<T>,
     place: Place,
     pub(super) label: Label,
 }
 
-impl<T, E> Record<T, E> {
+impl<E> Record<E> {
     pub(super) fn new(core: Arc<Core<E>>, place: Place, label: Label) -> Self {
         let nested = Nested::new(core, |core| &core.shared.scopes[place.side as usize]);
-        Self { nested, outlet: Outlet::new(), place, label }
+        Self { nested, place, label }
     }
 
     /// The child's own.
@@ -49,18 +49,20 @@ impl<T, E> Record<T, E> {
     pub(super) fn wake(&self) {
         self.core().wake_child(self.place);
     }
+}
 
-    /// The child has ended: its handle is told, and the group counts it.
-    ///
-    /// `alone`: there is no handle, and will be none.
-    fn ended(&self, (end, how): Ending<T, E>, alone: bool) {
-        let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { self.outlet.end(end) };
-        // Its handle was dropped meanwhile. The result is gone before the child is counted (T2).
-        let how = if unwanted.is_some() { dropped(unwanted, how) } else { how };
-        trace::child_ended(&self.core().shared.name, &self.label.name, self.label.made, how.word());
-        self.core().ended(self.place, &self.label, how);
-        tell.now();
-    }
+/// The child has ended: its handle is told, and the group counts it.
+///
+/// `alone`: there is no handle, and will be none.
+#[inline]
+fn ended<T, E>(near: Near<'_, Record<E>, End<T>>, (end, how): Ending<T, E>, alone: bool) {
+    let record = near.shared();
+    let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { outlet::send(near, end) };
+    // Its handle was dropped meanwhile. The result is gone before the child is counted (T2).
+    let how = if unwanted.is_some() { dropped(unwanted, how) } else { how };
+    trace::child_ended(&record.core().shared.name, &record.label.name, record.label.made, how.word());
+    record.core().ended(record.place, &record.label, how);
+    tell.now();
 }
 
 /// How a child has ended whose result is dropped in a guard.
@@ -68,11 +70,11 @@ impl<T, E> Record<T, E> {
 fn dropped<T, E>(unwanted: Option<End<T>>, how: How<E>) -> How<E> {
     match catch(|| drop(unwanted)) {
         Ok(()) => how,
-        Err(payload) => How::Panicked(Panic::new(payload)),
+        Err(payload) => How::Failed(Box::new(Fault::Panic(Panic::new(payload), None))),
     }
 }
 
-impl<T, E> Labelled for Record<T, E> {
+impl<E> Labelled for Record<E> {
     fn label(&self) -> &Label {
         &self.label
     }
@@ -100,45 +102,46 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     }
 }
 
-impl<F, T, E> Joined<Record<T, E>> for Child<F, T, E>
+impl<F, T, E> Joined<Record<E>> for Child<F, T, E>
 where
     F: Future<Output = Returned<T, E>>,
     E: Send + 'static,
 {
     type Ask = ();
     type Said = ();
+    type Out = End<T>;
 
     fn poll(
         self: Pin<&mut Self>,
-        record: &Record<T, E>,
-        alone: bool,
+        near: Near<'_, Record<E>, End<T>>,
         (): (),
         cx: &mut Context<'_>,
     ) -> Poll<Option<()>> {
         let this = self.project();
+        let (record, alone) = (near.shared(), near.is_alone());
         let (seen, epoch) = (this.seen, this.epoch);
         let rest = |cx: &mut Context<'_>| rest(record, seen, epoch, cx);
-        let late = |error| record.core().failed_late(record.label.clone(), error);
         let polled = {
             let _entered = this.span.child(&record.label.name, record.label.made);
-            this.life.poll(record.scope(), || record.scope().check().is_ok(), alone, cx, rest, late)
+            this.life.poll(record.scope(), || record.scope().check().is_ok(), alone, cx, rest)
         };
         if let Some(ending) = ready!(polled) {
-            record.ended(ending, alone);
+            ended(near, ending, alone);
         }
         Poll::Ready(Some(()))
     }
 
-    fn left(self: Pin<&mut Self>, record: &Record<T, E>) -> Option<()> {
+    fn left(self: Pin<&mut Self>, near: Near<'_, Record<E>, End<T>>) -> Option<()> {
         let lost = || (End::Ended(Ended::Lost), How::Lost);
-        record.ended(self.project().life.leave(record.scope(), lost)?, false);
+        let ending = self.project().life.leave(near.shared().scope(), lost)?;
+        ended(near, ending, false);
         Some(())
     }
 }
 
 /// What follows a `Pending` of the body: the child will be woken when it may have to be cut short (T4).
 #[inline]
-fn rest<T, E: Send + 'static>(record: &Record<T, E>, seen: &mut Seen, epoch: &mut usize, cx: &mut Context<'_>) {
+fn rest<E: Send + 'static>(record: &Record<E>, seen: &mut Seen, epoch: &mut usize, cx: &mut Context<'_>) {
     let (shared, side) = (&record.core().shared, record.place.side);
     let hook = || waker(Arc::new(Hook { core: Arc::downgrade(record.core()), side }));
     // Acquire: partner of the store in `next_epoch`.

@@ -235,7 +235,7 @@ pin_project! {
             if matches!(this.stage, Stage::Body | Stage::Children { .. }) {
                 this.core.keep_open();
                 // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
-                contain(|| this.core.body_gone(|_| Verdict::CancelAll(Reason::owner_dropped())));
+                contain(|| this.core.body_gone(|_| Verdict::cancel_all(Reason::owner_dropped())));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::child::Record;
 use super::outcome::{ChildError, Status};
+use super::outlet::{End, status};
 use crate::cancel::Reason;
 use crate::sys::joint::Shared;
 use crate::sys::probe::{self, Id};
@@ -52,17 +53,21 @@ use core::task::{Context, Poll};
 /// ```
 #[must_use = "awaiting it gives the child's result; to let the child go by itself, drop it"]
 pub struct Handle<T, E> {
-    record: Shared<Record<T, E>>,
+    record: Shared<Record<E>, End<T>>,
     id: Id,
 }
 
 impl<T, E> Handle<T, E> {
-    pub(super) fn new(record: Shared<Record<T, E>>, id: Id) -> Self {
+    pub(super) fn new(record: Shared<Record<E>, End<T>>, id: Id) -> Self {
         Self { record, id }
     }
 
-    pub(super) fn record(&self) -> &Record<T, E> {
+    pub(super) fn record(&self) -> &Record<E> {
         &self.record
+    }
+
+    pub(super) fn end(&mut self) -> &mut Shared<Record<E>, End<T>> {
+        &mut self.record
     }
 
     /// The child's name.
@@ -72,7 +77,7 @@ impl<T, E> Handle<T, E> {
 
     /// How far the child has come.
     pub fn status(&self) -> Status {
-        self.record.outlet.status()
+        status(self.record.mark())
     }
 
     /// Whether the child has ended.
@@ -94,17 +99,17 @@ impl<T, E> Handle<T, E> {
 
     /// The child's result, or why there is none, if it has ended. A result is given once.
     pub fn try_take(&mut self) -> Option<Result<T, ChildError>> {
-        self.record.outlet.take()?.into_result()
+        self.record.sent()?.take().into_result()
     }
 }
 
 impl<T, E> Future for Handle<T, E> {
     type Output = Result<T, ChildError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.record.outlet.poll_end(cx) {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.record.poll_sent(cx) {
             Poll::Ready(end) => {
-                Poll::Ready(end.into_result().expect("a handle was polled after it had given the result"))
+                Poll::Ready(end.take().into_result().expect("a handle was polled after it had given the result"))
             }
             Poll::Pending => {
                 probe::waiting("the end of a child", Some(self.id), u64::MAX);
@@ -115,15 +120,6 @@ impl<T, E> Future for Handle<T, E> {
 }
 
 impl<T, E> Unpin for Handle<T, E> {}
-
-impl<T, E> Drop for Handle<T, E> {
-    fn drop(&mut self) {
-        // If the child's task is gone, the result is dropped with the record.
-        if !self.record.is_single() {
-            drop(self.record.outlet.abandon());
-        }
-    }
-}
 
 impl<T, E> fmt::Debug for Handle<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

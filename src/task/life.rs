@@ -1,7 +1,7 @@
 //! The life of a child, in whichever task it is polled: it begins, rests, is cut short or returns, and lingers.
 
 use super::outlet::{End, Ended};
-use super::tally::How;
+use super::tally::{Fault, How};
 use crate::cancel::{Cancelled, Scope, Ward};
 use crate::spawn::Panic;
 use crate::sys::thread::catch;
@@ -67,8 +67,7 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Life<F, T, E> {
     /// Polls the body in `scope`. `Ready(None)`: it was over before.
     ///
     /// `may_begin` is called when it has not begun (rule b). `alone`: nobody will take the result. `rest` is called when the
-    /// body is pending, and sees to it that the child is polled when a scope around its own is cancelled. `late` is given an
-    /// error that is kept beside a panic.
+    /// body is pending, and sees to it that the child is polled when a scope around its own is cancelled.
     pub(super) fn poll(
         self: Pin<&mut Self>,
         scope: &Scope,
@@ -76,7 +75,6 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Life<F, T, E> {
         alone: bool,
         cx: &mut Context<'_>,
         rest: impl FnOnce(&mut Context<'_>),
-        late: impl FnOnce(E),
     ) -> Poll<Option<Ending<T, E>>> {
         let mut this = self.project();
         let ending = match this.ending.take() {
@@ -102,12 +100,12 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Life<F, T, E> {
                             Some(cancelled) => cut(clear(this.body.as_mut(), scope), cancelled),
                         }
                     }
-                    Ok(Poll::Ready(returned)) => returned_with(clear(this.body.as_mut(), scope), returned, alone, late),
+                    Ok(Poll::Ready(returned)) => returned_with(clear(this.body.as_mut(), scope), returned, alone),
                     Err(payload) => {
                         // What panics when it is polled may panic again when it is dropped: the first one counts.
                         let panic = Panic::new(payload);
                         drop(clear(this.body.as_mut(), scope));
-                        panicked(panic)
+                        panicked(panic, None)
                     }
                 }
             }
@@ -137,13 +135,15 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Life<F, T, E> {
         Some(match (this.ending.take(), dropped) {
             (Some(ending), _) => *ending,
             (None, Ok(())) => otherwise(),
-            (None, Err(panic)) => panicked(panic),
+            (None, Err(panic)) => panicked(panic, None),
         })
     }
 }
 
-fn panicked<T, E>(panic: Panic) -> Ending<T, E> {
-    (End::Ended(Ended::Panicked), How::Panicked(panic))
+/// `error`: returned before.
+#[cold]
+fn panicked<T, E>(panic: Panic, error: Option<E>) -> Ending<T, E> {
+    (End::Ended(Ended::Panicked), How::Failed(Box::new(Fault::Panic(panic, error))))
 }
 
 /// Drops a body in a panic guard.
@@ -155,10 +155,10 @@ fn clear<F: Future>(body: Pin<&mut Ward<F>>, scope: &Scope) -> Result<(), Panic>
 fn cut<T, E>(cleared: Result<(), Panic>, cancelled: Cancelled) -> Ending<T, E> {
     match cleared {
         Ok(()) => {
-            let from_above = !cancelled.is_own();
-            (End::Ended(Ended::Cancelled(Box::new(cancelled))), How::Cancelled { from_above })
+            let how = if cancelled.is_own() { How::Cancelled } else { How::CutFromAbove };
+            (End::Ended(Ended::Cancelled(Box::new(cancelled))), how)
         }
-        Err(panic) => panicked(panic),
+        Err(panic) => panicked(panic, None),
     }
 }
 
@@ -168,20 +168,16 @@ fn returned_with<T, E>(
     cleared: Result<(), Panic>,
     returned: Returned<T, E>,
     alone: bool,
-    late: impl FnOnce(E),
 ) -> Ending<T, E> {
     match (cleared, returned) {
         (Ok(()), Ok(value)) => kept(alone, value),
-        (Ok(()), Err(error)) => (End::Ended(Ended::Failed), How::Failed(error)),
-        (Err(panic), returned) => {
-            // The panic is how it ended; an error is kept beside it.
-            match returned {
-                Ok(value) => drop(catch(|| drop(value)).map_err(Panic::new)),
-                Err(Some(error)) => late(error),
-                Err(None) => {}
-            }
-            panicked(panic)
+        (Ok(()), Err(error)) => (End::Ended(Ended::Failed), How::Failed(Box::new(Fault::Error(error)))),
+        // The panic is how it ended; an error is kept beside it.
+        (Err(panic), Ok(value)) => {
+            drop(catch(|| drop(value)).map_err(Panic::new));
+            panicked(panic, None)
         }
+        (Err(panic), Err(error)) => panicked(panic, error),
     }
 }
 
@@ -193,6 +189,6 @@ fn kept<T, E>(alone: bool, value: T) -> Ending<T, E> {
     }
     match catch(|| drop(value)) {
         Ok(()) => (End::Ended(Ended::Done), How::Done),
-        Err(payload) => panicked(Panic::new(payload)),
+        Err(payload) => panicked(Panic::new(payload), None),
     }
 }

@@ -2,18 +2,17 @@
 
 use super::outcome::{ChildError, Status};
 use crate::cancel::Cancelled;
+use crate::sys::joint::Near;
+use crate::sys::post::Sent;
+use crate::sys::probe;
 use crate::sys::thread::contain;
-use crate::sys::{Told, probe};
 use alloc::boxed::Box;
-use core::task::{Context, Poll, Waker};
+use core::task::Waker;
 
-/// How far the child has come.
+/// The end of a child, with its result until that was taken.
 pub(super) enum End<T> {
-    Running,
-    /// The same, and nobody will take the result.
-    Unwanted,
     Done(T),
-    /// It has ended, and there is no result, or none any more.
+    /// There is no result, or none any more.
     Ended(Ended),
 }
 
@@ -28,87 +27,22 @@ pub(super) enum Ended {
     Lost,
 }
 
-/// The end of a child, once it has come, and who waits for it.
-pub(super) struct Outlet<T>(Told<Slot<T>>);
+/// What marks an end that was sent stands for.
+const MARKS: [Status; 5] = [Status::Done, Status::Failed, Status::Panicked, Status::Cancelled, Status::Lost];
 
-struct Slot<T> {
-    end: End<T>,
-    joiner: Option<Waker>,
+/// How far the child has come whose end has this mark.
+pub(super) fn status(mark: Option<u8>) -> Status {
+    mark.map_or(Status::Running, |mark| MARKS[usize::from(mark)])
 }
 
-impl<T> Outlet<T> {
-    pub(super) fn new() -> Self {
-        Self(Told::new(Slot { end: End::Running, joiner: None }))
-    }
-
-    pub(super) fn status(&self) -> Status {
-        self.0.read(|slot| match slot.end {
-            End::Running | End::Unwanted => Status::Running,
-            End::Done(_) | End::Ended(Ended::Done) => Status::Done,
-            End::Ended(Ended::Failed) => Status::Failed,
-            End::Ended(Ended::Panicked) => Status::Panicked,
-            End::Ended(Ended::Cancelled(_)) => Status::Cancelled,
-            End::Ended(Ended::Lost) => Status::Lost,
-        })
-    }
-
-    /// The end, once it has come. A result is given once; the rest stays.
-    pub(super) fn take(&self) -> Option<End<T>> {
-        self.0.with(Slot::take)
-    }
-
-    /// As [`take`](Self::take); the waker is kept until it has come.
-    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<End<T>> {
-        self.poll(cx, Slot::take)
-    }
-
-    /// How the child has ended, without its result; the waker is kept until it has.
-    pub(super) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.poll(cx, |slot| slot.end.ended())
-    }
-
-    fn poll<R>(&self, cx: &mut Context<'_>, look: impl Fn(&mut Slot<T>) -> Option<R>) -> Poll<R> {
-        if let Some(end) = self.0.with(&look) {
-            return Poll::Ready(end);
-        }
-        let waker = cx.waker().clone();
-        probe::keeping(&waker);
-        let (end, unused) = self.0.with(|slot| match look(slot) {
-            Some(end) => (Poll::Ready(end), Some(waker)),
-            None => (Poll::Pending, slot.joiner.replace(waker)),
-        });
-        drop(unused);
-        end
-    }
-
-    /// Whoever waits for the end waits no more.
-    pub(super) fn forget_joiner(&self) {
-        let waker = self.0.with(|slot| slot.joiner.take());
-        drop(waker);
-    }
-
-    /// Nobody will take the result. Gives it, if it is there.
-    pub(super) fn abandon(&self) -> Option<End<T>> {
-        let (there, _joiner) = self.0.with(|slot| {
-            if let End::Running = slot.end {
-                slot.end = End::Unwanted;
-            }
-            (slot.take_done(), slot.joiner.take())
-        });
-        there
-    }
-
-    /// The child has ended. Gives the result back, if it is [abandoned](Self::abandon). Who waits for the end is told when what is
-    /// returned first is dropped.
-    #[inline]
-    pub(super) fn end(&self, end: End<T>) -> (Tell, Option<End<T>>) {
-        let (before, joiner, unwanted) = self.0.with(|slot| {
-            let before = core::mem::replace(&mut slot.end, end);
-            let unwanted = if let End::Unwanted = before { slot.take_done() } else { None };
-            (before, slot.joiner.take(), unwanted)
-        });
-        debug_assert!(matches!(before, End::Running | End::Unwanted), "a child ends once");
-        (Tell(joiner), unwanted)
+/// Sends the end to the handle, and gives the result back, if there is none. Who waits for the end is told when what is returned
+/// first is dropped.
+#[inline]
+pub(super) fn send<S, T>(near: Near<'_, S, End<T>>, end: End<T>) -> (Tell, Option<End<T>>) {
+    let mark = end.mark();
+    match near.send(end, mark) {
+        Sent::There(joiner) => (Tell(joiner), None),
+        Sent::Back(end) => (Tell::NOBODY, Some(end)),
     }
 }
 
@@ -124,7 +58,7 @@ impl Tell {
     }
 
     #[inline]
-    fn wake(&mut self) {
+    pub(super) fn wake(&mut self) {
         if let Some(waker) = self.0.take() {
             probe::firing(&waker);
             waker.wake();
@@ -142,28 +76,33 @@ impl Drop for Tell {
     }
 }
 
-impl<T> Slot<T> {
-    fn take(&mut self) -> Option<End<T>> {
-        match &self.end {
-            End::Running | End::Unwanted => None,
-            End::Done(_) => self.take_done(),
-            End::Ended(ended) => Some(End::Ended(ended.clone())),
+impl<T> End<T> {
+    /// The place of its status in [`MARKS`].
+    #[inline]
+    fn mark(&self) -> u8 {
+        match self {
+            Self::Done(_) | Self::Ended(Ended::Done) => 0,
+            Self::Ended(Ended::Failed) => 1,
+            Self::Ended(Ended::Panicked) => 2,
+            Self::Ended(Ended::Cancelled(_)) => 3,
+            Self::Ended(Ended::Lost) => 4,
         }
     }
 
-    /// The result, if it is there.
-    fn take_done(&mut self) -> Option<End<T>> {
-        let is_done = matches!(self.end, End::Done(_));
-        is_done.then(|| core::mem::replace(&mut self.end, End::Ended(Ended::Done)))
-    }
-}
-
-impl<T> End<T> {
-    fn ended(&self) -> Option<Ended> {
+    /// The end. A result is given once; the rest stays.
+    #[inline]
+    pub(super) fn take(&mut self) -> Self {
         match self {
-            Self::Running | Self::Unwanted => None,
-            Self::Done(_) => Some(Ended::Done),
-            Self::Ended(ended) => Some(ended.clone()),
+            Self::Done(_) => core::mem::replace(self, Self::Ended(Ended::Done)),
+            Self::Ended(ended) => Self::Ended(ended.clone()),
+        }
+    }
+
+    /// The end without the result.
+    pub(super) fn ended(&self) -> Ended {
+        match self {
+            Self::Done(_) => Ended::Done,
+            Self::Ended(ended) => ended.clone(),
         }
     }
 
@@ -175,7 +114,7 @@ impl<T> End<T> {
             Self::Ended(Ended::Panicked) => Some(Err(ChildError::Panicked)),
             Self::Ended(Ended::Cancelled(cancelled)) => Some(Err(ChildError::Cancelled(*cancelled))),
             Self::Ended(Ended::Lost) => Some(Err(ChildError::Lost)),
-            Self::Running | Self::Unwanted | Self::Ended(Ended::Done) => None,
+            Self::Ended(Ended::Done) => None,
         }
     }
 }

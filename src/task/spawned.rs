@@ -312,7 +312,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     fn prepare<T, F>(
         &self,
         place: Place,
-        room: Room<Record<T, E>, Child<F, T, E>>,
+        room: Room<Record<E>, Child<F, T, E>>,
         label: Label,
         body: F,
     ) -> (Handle<T, E>, Task)

@@ -161,8 +161,8 @@ pub(super) struct Waiting<V, E>(Shared<V, E>);
 
 /// A child that is to start, to whoever waits for that.
 pub(super) trait Recruit<E> {
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended>;
-    fn forget_joiner(&self);
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended>;
+    fn forget_joiner(&mut self);
     fn cancel(&self, reason: Reason) -> bool;
 
     /// Nobody waits for its start any more.
@@ -173,12 +173,12 @@ pub(super) trait Recruit<E> {
 }
 
 impl<T, E> Recruit<E> for Handle<T, E> {
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.record().outlet.poll_ended(cx)
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.end().poll_sent(cx).map(|end| end.ended())
     }
 
-    fn forget_joiner(&self) {
-        self.record().outlet.forget_joiner();
+    fn forget_joiner(&mut self) {
+        self.end().forget_waker();
     }
 
     fn cancel(&self, reason: Reason) -> bool {
@@ -228,17 +228,18 @@ impl<V, E, H: Recruit<E>> Wait<V, E, H> {
     }
 
     fn over(&mut self) -> Option<H> {
-        let handle = self.handle.take()?;
+        let mut handle = self.handle.take()?;
         handle.forget_joiner();
         handle.started();
         Some(handle)
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(H, V), StartError<E>>> {
-        let handle = self.handle.as_ref().expect("a start was polled after it was over");
+        assert!(self.handle.is_some(), "a start was polled after it was over");
         let waker = cx.waker().clone();
         probe::keeping(&waker);
         let mut said = self.listen(waker);
+        let handle = self.handle.as_mut().expect("looked at above");
         if matches!(said, State::GivenUp) && !self.dismissed {
             self.dismissed = handle.cancel(Reason::explicit("it gave up saying that it had started"));
         }

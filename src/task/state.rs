@@ -200,7 +200,7 @@ impl<E> Core<E> {
             let waker = state.seats[side as usize].give_back(place.seat);
             state.names.leave(place.name);
             state.alive[side as usize] -= 1;
-            let verdict = state.tally.ended(|| label.clone(), side == Side::Main, how);
+            let verdict = state.tally.ended(label, side == Side::Main, how);
             (state.look(verdict), waker)
         });
         drop(waker);
@@ -278,10 +278,10 @@ impl<E> Core<E> {
         match core::mem::replace(&mut chores.verdict, Verdict::GoOn) {
             Verdict::GoOn => {}
             Verdict::CancelAll(reason) => {
-                scope.cancel(reason);
+                scope.cancel(*reason);
             }
             Verdict::CancelMain(reason) => {
-                scopes[Side::Main as usize].cancel(reason);
+                scopes[Side::Main as usize].cancel(*reason);
             }
         }
         if core::mem::take(&mut chores.dismiss) {

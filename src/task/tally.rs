@@ -5,6 +5,7 @@ use crate::cancel::Reason;
 use crate::spawn::Panic;
 use crate::sys::joint::Label;
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// When a group cancels its children.
@@ -64,39 +65,59 @@ pub enum Policy {
     FirstOk,
 }
 
-/// How a child ended.
+/// How a child ended. In two words, whatever an error is, as most ends are passed on without a look at them.
 pub(super) enum How<E> {
     Done,
-    /// The error went elsewhere, if there is none.
-    Failed(Option<E>),
-    Panicked(Panic),
-    Cancelled {
-        /// By a scope around its own.
-        from_above: bool,
-    },
+    Cancelled,
+    /// Cancelled by a scope around its own.
+    CutFromAbove,
     Lost,
+    Failed(Box<Fault<E>>),
+}
+
+/// What went wrong with a child.
+pub(super) enum Fault<E> {
+    /// The error went elsewhere, if there is none.
+    Error(Option<E>),
+    /// With an error that was returned before, and is kept beside it.
+    Panic(Panic, Option<E>),
 }
 
 impl<E> How<E> {
+    /// Takes it out of its place.
+    #[inline]
+    pub(super) fn take(&mut self) -> Self {
+        core::mem::replace(self, Self::Done)
+    }
+
     /// As the counts of a group name it.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Failed(_) => "failed",
-            Self::Panicked(_) => "panicked",
-            Self::Cancelled { .. } => "cancelled",
+            Self::Cancelled | Self::CutFromAbove => "cancelled",
             Self::Lost => "lost",
+            Self::Failed(fault) => match &**fault {
+                Fault::Error(_) => "failed",
+                Fault::Panic(..) => "panicked",
+            },
         }
     }
 }
 
-/// What follows from an ending.
+/// What follows from an ending. Mostly nothing, so the rest is apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     GoOn,
     /// The body and the main children.
-    CancelAll(Reason),
-    CancelMain(Reason),
+    CancelAll(Box<Reason>),
+    CancelMain(Box<Reason>),
+}
+
+impl Verdict {
+    #[cold]
+    pub(super) fn cancel_all(reason: Reason) -> Self {
+        Self::CancelAll(Box::new(reason))
+    }
 }
 
 /// What a group knows of how its children ended.
@@ -116,56 +137,72 @@ impl<E> Tally<E> {
     }
 
     /// Counts a child that ended.
-    pub(super) fn ended(&mut self, label: impl FnOnce() -> Label, is_main: bool, how: How<E>) -> Verdict {
-        let (place, cause) = match how {
-            How::Done => (&mut self.count.done, None),
-            How::Failed(error) => (&mut self.count.failed, error.map(Cause::Error)),
-            How::Panicked(panic) => (&mut self.count.panicked, Some(Cause::Panic(panic))),
-            How::Lost => (&mut self.count.lost, Some(Cause::Lost)),
-            How::Cancelled { from_above } => {
+    #[inline]
+    pub(super) fn ended(&mut self, label: &Label, is_main: bool, how: How<E>) -> Verdict {
+        match how {
+            How::Done => {
+                self.count.done += 1;
+                let decides = matches!(self.policy, Policy::FirstDone | Policy::FirstOk);
+                if decides && is_main && self.first.is_none() { self.first(true) } else { Verdict::GoOn }
+            }
+            How::Cancelled | How::CutFromAbove => {
                 // Those in the background are dismissed when nobody else is left, whatever ends the group (T3). Once there is a
                 // first one, that is what the others were cancelled for, whatever befalls the group while they linger.
-                self.cut |= from_above && is_main && self.first.is_none();
+                self.cut |= matches!(how, How::CutFromAbove) && is_main && self.first.is_none();
                 self.count.cancelled += 1;
-                return Verdict::GoOn;
+                Verdict::GoOn
+            }
+            How::Lost => {
+                self.count.lost += 1;
+                self.failed(label.clone(), Cause::Lost)
+            }
+            How::Failed(fault) => self.ended_badly(label, is_main, *fault),
+        }
+    }
+
+    #[cold]
+    fn ended_badly(&mut self, label: &Label, is_main: bool, fault: Fault<E>) -> Verdict {
+        let (error, panic) = match fault {
+            Fault::Error(error) => {
+                self.count.failed += 1;
+                (error, None)
+            }
+            Fault::Panic(panic, error) => {
+                self.count.panicked += 1;
+                (error, Some(panic))
             }
         };
-        *place += 1;
-        let is_ok = core::ptr::eq(place, &self.count.done);
-        let is_lost = matches!(cause, Some(Cause::Lost));
-        let verdict = match self.policy {
-            Policy::FirstDone if is_main && self.first.is_none() && !is_lost => self.first(is_ok),
-            Policy::FirstOk if is_main && self.first.is_none() && is_ok => self.first(true),
-            _ => Verdict::GoOn,
-        };
-        match cause {
-            None => verdict,
-            Some(cause) => match self.failed(label(), cause) {
-                Verdict::GoOn => verdict,
-                stronger => stronger,
-            },
+        let decides = self.policy == Policy::FirstDone && is_main && self.first.is_none();
+        let mut verdict = if decides { self.first(false) } else { Verdict::GoOn };
+        for cause in error.map(Cause::Error).into_iter().chain(panic.map(Cause::Panic)) {
+            match self.failed(label.clone(), cause) {
+                Verdict::GoOn => {}
+                stronger => verdict = stronger,
+            }
         }
+        verdict
     }
 
     /// Keeps a failure of a child that has been counted.
     pub(super) fn failed(&mut self, label: Label, cause: Cause<E>) -> Verdict {
         let verdict = match self.policy {
-            Policy::FailFast => Verdict::CancelAll(sibling_failed(label.name.clone())),
+            Policy::FailFast => Verdict::cancel_all(sibling_failed(label.name.clone())),
             _ => Verdict::GoOn,
         };
         self.failures.push(Failure::new(Some(label), cause));
         verdict
     }
 
+    #[cold]
     fn first(&mut self, is_ok: bool) -> Verdict {
         self.first = Some(is_ok);
-        Verdict::CancelMain(Reason::explicit("another child was first"))
+        Verdict::CancelMain(Box::new(Reason::explicit("another child was first")))
     }
 
     /// Notes that the body failed: the group is cancelled, whatever the policy.
     pub(super) fn body_failed(&mut self, cause: Cause<E>) -> Verdict {
         self.failures.push(Failure::new(None, cause));
-        Verdict::CancelAll(sibling_failed(Cow::Borrowed("the body")))
+        Verdict::cancel_all(sibling_failed(Cow::Borrowed("the body")))
     }
 
     /// What there is to report when all are gone.

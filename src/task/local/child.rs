@@ -2,10 +2,10 @@
 
 use crate::cancel::Scope;
 use crate::sys::Told;
-use crate::sys::joint::{Joined, Label, Runner, Runs};
+use crate::sys::joint::{Joined, Label, Labelled, Near, Runner, Titled};
 use crate::sys::trace::Span;
 use crate::task::life::{Life, Returned};
-use crate::task::outlet::{End, Ended, Outlet, Tell};
+use crate::task::outlet::{self, End, Ended, Tell};
 use crate::task::tally::How;
 use alloc::boxed::Box;
 use core::fmt;
@@ -15,18 +15,17 @@ use core::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 /// What a child shares with its handle.
-pub(super) struct Record<T> {
+pub(super) struct Record {
     /// The child's own.
     pub(super) scope: Scope,
-    pub(super) outlet: Outlet<T>,
     /// By which the child is polled, as soon as it has one and there is a handle.
     waker: Told<Option<Waker>>,
     pub(super) label: Label,
 }
 
-impl<T> Record<T> {
+impl Record {
     pub(super) fn new(scope: Scope, label: Label) -> Self {
-        Self { scope, outlet: Outlet::new(), waker: Told::new(None), label }
+        Self { scope, waker: Told::new(None), label }
     }
 
     /// Lets the group poll the child.
@@ -40,17 +39,14 @@ impl<T> Record<T> {
 
 /// How a child ended, for its group.
 pub struct Gone<E> {
-    pub(super) label: Label,
     pub(super) how: How<E>,
-    /// An error that is kept beside a panic.
-    pub(super) late: Option<E>,
     /// Who waits for the end of the child is told when this is dropped.
     pub(super) tell: Tell,
 }
 
 impl<E> fmt::Debug for Gone<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gone").field("label", &self.label).finish_non_exhaustive()
+        f.debug_struct("Gone").field("how", &self.how.word()).finish_non_exhaustive()
     }
 }
 
@@ -62,9 +58,11 @@ pub trait Kid<E>: Unpin {
 
     /// The group is dropped.
     fn leave(&mut self) -> Option<Gone<E>>;
+
+    fn label(&self) -> &Label;
 }
 
-impl<E, D: ?Sized + Runs<bool, Gone<E>>> Kid<E> for Runner<D> {
+impl<E, D: ?Sized + Titled<bool, Gone<E>>> Kid<E> for Runner<D> {
     #[inline]
     fn poll(&mut self, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
         self.poll_told(open, cx)
@@ -72,6 +70,20 @@ impl<E, D: ?Sized + Runs<bool, Gone<E>>> Kid<E> for Runner<D> {
 
     fn leave(&mut self) -> Option<Gone<E>> {
         Self::leave(self)
+    }
+
+    fn label(&self) -> &Label {
+        Self::label(self)
+    }
+}
+
+impl Labelled for Record {
+    fn label(&self) -> &Label {
+        &self.label
+    }
+
+    fn label_mut(&mut self) -> &mut Label {
+        &mut self.label
     }
 }
 
@@ -91,18 +103,19 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
     }
 }
 
-impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T, E> {
+impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record> for Child<F, T, E> {
     type Ask = bool;
     type Said = Gone<E>;
+    type Out = End<T>;
 
     fn poll(
         self: Pin<&mut Self>,
-        record: &Record<T>,
-        alone: bool,
+        near: Near<'_, Record, End<T>>,
         open: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Gone<E>>> {
         let this = self.project();
+        let (record, alone) = (near.shared(), near.is_alone());
         let noted = this.noted;
         let rest = |cx: &mut Context<'_>| {
             if !(alone || *noted) {
@@ -114,24 +127,24 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record<T>> for Child<F, T,
         };
         // Its own scope has no deadline before it has begun; the group may have been cancelled since it looked.
         let may_begin = || open && !record.scope.is_cancelled();
-        let mut late = None;
         let polled = {
             let _entered = this.span.child(&record.label.name, record.label.made);
-            this.life.poll(&record.scope, may_begin, alone, cx, rest, |error| late = Some(error))
+            this.life.poll(&record.scope, may_begin, alone, cx, rest)
         };
         polled.map(|ending| {
             let (end, how) = ending?;
-            let tell = if alone { Tell::NOBODY } else { record.outlet.end(end).0 };
-            Some(Gone { label: record.label.clone(), how, late, tell })
+            let tell = if alone { Tell::NOBODY } else { outlet::send(near, end).0 };
+            Some(Gone { how, tell })
         })
     }
 
-    fn left(self: Pin<&mut Self>, record: &Record<T>) -> Option<Gone<E>> {
+    fn left(self: Pin<&mut Self>, near: Near<'_, Record, End<T>>) -> Option<Gone<E>> {
+        let record = near.shared();
         let dropped = || {
             let ended = record.scope.cause().map_or(Ended::Lost, |cause| Ended::Cancelled(Box::new(cause)));
-            (End::Ended(ended), How::Cancelled { from_above: true })
+            (End::Ended(ended), How::CutFromAbove)
         };
         let (end, how) = self.project().life.leave(&record.scope, dropped)?;
-        Some(Gone { label: record.label.clone(), how, late: None, tell: record.outlet.end(end).0 })
+        Some(Gone { how, tell: outlet::send(near, end).0 })
     }
 }

@@ -7,7 +7,7 @@ use super::start::LocalStart;
 use super::state::Shared;
 use crate::cancel::{Reason, Scope};
 use crate::sys::Arc;
-use crate::sys::joint::{Joint, Label, Runner, join};
+use crate::sys::joint::{Label, RunnerOf, join};
 use crate::sys::probe::Id;
 use crate::task::life::{Plain, Returned};
 use crate::task::outcome::{GroupCount, Refusal, SpawnError};
@@ -86,7 +86,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         given: G,
         (side, starting): (Side, bool),
         prepare: impl FnOnce(G) -> (F, R),
-        erase: impl FnOnce(Runner<Joint<Record<T>, Child<F, T, E>>>) -> K::Kid<'env, E>,
+        erase: impl FnOnce(RunnerOf<Record, Child<F, T, E>>) -> K::Kid<'env, E>,
         finish: impl FnOnce(LocalHandle<T>, R) -> O,
     ) -> Result<O, SpawnError<G>>
     where
@@ -95,14 +95,16 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
         let shared = &*self.0;
         // Rule j. In a scope that is cancelled already, the child is not begun.
         let drains = shared.scope.is_draining() && !shared.scope.is_cancelled();
-        let label = Label { name, made: Location::caller() };
-        let scope = if side == Side::Main { shared.inner.child() } else { shared.back().child() };
-        let mut parts = Some((given, scope, label));
+        let made = Location::caller();
+        let back = (side == Side::Background).then(|| shared.back());
+        let mut parts = Some((given, name));
         let admitted = shared.state.with(|state| {
             if state.over || drains {
                 return Err(if state.over { Refusal::Over } else { Refusal::Draining });
             }
-            let (given, scope, label) = parts.take().expect("taken once");
+            let (given, name) = parts.take().expect("taken once");
+            let label = Label { name, made };
+            let scope = back.as_ref().unwrap_or(&shared.inner).child();
             let place = state.enter(&label, side);
             state.starting += usize::from(starting);
             let (body, beside) = prepare(given);
@@ -120,7 +122,7 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
                 Ok(finished)
             }
             Err(refusal) => {
-                let (given, ..) = parts.expect("not taken");
+                let (given, _) = parts.expect("not taken");
                 Err(SpawnError::new(given, refusal))
             }
         }

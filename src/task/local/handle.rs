@@ -5,6 +5,7 @@ use crate::cancel::Reason;
 use crate::sys::joint::Shared;
 use crate::sys::probe::{self, Id};
 use crate::task::outcome::{ChildError, Status};
+use crate::task::outlet::{End, status};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -26,17 +27,21 @@ use core::task::{Context, Poll};
 /// If it is polled after it has given the result.
 #[must_use = "awaiting it gives the child's result; to let the child go by itself, drop it"]
 pub struct LocalHandle<T> {
-    record: Shared<Record<T>>,
+    record: Shared<Record, End<T>>,
     id: Id,
 }
 
 impl<T> LocalHandle<T> {
-    pub(super) fn new(record: Shared<Record<T>>, id: Id) -> Self {
+    pub(super) fn new(record: Shared<Record, End<T>>, id: Id) -> Self {
         Self { record, id }
     }
 
-    pub(super) fn record(&self) -> &Record<T> {
+    pub(super) fn record(&self) -> &Record {
         &self.record
+    }
+
+    pub(super) fn end(&mut self) -> &mut Shared<Record, End<T>> {
+        &mut self.record
     }
 
     /// The child's name.
@@ -46,7 +51,7 @@ impl<T> LocalHandle<T> {
 
     /// How far the child has come.
     pub fn status(&self) -> Status {
-        self.record.outlet.status()
+        status(self.record.mark())
     }
 
     /// Whether the child has ended.
@@ -68,17 +73,17 @@ impl<T> LocalHandle<T> {
 
     /// The child's result, or why there is none, if it has ended. A result is given once.
     pub fn try_take(&mut self) -> Option<Result<T, ChildError>> {
-        self.record.outlet.take()?.into_result()
+        self.record.sent()?.take().into_result()
     }
 }
 
 impl<T> Future for LocalHandle<T> {
     type Output = Result<T, ChildError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.record.outlet.poll_end(cx) {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.record.poll_sent(cx) {
             Poll::Ready(end) => {
-                Poll::Ready(end.into_result().expect("a handle was polled after it had given the result"))
+                Poll::Ready(end.take().into_result().expect("a handle was polled after it had given the result"))
             }
             Poll::Pending => {
                 probe::waiting("the end of a child", Some(self.id), u64::MAX);

@@ -18,7 +18,7 @@ pub use start::LocalStart;
 /// Whether children may go to other threads.
 mod kinds {
     use super::child::{Gone, Kid};
-    use crate::sys::joint::{Runner, Runs};
+    use crate::sys::joint::{Runner, Titled};
 
     /// Marks groups whose children are `Send`, so that the group may be run in a task that goes from thread to thread.
     #[derive(Clone, Copy, Debug)]
@@ -36,10 +36,10 @@ mod kinds {
     }
 
     impl Kind for MaySend {
-        type Kid<'env, E> = Runner<dyn Runs<bool, Gone<E>> + Send + Sync + 'env>;
+        type Kid<'env, E> = Runner<dyn Titled<bool, Gone<E>> + Send + Sync + 'env>;
     }
 
     impl Kind for StaysHere {
-        type Kid<'env, E> = Runner<dyn Runs<bool, Gone<E>> + 'env>;
+        type Kid<'env, E> = Runner<dyn Titled<bool, Gone<E>> + 'env>;
     }
 }

@@ -8,11 +8,12 @@
 //! - **L3** A child is counted after its body was dropped, and its handle is told after that.
 //! - **L4** Those in the background are cancelled, once, when body and others are gone: in the pass in which that is so.
 
-use super::child::{Gone, Kid};
+use super::child::Kid;
 use super::group::LocalGroup;
 use super::kinds::Kind;
 use super::state::{Newcomer, Place, Shared, State};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
+use crate::sys::joint::Label;
 use crate::sys::probe::{self, Id};
 use crate::sys::thread::{catch, contain, is_panicking, resume};
 use crate::sys::trace::Span;
@@ -21,7 +22,7 @@ use crate::task::crew::{BUDGET, Crew, PASSES};
 use crate::task::guarded::Guarded;
 use crate::task::outcome::{Cause, GroupError, GroupReport};
 use crate::task::state::Side;
-use crate::task::tally::{Tally, Verdict};
+use crate::task::tally::{How, Tally, Verdict};
 use alloc::borrow::Cow;
 use core::fmt;
 use core::future::Future;
@@ -253,12 +254,18 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let place = *place;
         // Of its own scope a child hears by itself, also before it begins.
         let open = open || place.side == Side::Background;
-        let Poll::Ready(gone) = child.poll(open, &mut Context::from_waker(&waker)) else { return };
+        let mut polled = child.poll(open, &mut Context::from_waker(&waker));
+        // Not moved as a whole, which the processor would wait for: it was written word by word just now.
+        let Poll::Ready(gone) = &mut polled else { return };
+        let verdict = gone.as_mut().map(|gone| this.shared.count(place, child.label(), gone.how.take()));
         drop(seat.leave());
         *this.serving -= usize::from(place.side == Side::Background);
-        if let Some(gone) = gone {
-            this.shared.count(place, gone);
+        if let (Some(gone), Some(verdict)) = (gone, verdict) {
+            this.shared.act(verdict);
+            gone.tell.wake();
         }
+        // What it had is taken.
+        core::mem::forget(polled);
     }
 
     /// Cancels those in the background, if there is nobody left that they serve, and polls them (L2). Whether it did.
@@ -319,7 +326,10 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             }
             let leave = |place: Place, child: &mut K::Kid<'env, E>| {
                 if let Some(gone) = (place.side == side).then(|| child.leave()).flatten() {
-                    contain(|| this.shared.count(place, gone));
+                    contain(|| {
+                        this.shared.act(this.shared.count(place, child.label(), gone.how));
+                        gone.tell.now();
+                    });
                 }
             };
             for number in this.crew.numbers() {
@@ -389,27 +399,23 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> fmt::Debug for LocalReport
 
 impl<E, K: Kind> Shared<'_, E, K> {
     /// Counts a child whose body is gone (L3).
-    fn count(&self, place: Place, gone: Gone<E>) {
-        let Gone { label, how, late, tell } = gone;
+    fn count(&self, place: Place, label: &Label, how: How<E>) -> Verdict {
         trace::child_ended(&self.name, &label.name, label.made, how.word());
-        let verdict = self.state.with(|state| {
+        self.state.with(|state| {
             state.leave(place);
-            let before = late.map(|error| state.tally.failed(label.clone(), Cause::Error(error)));
-            let verdict = state.tally.ended(|| label, place.side == Side::Main, how);
-            if verdict == Verdict::GoOn { before.unwrap_or(Verdict::GoOn) } else { verdict }
-        });
-        self.act(verdict);
-        tell.now();
+            state.tally.ended(label, place.side == Side::Main, how)
+        })
     }
 
+    #[inline]
     pub(super) fn act(&self, verdict: Verdict) {
         match verdict {
             Verdict::GoOn => {}
             Verdict::CancelAll(reason) => {
-                self.scope.cancel(reason);
+                self.scope.cancel(*reason);
             }
             Verdict::CancelMain(reason) => {
-                self.inner.cancel(reason);
+                self.inner.cancel(*reason);
             }
         }
     }

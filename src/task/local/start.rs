@@ -21,12 +21,12 @@ struct Member<'env, T, E, K: Kind> {
 }
 
 impl<T, E, K: Kind> Recruit<E> for Member<'_, T, E, K> {
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Ended> {
-        self.handle.record().outlet.poll_ended(cx)
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.handle.end().poll_sent(cx).map(|end| end.ended())
     }
 
-    fn forget_joiner(&self) {
-        self.handle.record().outlet.forget_joiner();
+    fn forget_joiner(&mut self) {
+        self.handle.end().forget_waker();
     }
 
     fn cancel(&self, reason: Reason) -> bool {
