@@ -8,6 +8,7 @@ pub(crate) use imp::*;
 #[cfg(feature = "tracing")]
 mod imp {
     use core::fmt::{Debug, Display};
+    use crate::sys::joint::Label;
     use core::panic::Location;
     use tracing::Level;
     use tracing::span::Entered;
@@ -72,7 +73,9 @@ mod imp {
     }
 
     /// A child of a group has ended, well (`done`) or not.
-    pub(crate) fn child_ended(group: &str, name: &str, made: &'static Location<'static>, how: &'static str) {
+    pub(crate) fn child_ended<'a>(group: &str, label: impl FnOnce() -> &'a Label, how: &'static str) {
+        let Label { name, made } = label();
+        let name = &**name;
         match how {
             "done" | "cancelled" => {
                 tracing::event!(target: "wakeful::task", Level::DEBUG, group, name, how, "child ended");
@@ -134,6 +137,7 @@ mod imp {
 
 #[cfg(not(feature = "tracing"))]
 mod imp {
+    use crate::sys::joint::Label;
     use core::fmt::{Debug, Display};
     use core::panic::Location;
 
@@ -180,7 +184,7 @@ mod imp {
     pub(crate) fn scope_cancelled<R: Display>(_: impl FnOnce() -> Option<R>) {}
 
     #[inline(always)]
-    pub(crate) fn child_ended(_: &str, _: &str, _: &'static Location<'static>, _: &'static str) {}
+    pub(crate) fn child_ended<'a>(_: &str, _: impl FnOnce() -> &'a Label, _: &'static str) {}
 
     #[inline(always)]
     pub(crate) fn group_ended(_: &str, _: usize, _: bool) {}

@@ -60,7 +60,7 @@ fn ended<T, E>(near: Near<'_, Record<E>, End<T>>, (end, how): Ending<T, E>, alon
     let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { outlet::send(near, end) };
     // Its handle was dropped meanwhile. The result is gone before the child is counted (T2).
     let how = if unwanted.is_some() { dropped(unwanted, how) } else { how };
-    trace::child_ended(&record.core().shared.name, &record.label.name, record.label.made, how.word());
+    trace::child_ended(&record.core().shared.name, || &record.label, how.word());
     record.core().ended(record.place, &record.label, how);
     tell.now();
 }

@@ -200,7 +200,7 @@ impl<E> Core<E> {
             let waker = state.seats[side as usize].give_back(place.seat);
             state.names.leave(place.name);
             state.alive[side as usize] -= 1;
-            let verdict = state.tally.ended(label, side == Side::Main, how);
+            let verdict = state.tally.ended(|| label, side == Side::Main, how);
             (state.look(verdict), waker)
         });
         drop(waker);

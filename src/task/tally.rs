@@ -138,7 +138,7 @@ impl<E> Tally<E> {
 
     /// Counts a child that ended.
     #[inline]
-    pub(super) fn ended(&mut self, label: &Label, is_main: bool, how: How<E>) -> Verdict {
+    pub(super) fn ended<'a>(&mut self, label: impl FnOnce() -> &'a Label, is_main: bool, how: How<E>) -> Verdict {
         match how {
             How::Done => {
                 self.count.done += 1;
@@ -154,9 +154,9 @@ impl<E> Tally<E> {
             }
             How::Lost => {
                 self.count.lost += 1;
-                self.failed(label.clone(), Cause::Lost)
+                self.failed(label().clone(), Cause::Lost)
             }
-            How::Failed(fault) => self.ended_badly(label, is_main, *fault),
+            How::Failed(fault) => self.ended_badly(label(), is_main, *fault),
         }
     }
 

@@ -34,7 +34,7 @@ mod waiter;
 pub(crate) use batch::Batch;
 pub(crate) use hall::{Hall, Held, Line, Place};
 pub(crate) use pause::yield_now;
-pub(crate) use ready::Ready;
+pub(crate) use ready::{Caller, Ready};
 pub(crate) use waiter::{Departure, Home, Seat, Seen, Standing, Waiter};
 
 #[cfg(test)]

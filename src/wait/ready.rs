@@ -86,6 +86,20 @@ impl Bell {
     }
 }
 
+/// Wakes members by their numbers, from wherever it is.
+#[derive(Clone)]
+pub(crate) struct Caller(Arc<Lock<Vec<Arc<Block>>>>);
+
+impl Caller {
+    /// Wakes a member, as its waker does.
+    pub(crate) fn wake(&self, member: usize) {
+        let block = self.0.with(|blocks| blocks.get(member / MEMBERS).cloned());
+        if let Some(block) = block {
+            Block::wake(&block, member % MEMBERS);
+        }
+    }
+}
+
 /// The task's side.
 pub(crate) struct Ready {
     bell: Arc<Bell>,
@@ -93,6 +107,8 @@ pub(crate) struct Ready {
     control: Arc<Row>,
     rows: Vec<Arc<Row>>,
     blocks: Vec<Arc<Block>>,
+    /// The blocks once more, if there is one who wakes by number.
+    caller: Option<Caller>,
     task: Option<Arc<Waker>>,
     turn: Turn,
 }
@@ -115,12 +131,17 @@ impl Ready {
         let bell = Arc::new(Bell { rung: AtomicBool::new(false), resource: Resource::new(), task: Lock::new(None) });
         let control = Arc::new(Row { bits: AtomicUsize::new(1), bell: bell.clone() });
         let turn = Turn { row: 0, blocks: 0, block: 0, members: 0, left: 0 };
-        Self { bell, control, rows: Vec::new(), blocks: Vec::new(), task: None, turn }
+        Self { bell, control, rows: Vec::new(), blocks: Vec::new(), caller: None, task: None, turn }
     }
 
     /// The waker of what is not a member: number 0, 1, 2, … 30.
     pub(crate) fn control_waker(&self, number: usize) -> Waker {
         tagged(self.control.clone(), number)
+    }
+
+    /// What wakes members by their numbers.
+    pub(crate) fn caller(&mut self) -> Caller {
+        self.caller.get_or_insert_with(|| Caller(Arc::new(Lock::new(self.blocks.clone())))).clone()
     }
 
     /// Makes room for `member`; members are numbered 0, 1, 2, ….
@@ -143,7 +164,11 @@ impl Ready {
             self.rows.push(Arc::new(Row { bits: AtomicUsize::new(0), bell: self.bell.clone() }));
         }
         let row = self.rows[self.rows.len() - 1].clone();
-        self.blocks.push(Arc::new(Block { bits: AtomicUsize::new(0), number, row }));
+        let block = Arc::new(Block { bits: AtomicUsize::new(0), number, row });
+        if let Some(caller) = &self.caller {
+            caller.0.with(|blocks| blocks.push(block.clone()));
+        }
+        self.blocks.push(block);
     }
 
     /// The waker of `member`, for which there is [room](Self::reach).
@@ -269,12 +294,18 @@ mod tests {
         ready.begin(&task);
         ready.reach(20_000);
         assert_eq!((ready.take_control(), pass(&mut ready).len()), (1, 0));
+        let caller = ready.caller();
+        ready.reach(30_000);
+        caller.wake(30_000);
+        caller.wake(90_000);
+        assert_eq!(pass(&mut ready), [30_000], "of one that there is no room for, nothing is known");
         for member in [0, 1, 62, 63, 3_968, 3_969, 20_000] {
             assert!(ready.rest());
             let before = woken.load(Ordering::Relaxed);
             let clone = ready.waker(member).clone();
             ready.waker(member).wake_by_ref();
             clone.wake();
+            ready.caller().wake(member);
             assert_eq!(woken.load(Ordering::Relaxed), before + 1, "the task is woken once");
             assert_eq!((pass(&mut ready), pass(&mut ready)), (Vec::from([member]), Vec::new()));
         }

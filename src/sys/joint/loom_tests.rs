@@ -5,12 +5,18 @@ use crate::sys::{Arc, model};
 impl Joined<Arc<()>> for Arc<()> {
     type Ask = ();
     type Said = bool;
+    type Out = Arc<()>;
 
-    fn poll(self: Pin<&mut Self>, _: &Self, alone: bool, (): (), _: &mut Context<'_>) -> Poll<Option<bool>> {
-        Poll::Ready(Some(alone))
+    fn poll(self: Pin<&mut Self>, near: Near<'_, Self, Self>, (): (), _: &mut Context<'_>) -> Poll<Option<bool>> {
+        Poll::Ready(Some(near.is_alone()))
     }
 
-    fn left(self: Pin<&mut Self>, _: &Self) -> Option<bool> {
+    /// Sends itself.
+    fn left(self: Pin<&mut Self>, near: Near<'_, Self, Self>) -> Option<bool> {
+        match near.send(self.clone(), 7) {
+            Sent::There(waker) => waker.into_iter().for_each(core::task::Waker::wake),
+            Sent::Back(back) => assert!(Arc::ptr_eq(&back, &self)),
+        }
         None
     }
 }
@@ -20,7 +26,6 @@ fn loom_the_last_of_two_ends_drops_what_is_shared() {
     model::model(|| {
         let (mut rows, value) = (Rows::new(), Arc::new(()));
         let (runner, shared) = join(rows.take(), value.clone(), value.clone());
-        let runner = runner.into_sendable();
         let other = model::spawn(move || drop(runner));
         drop((rows, shared));
         other.join().unwrap();
@@ -33,7 +38,7 @@ fn loom_who_is_alone_has_seen_the_other_go() {
     model::model(|| {
         let (mut rows, value) = (Rows::new(), Arc::new(()));
         let (runner, shared) = join(rows.take(), value.clone(), value.clone());
-        let mut runner = runner.into_sendable();
+        let mut runner = runner;
         let other = model::spawn(move || {
             let cx = &mut Context::from_waker(core::task::Waker::noop());
             let Poll::Ready(Some(alone)) = runner.poll_told((), cx) else { unreachable!("it is ready") };
@@ -44,6 +49,53 @@ fn loom_who_is_alone_has_seen_the_other_go() {
         let cx = &mut Context::from_waker(core::task::Waker::noop());
         assert_eq!(runner.poll_told((), cx), Poll::Ready(Some(true)));
         drop(runner);
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+/// The end of a joint that receives, as a future.
+struct Receives(Shared<Arc<()>, Arc<()>>);
+
+impl Future for Receives {
+    type Output = Arc<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arc<()>> {
+        self.0.poll_sent(cx).map(|sent| sent.clone())
+    }
+}
+
+#[test]
+fn loom_what_is_sent_arrives_and_wakes_who_waits() {
+    model::model(|| {
+        let (mut rows, value) = (Rows::new(), Arc::new(()));
+        let (runner, shared) = join(rows.take(), value.clone(), value.clone());
+        drop(rows);
+        let other = model::spawn(move || drop(runner));
+        let mut task = model::Task::new(Receives(shared));
+        // Each poll has a waker of its own.
+        let first = match task.poll() {
+            Poll::Pending => task.poll(),
+            ready => ready,
+        };
+        other.join().unwrap();
+        assert!(Arc::ptr_eq(&task.finish(first), &value));
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+#[test]
+fn loom_what_nobody_receives_is_dropped_once() {
+    model::model(|| {
+        let (mut rows, value) = (Rows::new(), Arc::new(()));
+        let (runner, mut shared) = join(rows.take(), value.clone(), value.clone());
+        drop(rows);
+        let other = model::spawn(move || drop(runner));
+        let cx = Context::from_waker(core::task::Waker::noop());
+        let (ready, mark) = (shared.poll_sent(&cx).is_ready(), shared.mark());
+        assert!(mark.is_none_or(|mark| mark == 7) && !(ready && mark.is_none()));
+        shared.forget_waker();
+        drop(shared);
+        other.join().unwrap();
         assert_eq!(Arc::strong_count(&value), 1);
     });
 }

@@ -1,7 +1,9 @@
 //! A child in the group's own task.
 
-use crate::cancel::Scope;
-use crate::sys::Told;
+use super::state::Nest;
+use crate::cancel::{Nested, Scope};
+use crate::sys::Arc;
+use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::joint::{Joined, Label, Labelled, Near, Runner, Titled};
 use crate::sys::trace::Span;
 use crate::task::life::{Life, Returned};
@@ -11,29 +13,43 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 /// What a child shares with its handle.
 pub(super) struct Record {
-    /// The child's own.
-    pub(super) scope: Scope,
-    /// By which the child is polled, as soon as it has one and there is a handle.
-    waker: Told<Option<Waker>>,
+    /// The child's own scope, inside that of its side, and what wakes it.
+    nested: Nested<Nest>,
+    /// One more than the number that it is woken by, as soon as it rests and there is a handle.
+    number: AtomicUsize,
     pub(super) label: Label,
 }
 
 impl Record {
-    pub(super) fn new(scope: Scope, label: Label) -> Self {
-        Self { scope, waker: Told::new(None), label }
+    #[inline]
+    pub(super) fn new(nest: Arc<Nest>, label: Label) -> Self {
+        Self { nested: Nested::new(nest, |nest| &nest.scope), number: AtomicUsize::new(0), label }
     }
 
-    /// Lets the group poll the child.
+    /// The child's own.
+    #[inline]
+    pub(super) fn scope(&self) -> &Scope {
+        self.nested.scope()
+    }
+
+    /// Lets the group poll the child, which has been cancelled.
     pub(super) fn wake(&self) {
-        let waker = self.waker.with(Option::take);
-        if let Some(waker) = waker {
-            waker.wake();
+        // AcqRel: partner of the exchange in `rests`: either the number is found here, or the child finds itself cancelled.
+        if let Some(number) = self.number.swap(0, Ordering::AcqRel).checked_sub(1) {
+            self.nested.owner().caller.wake(number);
         }
+    }
+
+    /// The child rests, and looks at its scope afterwards.
+    #[inline]
+    fn rests(&self, number: usize) {
+        // AcqRel: partner of the exchange in `wake`.
+        self.number.swap(number + 1, Ordering::AcqRel);
     }
 }
 
@@ -50,11 +66,19 @@ impl<E> fmt::Debug for Gone<E> {
     }
 }
 
+/// What a child is told when it is polled.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Its group's scope is not cancelled nor past its deadline, so that it may begin.
+    pub(super) open: bool,
+    /// What it is woken by.
+    pub(super) number: usize,
+}
+
 /// A child, whatever its type.
 pub trait Kid<E>: Unpin {
-    /// Polls it. `open`: its group's scope is not cancelled nor past its deadline, so that it may begin. `Ready(None)`: it was
-    /// over before.
-    fn poll(&mut self, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
+    /// Polls it. `Ready(None)`: it was over before.
+    fn poll(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>>;
 
     /// The group is dropped.
     fn leave(&mut self) -> Option<Gone<E>>;
@@ -62,10 +86,10 @@ pub trait Kid<E>: Unpin {
     fn label(&self) -> &Label;
 }
 
-impl<E, D: ?Sized + Titled<bool, Gone<E>>> Kid<E> for Runner<D> {
+impl<E, D: ?Sized + Titled<Turn, Gone<E>>> Kid<E> for Runner<D> {
     #[inline]
-    fn poll(&mut self, open: bool, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
-        self.poll_told(open, cx)
+    fn poll(&mut self, turn: Turn, cx: &mut Context<'_>) -> Poll<Option<Gone<E>>> {
+        self.poll_told(turn, cx)
     }
 
     fn leave(&mut self) -> Option<Gone<E>> {
@@ -104,32 +128,30 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Child<F, T, E> {
 }
 
 impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record> for Child<F, T, E> {
-    type Ask = bool;
+    type Ask = Turn;
     type Said = Gone<E>;
     type Out = End<T>;
 
     fn poll(
         self: Pin<&mut Self>,
         near: Near<'_, Record, End<T>>,
-        open: bool,
+        Turn { open, number }: Turn,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Gone<E>>> {
         let this = self.project();
         let (record, alone) = (near.shared(), near.is_alone());
         let noted = this.noted;
-        let rest = |cx: &mut Context<'_>| {
+        let rest = |_: &mut Context<'_>| {
             if !(alone || *noted) {
                 *noted = true;
-                let waker = cx.waker().clone();
-                // The scope is looked at afterwards: who cancels it before that has woken nobody.
-                record.waker.with(|place| *place = Some(waker));
+                record.rests(number);
             }
         };
         // Its own scope has no deadline before it has begun; the group may have been cancelled since it looked.
-        let may_begin = || open && !record.scope.is_cancelled();
+        let may_begin = || open && !record.scope().is_cancelled();
         let polled = {
             let _entered = this.span.child(&record.label.name, record.label.made);
-            this.life.poll(&record.scope, may_begin, alone, cx, rest)
+            this.life.poll(record.scope(), may_begin, alone, cx, rest)
         };
         polled.map(|ending| {
             let (end, how) = ending?;
@@ -141,10 +163,10 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record> for Child<F, T, E>
     fn left(self: Pin<&mut Self>, near: Near<'_, Record, End<T>>) -> Option<Gone<E>> {
         let record = near.shared();
         let dropped = || {
-            let ended = record.scope.cause().map_or(Ended::Lost, |cause| Ended::Cancelled(Box::new(cause)));
+            let ended = record.scope().cause().map_or(Ended::Lost, |cause| Ended::Cancelled(Box::new(cause)));
             (End::Ended(ended), How::CutFromAbove)
         };
-        let (end, how) = self.project().life.leave(&record.scope, dropped)?;
+        let (end, how) = self.project().life.leave(record.scope(), dropped)?;
         Some(Gone { how, tell: outlet::send(near, end).0 })
     }
 }

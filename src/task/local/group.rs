@@ -104,11 +104,11 @@ impl<'env, E, K: Kind> LocalGroup<'env, E, K> {
             }
             let (given, name) = parts.take().expect("taken once");
             let label = Label { name, made };
-            let scope = back.as_ref().unwrap_or(&shared.inner).child();
+            let nest = back.as_ref().unwrap_or(&shared.inner).clone();
             let place = state.enter(&label, side);
             state.starting += usize::from(starting);
             let (body, beside) = prepare(given);
-            let (runner, record) = join(state.rows.take(), Record::new(scope, label), Child::new(body));
+            let (runner, record) = join(state.rows.take(), Record::new(nest, label), Child::new(body));
             state.incoming.push((place, erase(runner)));
             Ok((record, beside, state.incoming.len() == 1))
         });

@@ -64,7 +64,7 @@ impl<T> LocalHandle<T> {
     ///
     /// To wait until it is gone, await the handle.
     pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
-        if self.is_finished() || !self.record.scope.cancel(reason) {
+        if self.is_finished() || !self.record.scope().cancel(reason) {
             return false;
         }
         self.record.wake();

@@ -17,7 +17,7 @@ pub use start::LocalStart;
 
 /// Whether children may go to other threads.
 mod kinds {
-    use super::child::{Gone, Kid};
+    use super::child::{Gone, Kid, Turn};
     use crate::sys::joint::{Runner, Titled};
 
     /// Marks groups whose children are `Send`, so that the group may be run in a task that goes from thread to thread.
@@ -36,10 +36,10 @@ mod kinds {
     }
 
     impl Kind for MaySend {
-        type Kid<'env, E> = Runner<dyn Titled<bool, Gone<E>> + Send + Sync + 'env>;
+        type Kid<'env, E> = Runner<dyn Titled<Turn, Gone<E>> + Send + Sync + 'env>;
     }
 
     impl Kind for StaysHere {
-        type Kid<'env, E> = Runner<dyn Titled<bool, Gone<E>> + 'env>;
+        type Kid<'env, E> = Runner<dyn Titled<Turn, Gone<E>> + 'env>;
     }
 }

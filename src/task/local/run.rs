@@ -8,10 +8,10 @@
 //! - **L3** A child is counted after its body was dropped, and its handle is told after that.
 //! - **L4** Those in the background are cancelled, once, when body and others are gone: in the pass in which that is so.
 
-use super::child::Kid;
+use super::child::{Kid, Turn};
 use super::group::LocalGroup;
 use super::kinds::Kind;
-use super::state::{Newcomer, Place, Shared, State};
+use super::state::{Nest, Newcomer, Place, Shared, State};
 use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
 use crate::sys::joint::Label;
 use crate::sys::probe::{self, Id};
@@ -147,8 +147,8 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let (control, waker) = (crew.ready().control_waker(CONTROL), crew.ready().control_waker(BODY));
         // Number 0 is woken as it is.
         waker.wake_by_ref();
-        let inner = scope.child_node();
-        let until = inner.cancelled();
+        let inner = Arc::new(Nest { scope: scope.child_node(), caller: crew.ready().caller() });
+        let until = inner.scope.cancelled();
         let shared = Arc::new(Shared { name, scope, inner, state: Told::new(State::new(tally)), control, id });
         // Before the closure is called: should it panic, whom it has spawned is dropped with this.
         let mut report = Self {
@@ -174,7 +174,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         for _ in 0..PASSES {
             let woken = self.as_mut().project().crew.ready().take_control();
             // Rule b, for all that begin in this pass: a reading of the clock is shared.
-            let open = self.shared.inner.check().is_ok();
+            let open = self.shared.inner.scope.check().is_ok();
             if woken & 1 << CONTROL != 0 {
                 self.as_mut().control();
             }
@@ -254,10 +254,10 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let place = *place;
         // Of its own scope a child hears by itself, also before it begins.
         let open = open || place.side == Side::Background;
-        let mut polled = child.poll(open, &mut Context::from_waker(&waker));
+        let mut polled = child.poll(Turn { open, number }, &mut Context::from_waker(&waker));
         // Not moved as a whole, which the processor would wait for: it was written word by word just now.
         let Poll::Ready(gone) = &mut polled else { return };
-        let verdict = gone.as_mut().map(|gone| this.shared.count(place, child.label(), gone.how.take()));
+        let verdict = gone.as_mut().map(|gone| this.shared.count(place, || child.label(), gone.how.take()));
         drop(seat.leave());
         *this.serving -= usize::from(place.side == Side::Background);
         if let (Some(gone), Some(verdict)) = (gone, verdict) {
@@ -278,7 +278,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let shared = self.shared.clone();
         let why = shared.scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
         // Whom they spawn from now on is not begun.
-        let panicked = [(&shared.inner, why.clone()), (&back, why)].map(|(scope, why)| catch(|| scope.cancel(why)));
+        let panicked = [(&shared.inner, why.clone()), (&back, why)].map(|(nest, why)| catch(|| nest.scope.cancel(why)));
         self.as_mut().take_in();
         for number in self.as_mut().project().crew.numbers() {
             self.as_mut().poll_child(number, false);
@@ -321,13 +321,13 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             let back = this.shared.state.read(|state| state.back.clone());
             if let (Side::Background, Some(back)) = (side, back) {
                 contain(|| {
-                    back.cancel(Reason::owner_dropped());
+                    back.scope.cancel(Reason::owner_dropped());
                 });
             }
             let leave = |place: Place, child: &mut K::Kid<'env, E>| {
                 if let Some(gone) = (place.side == side).then(|| child.leave()).flatten() {
                     contain(|| {
-                        this.shared.act(this.shared.count(place, child.label(), gone.how));
+                        this.shared.act(this.shared.count(place, || child.label(), gone.how));
                         gone.tell.now();
                     });
                 }
@@ -399,8 +399,9 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> fmt::Debug for LocalReport
 
 impl<E, K: Kind> Shared<'_, E, K> {
     /// Counts a child whose body is gone (L3).
-    fn count(&self, place: Place, label: &Label, how: How<E>) -> Verdict {
-        trace::child_ended(&self.name, &label.name, label.made, how.word());
+    #[inline]
+    fn count<'a>(&self, place: Place, label: impl Fn() -> &'a Label, how: How<E>) -> Verdict {
+        trace::child_ended(&self.name, || label(), how.word());
         self.state.with(|state| {
             state.leave(place);
             state.tally.ended(label, place.side == Side::Main, how)
@@ -415,7 +416,7 @@ impl<E, K: Kind> Shared<'_, E, K> {
                 self.scope.cancel(*reason);
             }
             Verdict::CancelMain(reason) => {
-                self.inner.cancel(*reason);
+                self.inner.scope.cancel(*reason);
             }
         }
     }

@@ -2,13 +2,14 @@
 
 use super::kinds::Kind;
 use crate::cancel::Scope;
-use crate::sys::Told;
+use crate::sys::{Arc, Told};
 use crate::sys::joint::Label;
 use crate::sys::probe::Id;
 use crate::sys::row::Rows;
 use crate::task::names::Names;
 use crate::task::state::Side;
 use crate::task::tally::Tally;
+use crate::wait::Caller;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -18,8 +19,8 @@ pub(super) struct Shared<'env, E, K: Kind> {
     pub(super) name: Cow<'static, str>,
     /// The group's own scope: that of its body.
     pub(super) scope: Scope,
-    /// That of its children, inside the other.
-    pub(super) inner: Scope,
+    /// Of its children, with a scope inside the other.
+    pub(super) inner: Arc<Nest>,
     pub(super) state: Told<State<'env, E, K>>,
     /// Lets the group look at those who were spawned.
     pub(super) control: Waker,
@@ -33,9 +34,9 @@ pub(super) struct State<'env, E, K: Kind> {
     pub(super) rows: Rows,
     /// Spawned, not in the background, and not gone.
     pub(super) alive: usize,
-    /// The scope of those in the background, if there ever were any: one of its own, as they go on while the others are being
+    /// Of those in the background, if there ever were any: with a scope of its own, as they go on while the others are being
     /// cancelled.
-    pub(super) back: Option<Scope>,
+    pub(super) back: Option<Arc<Nest>>,
     /// Those in the background that are not gone.
     pub(super) serving: usize,
     /// Those in the background have been cancelled, as there is nobody left that they serve.
@@ -46,6 +47,13 @@ pub(super) struct State<'env, E, K: Kind> {
     pub(super) incoming: Vec<Newcomer<'env, E, K>>,
     /// Everybody is gone, or the group was dropped.
     pub(super) over: bool,
+}
+
+/// What the children of a side keep.
+pub(super) struct Nest {
+    /// Around their own.
+    pub(super) scope: Scope,
+    pub(super) caller: Caller,
 }
 
 /// A child with its place.
@@ -60,12 +68,13 @@ pub(super) struct Place {
 }
 
 impl<E, K: Kind> Shared<'_, E, K> {
-    /// The scope of those in the background.
-    pub(super) fn back(&self) -> Scope {
+    /// What those in the background keep.
+    pub(super) fn back(&self) -> Arc<Nest> {
         if let Some(back) = self.state.read(|state| state.back.clone()) {
             return back;
         }
-        let mut new = Some(Scope::new(self.scope.time().clone()));
+        let scope = Scope::new(self.scope.time().clone());
+        let mut new = Some(Arc::new(Nest { scope, caller: self.inner.caller.clone() }));
         self.state.with(|state| state.back.get_or_insert_with(|| new.take().expect("taken once")).clone())
     }
 }
@@ -105,8 +114,8 @@ impl<'env, E, K: Kind> State<'env, E, K> {
         }
     }
 
-    /// The scope of those in the background, if nobody else is left and they are to be cancelled now. Once.
-    pub(super) fn dismiss(&mut self) -> Option<Scope> {
+    /// Those in the background, if nobody else is left and they are to be cancelled now. Once.
+    pub(super) fn dismiss(&mut self) -> Option<Arc<Nest>> {
         let served = self.alive == 0 && self.starting == 0;
         if !served || self.dismissed || self.serving == 0 {
             return None;
