@@ -2,7 +2,6 @@
 
 use crate::sys::joint::{self, Label, alone};
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use core::fmt;
 use core::future::Future;
 use core::panic::Location;
@@ -45,8 +44,6 @@ impl<F: Fn(Task)> Spawn for F {
 #[must_use = "a task does nothing unless it is spawned or awaited"]
 pub struct Task {
     runner: joint::Task,
-    /// Instead of the one in the runner, which others may be looking at.
-    name: Option<Box<Cow<'static, str>>>,
 }
 
 impl Task {
@@ -58,22 +55,25 @@ impl Task {
 
     /// A task whose future lies beside what it shares with others.
     pub(crate) fn of(runner: joint::Task) -> Self {
-        Self { runner, name: None }
+        Self { runner }
     }
 
     /// Gives it a name, for reports.
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         let name = name.into();
         match self.runner.label_mut() {
-            Some(label) => label.name = name,
-            None => self.name = Some(Box::new(name)),
+            Some(label) => {
+                label.name = name;
+                self
+            }
+            // Others may be looking at the name that it has.
+            None => Self::of(alone(Label { name, made: self.made() }, self)),
         }
-        self
     }
 
     /// Its name; empty if it has none.
     pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.runner.label().name)
+        &self.runner.label().name
     }
 
     /// The place where it was made.
@@ -86,7 +86,7 @@ crate::sys::with_sim! {
     impl Task {
         /// Its name, to be kept without copying it if it is static.
         pub(crate) fn name_to_keep(&self) -> Cow<'static, str> {
-            self.name.as_deref().unwrap_or(&self.runner.label().name).clone()
+            self.runner.label().name.clone()
         }
     }
 }

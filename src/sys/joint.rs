@@ -8,56 +8,22 @@
 //! - **J1** There is one runner, and the future is reached through an exclusive borrow of it only. It is never moved.
 //! - **J2** The future is dropped when the runner is, at the latest: what is left for the others is what they share. So a
 //!   [`Shared`] may outlive what the future borrows, and be where the future may not.
-//! - **J3** There are two ends at most. The first that is dropped says so in `single`, and the other, which finds that, drops
-//!   what is shared.
+//! - **J3** There are two ends at most, the runner and one that is shared, which receives what the future [sends](Near::send).
+//!   The first that is dropped says so in `single`, and the other, which finds that, drops what is shared.
 #![expect(unsafe_code, reason = "a runner alone reaches the future that lies beside what is shared")]
 
 use super::atomic::{AtomicBool, Ordering};
+pub(crate) use super::label::{Label, Labelled};
 use super::post::{Post, Sent};
 use super::row::{Origin, Place, vacate};
-use alloc::borrow::Cow;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
 use core::ops::Deref;
-use core::panic::Location;
 use core::pin::Pin;
 use core::ptr::NonNull;
 use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
-
-/// What reports call a future.
-#[derive(Clone, Debug)]
-pub struct Label {
-    /// Empty: it has none.
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) made: &'static Location<'static>,
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.name {
-            "" => write!(f, "made at {}", self.made),
-            name => write!(f, "`{name}`"),
-        }
-    }
-}
-
-/// What has a label.
-pub trait Labelled {
-    fn label(&self) -> &Label;
-    fn label_mut(&mut self) -> &mut Label;
-}
-
-impl Labelled for Label {
-    fn label(&self) -> &Label {
-        self
-    }
-
-    fn label_mut(&mut self) -> &mut Label {
-        self
-    }
-}
 
 /// A future that is given what it shares at each call.
 pub(crate) trait Joined<S> {

@@ -12,6 +12,7 @@
 //! | `here` | which place this thread watches |
 //! | [`joint`] | a future and what others share with it, in one place |
 //! | [`post`] | a value that is sent once, from one to another, without a lock |
+//! | `label` | what reports call a future |
 //! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
@@ -44,6 +45,7 @@ pub(crate) mod here;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;
 pub(crate) mod joint;
+mod label;
 pub(crate) mod lock;
 pub(crate) mod marks;
 pub(crate) mod mix;

@@ -59,6 +59,18 @@ impl<T> Post<T> {
         }
     }
 
+    /// Where the value is, if there is one.
+    #[inline]
+    fn value(&self) -> *mut T {
+        self.value.get().cast()
+    }
+
+    /// Where the waker is, if there is one.
+    #[inline]
+    fn kept(&self) -> *mut Waker {
+        self.waker.get().cast()
+    }
+
     /// Sends the value, with a mark less than 128.
     ///
     /// # Panics
@@ -72,7 +84,7 @@ impl<T> Post<T> {
         // Relaxed: the sender alone makes it `SENT`.
         assert!(self.state.load(Ordering::Relaxed) & SENT == 0, "a value is sent once");
         // SAFETY: P2: it is not `SENT`, so the sender has the place, in which there is no value.
-        unsafe { (*self.value.get()).write(value) };
+        unsafe { self.value().write(value) };
         // Release: partner of the loads and exchanges of the receiver, who then reads the value. Acquire: partner of the exchange
         // in `poll`, in whose waker the sender reads.
         match self.state.swap(SENT | mark, Ordering::AcqRel) {
@@ -82,7 +94,7 @@ impl<T> Post<T> {
                 // Relaxed: nobody else looks any more.
                 self.state.store(GONE, Ordering::Relaxed);
                 // SAFETY: P2: it was written above, and the receiver is gone.
-                Sent::Back(unsafe { (*self.value.get()).assume_init_read() })
+                Sent::Back(unsafe { self.value().read() })
             }
             _ => Sent::There(None),
         }
@@ -106,7 +118,7 @@ impl<T> Post<T> {
     pub(super) unsafe fn get_mut(&self) -> Option<&mut T> {
         self.resource.touch(Access::Write);
         // SAFETY: P2, by the contract of this method.
-        self.is_sent().then(|| unsafe { (*self.value.get()).assume_init_mut() })
+        self.is_sent().then(|| unsafe { &mut *self.value() })
     }
 
     /// Whether something was sent, for its receiver.
@@ -142,7 +154,7 @@ impl<T> Post<T> {
         if self.state.load(Ordering::Relaxed) == WAITING {
             // SAFETY: P3: there is one, which only the receiver writes. If the sender takes it meanwhile, its words stay there, which
             // are all that is compared.
-            if unsafe { (*self.waker.get()).assume_init_ref() }.will_wake(waker) {
+            if unsafe { &*self.kept() }.will_wake(waker) {
                 return false;
             }
             // SAFETY: by the contract of this method.
@@ -151,7 +163,7 @@ impl<T> Post<T> {
         probe::keeping(waker);
         let waker = waker.clone();
         // SAFETY: P3: it is not `WAITING`, and nobody else makes that of it.
-        unsafe { (*self.waker.get()).write(waker) };
+        unsafe { self.kept().write(waker) };
         // Release: partner of the exchange in `send`. Acquire: the same, the other way round.
         match self.state.compare_exchange(EMPTY, WAITING, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => false,
@@ -185,7 +197,7 @@ impl<T> Post<T> {
         // AcqRel: partner of the exchange in `send`, both ways.
         match self.state.swap(GONE, Ordering::AcqRel) {
             // SAFETY: P2: it was `SENT`, and nobody looks there again.
-            state if state & SENT != 0 => Some(unsafe { (*self.value.get()).assume_init_read() }),
+            state if state & SENT != 0 => Some(unsafe { self.value().read() }),
             WAITING => {
                 // SAFETY: P3: this exchange has found it.
                 drop(unsafe { self.take_waker() });
@@ -200,7 +212,7 @@ impl<T> Post<T> {
     #[inline]
     unsafe fn take_waker(&self) -> Waker {
         // SAFETY: by the contract of this method.
-        unsafe { (*self.waker.get()).assume_init_read() }
+        unsafe { self.kept().read() }
     }
 }
 

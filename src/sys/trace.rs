@@ -7,8 +7,8 @@ pub(crate) use imp::*;
 
 #[cfg(feature = "tracing")]
 mod imp {
-    use core::fmt::{Debug, Display};
     use crate::sys::joint::Label;
+    use core::fmt::{Debug, Display};
     use core::panic::Location;
     use tracing::Level;
     use tracing::span::Entered;

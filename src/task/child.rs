@@ -54,7 +54,7 @@ impl<E> Record<E> {
 /// The child has ended: its handle is told, and the group counts it.
 ///
 /// `alone`: there is no handle, and will be none.
-#[inline]
+#[inline(always)]
 fn ended<T, E>(near: Near<'_, Record<E>, End<T>>, (end, how): Ending<T, E>, alone: bool) {
     let record = near.shared();
     let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { outlet::send(near, end) };
@@ -111,12 +111,7 @@ where
     type Said = ();
     type Out = End<T>;
 
-    fn poll(
-        self: Pin<&mut Self>,
-        near: Near<'_, Record<E>, End<T>>,
-        (): (),
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<()>> {
+    fn poll(self: Pin<&mut Self>, near: Near<'_, Record<E>, End<T>>, (): (), cx: &mut Context<'_>) -> Poll<Option<()>> {
         let this = self.project();
         let (record, alone) = (near.shared(), near.is_alone());
         let (seen, epoch) = (this.seen, this.epoch);

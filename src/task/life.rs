@@ -164,11 +164,7 @@ fn cut<T, E>(cleared: Result<(), Panic>, cancelled: Cancelled) -> Ending<T, E> {
 
 /// The end of a child whose body has returned.
 #[inline]
-fn returned_with<T, E>(
-    cleared: Result<(), Panic>,
-    returned: Returned<T, E>,
-    alone: bool,
-) -> Ending<T, E> {
+fn returned_with<T, E>(cleared: Result<(), Panic>, returned: Returned<T, E>, alone: bool) -> Ending<T, E> {
     match (cleared, returned) {
         (Ok(()), Ok(value)) => kept(alone, value),
         (Ok(()), Err(error)) => (End::Ended(Ended::Failed), How::Failed(Box::new(Fault::Error(error)))),

@@ -1,8 +1,10 @@
 use super::*;
 use crate::sys::row::Rows;
 use crate::sys::{Arc, Lock};
+use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::panic::Location;
 use core::task::Waker;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

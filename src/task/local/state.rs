@@ -2,10 +2,10 @@
 
 use super::kinds::Kind;
 use crate::cancel::Scope;
-use crate::sys::{Arc, Told};
 use crate::sys::joint::Label;
 use crate::sys::probe::Id;
 use crate::sys::row::Rows;
+use crate::sys::{Arc, Told};
 use crate::task::names::Names;
 use crate::task::state::Side;
 use crate::task::tally::Tally;
