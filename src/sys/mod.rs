@@ -12,12 +12,14 @@
 //! | `here` | which place this thread watches |
 //! | [`joint`] | a future and what others share with it, in one place |
 //! | [`post`] | a value that is sent once, from one to another, without a lock |
+//! | [`kept`] | a reference count that need not be kept for what is there for ever |
 //! | `label` | what reports call a future |
 //! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
 //! | `reading` | clocks of the machine that are read without a detour |
+//! | `monotonic` | the operating system's clock |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
 //! | `file` | the file that the environment names for recordings |
@@ -45,6 +47,7 @@ pub(crate) mod here;
 #[cfg(feature = "sim")]
 pub(crate) mod hush;
 pub(crate) mod joint;
+pub(crate) mod kept;
 mod label;
 pub(crate) mod lock;
 pub(crate) mod marks;
@@ -159,6 +162,10 @@ macro_rules! with_system_clock {
     ($($item:item)*) => {};
 }
 pub(crate) use with_system_clock;
+with_system_clock! {
+    mod monotonic;
+    pub(crate) use monotonic::Monotonic;
+}
 
 /// Keeps its items where the system's clock has a counter of the processor beside it.
 #[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]

@@ -6,9 +6,9 @@
 pub(crate) enum Reading {
     /// By a call of its own.
     Other,
-    /// The operating system's, since an instant.
+    /// The operating system's.
     #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
-    System(std::time::Instant),
+    System(super::monotonic::Monotonic),
     /// A counter of the processor.
     #[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]
     Counter(Counter),
@@ -31,11 +31,7 @@ impl Reading {
         match self {
             Self::Other => None,
             #[cfg(all(feature = "std", not(all(target_family = "wasm", target_os = "unknown"))))]
-            Self::System(epoch) => {
-                let elapsed = epoch.elapsed();
-                // In less than the 584 years that there are it does not wrap.
-                Some(elapsed.as_secs().wrapping_mul(1_000_000_000).wrapping_add(elapsed.subsec_nanos().into()))
-            }
+            Self::System(clock) => Some(clock.nanos()),
             #[cfg(all(feature = "counter-clock", not(all(target_family = "wasm", target_os = "unknown"))))]
             Self::Counter(counter) => Some(counter.nanos()),
         }

@@ -3,9 +3,9 @@
 use super::instant::nanos;
 use super::wheel::{self, Wheel};
 use super::{Clock, Instant, Interval, Sleep};
+use crate::sys::Reading;
+use crate::sys::kept::Kept;
 use crate::sys::probe::Access;
-use crate::sys::{Arc, Reading};
-use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
@@ -22,7 +22,7 @@ use core::time::Duration;
 /// assert_eq!(time.now(), Instant::EPOCH + Duration::from_secs(2));
 /// ```
 #[derive(Clone)]
-pub struct Time(Arc<Wheel>);
+pub struct Time(Kept<Wheel>);
 
 impl Time {
     /// Moves `clock` in and gives it a timer queue of its own. Allocates once.
@@ -38,7 +38,7 @@ impl Time {
 
     /// As [`new`](Self::new), with another way to read the clock than by itself.
     pub(super) fn read_by(reading: Reading, clock: impl Clock) -> Self {
-        let source = wheel::Source { reading, clock: Box::new(clock) };
+        let source = wheel::Source::new(reading, clock);
         let now = source.now().as_nanos();
         Self(wheel::wheel(source, now))
     }
@@ -51,7 +51,7 @@ impl Time {
 
     /// How the clock is read, for who keeps a copy of that nearer at hand.
     pub(crate) fn reading(&self) -> Reading {
-        self.0.shared.reading.clone()
+        self.0.shared.reading().clone()
     }
 
     /// Waits for `duration` from this call on. [`Duration::MAX`] waits for ever, [`Duration::ZERO`] is ready at the first
@@ -124,7 +124,7 @@ impl Time {
 
     /// Whether `self` and `other` are the same clock with the same queue.
     pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.same(&other.0)
     }
 
     /// A number that differs from all others of this clock, and is the same in each run of a simulation: what makes a seed
@@ -141,12 +141,12 @@ impl Time {
     }
 
     /// The handle to `wheel`.
-    pub(super) fn of(wheel: Arc<Wheel>) -> Self {
+    pub(super) fn of(wheel: Kept<Wheel>) -> Self {
         Self(wheel)
     }
 
     #[inline]
-    pub(super) fn wheel(&self) -> &Arc<Wheel> {
+    pub(super) fn wheel(&self) -> &Kept<Wheel> {
         &self.0
     }
 }
@@ -157,7 +157,7 @@ crate::sys::with_sim! {
         /// present instant.
         pub(crate) fn renew(&mut self) -> bool {
             let now = self.now();
-            Arc::get_mut(&mut self.0).is_some_and(|wheel| wheel.with(|held| held.renew(now.as_nanos())))
+            self.0.get_mut().is_some_and(|wheel| wheel.with(|held| held.renew(now.as_nanos())))
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The operating system's clock, with a thread for an alarm.
 
 use super::alarm::{Alarm, start};
-use super::instant::nanos;
 use super::{Clock, Instant, Time, Wall};
-use crate::sys::Reading;
+use crate::sys::{Monotonic, Reading};
 use core::time::Duration;
 
 /// The operating system's monotonic clock. Its alarm is a thread, started when somebody first waits.
@@ -15,7 +14,7 @@ use core::time::Duration;
 /// The epoch is the moment at which the clock was started. Wake-ups come up to the slack later than asked, so that those
 /// which lie close together are one; on top of it comes what the operating system takes to run a thread.
 pub struct SystemClock {
-    epoch: std::time::Instant,
+    clock: Monotonic,
     alarm: Alarm,
 }
 
@@ -41,26 +40,26 @@ impl SystemClock {
     /// assert!(precise.now() - start >= Duration::from_micros(500));
     /// ```
     pub fn start(slack: Duration) -> Time {
-        let epoch = std::time::Instant::now();
-        start(slack, Reading::System(epoch), |alarm| Self { epoch, alarm })
+        let clock = Monotonic::new();
+        start(slack, Reading::System(clock), |alarm| Self { clock, alarm })
     }
 }
 
 impl Clock for SystemClock {
     #[inline]
     fn now(&self) -> Instant {
-        Instant::from_nanos(nanos(self.epoch.elapsed()))
+        Instant::from_nanos(self.clock.nanos())
     }
 
     fn arm(&self, at: Instant) {
-        let epoch = self.epoch;
-        self.alarm.arm(at, move || nanos(epoch.elapsed()));
+        let clock = self.clock;
+        self.alarm.arm(at, move || clock.nanos());
     }
 }
 
 impl core::fmt::Debug for SystemClock {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("SystemClock").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("SystemClock").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 
@@ -83,7 +82,12 @@ impl Time {
     #[inline]
     pub(crate) fn shared() -> &'static Self {
         static SYSTEM: crate::sys::thread::OnceLock<Time> = crate::sys::thread::OnceLock::new();
-        SYSTEM.get_or_init(|| SystemClock::start(SystemClock::SLACK))
+        SYSTEM.get_or_init(|| {
+            let time = SystemClock::start(SystemClock::SLACK);
+            // Handles to it cost no count.
+            time.wheel().keep_for_ever();
+            time
+        })
     }
 }
 

@@ -17,8 +17,9 @@
 
 use super::Clock;
 use super::instant::Instant;
+use crate::sys::kept::Kept;
 use crate::sys::probe::Access;
-use crate::sys::{Arc, Reading, WHEEL_BITS as BITS};
+use crate::sys::{Reading, WHEEL_BITS as BITS};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seat, Waiter};
 use alloc::boxed::Box;
 use core::task::Waker;
@@ -28,7 +29,7 @@ const LEVELS: usize = 64_usize.div_ceil(BITS as usize);
 const DUE: usize = SLOTS * LEVELS;
 
 pub(crate) type Wheel = Hall<Timers>;
-pub(crate) type Timer = Waiter<Timers, Arc<Wheel>>;
+pub(crate) type Timer = Waiter<Timers, Kept<Wheel>>;
 
 /// What waits in a wheel.
 pub(crate) struct Timers;
@@ -64,11 +65,19 @@ impl Place for Timers {
 /// A clock, and how it is read.
 pub(crate) struct Source {
     /// If not by the clock itself, the same without a detour.
-    pub(super) reading: Reading,
-    pub(super) clock: Box<dyn Clock>,
+    reading: Reading,
+    clock: Box<dyn Clock>,
 }
 
 impl Source {
+    pub(super) fn new(reading: Reading, clock: impl Clock) -> Self {
+        Self { reading, clock: Box::new(clock) }
+    }
+
+    pub(super) fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
     #[inline]
     pub(super) fn now(&self) -> Instant {
         match self.reading.nanos() {
@@ -79,7 +88,7 @@ impl Source {
 }
 
 /// A wheel that has reached `now`.
-pub(crate) fn wheel(source: Source, now: u64) -> Arc<Wheel> {
+pub(crate) fn wheel(source: Source, now: u64) -> Kept<Wheel> {
     let state = State {
         reached: now,
         armed: u64::MAX,
@@ -89,7 +98,7 @@ pub(crate) fn wheel(source: Source, now: u64) -> Arc<Wheel> {
         pending: 0,
         drawn: 0,
     };
-    Arc::new(Hall::new(source, state, [const { Line::new() }; DUE + 1]))
+    Kept::new(Hall::new(source, state, [const { Line::new() }; DUE + 1]))
 }
 
 impl State {
@@ -364,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_deadline_goes_to_the_line_of_its_highest_differing_digit() {
-        let wheel = wheel(Source { reading: Reading::Other, clock: Box::new(Still) }, 0);
+        let wheel = wheel(Source::new(Reading::Other, Still), 0);
         wheel.with(|held| {
             assert_eq!(held.state.place(0), DUE);
             assert_eq!(held.state.place(1), 1);

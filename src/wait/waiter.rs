@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
+use crate::sys::kept::Kept;
 use crate::sys::probe::{self, Access};
 use crate::sys::thread::contain;
 use core::marker::PhantomPinned;
@@ -40,6 +41,14 @@ unsafe impl<P: Place> Home<P> for &Arc<Hall<P>> {
 
 // SAFETY: a count keeps its value alive, and in its place.
 unsafe impl<P: Place> Home<P> for Arc<Hall<P>> {
+    #[inline]
+    fn hall(&self) -> &Hall<P> {
+        self
+    }
+}
+
+// SAFETY: a handle keeps its value alive, and in its place.
+unsafe impl<P: Place> Home<P> for Kept<Hall<P>> {
     #[inline]
     fn hall(&self) -> &Hall<P> {
         self
