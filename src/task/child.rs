@@ -3,17 +3,14 @@
 use super::life::{Ending, Life, Returned};
 use super::outlet::{self, End, Ended, Tell};
 use super::state::{Core, Place, Side};
-use super::tally::{Fault, How};
+use super::tally::How;
 use crate::cancel::{Nested, Scope};
-use crate::spawn::Panic;
 use crate::sys::atomic::Ordering;
 use crate::sys::joint::{Joined, Label, Labelled, Near};
-use crate::sys::thread::catch;
 use crate::sys::trace::{self, Span};
 use crate::sys::waker::{Wake, waker};
 use crate::sys::{Arc, Weak};
 use crate::wait::Seen;
-use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -57,21 +54,11 @@ impl<E> Record<E> {
 #[inline(always)]
 fn ended<T, E>(near: Near<'_, Record<E>, End<T>>, (end, how): Ending<T, E>, alone: bool) {
     let record = near.shared();
-    let (tell, unwanted) = if alone { (Tell::NOBODY, None) } else { outlet::send(near, end) };
-    // Its handle was dropped meanwhile. The result is gone before the child is counted (T2).
-    let how = if unwanted.is_some() { dropped(unwanted, how) } else { how };
+    // Its handle may have been dropped meanwhile. The result is gone then before the child is counted (T2).
+    let (tell, how) = if alone { (Tell::NOBODY, how) } else { outlet::send(near, end, how) };
     trace::child_ended(&record.core().shared.name, || &record.label, how.word());
     record.core().ended(record.place, &record.label, how);
     tell.now();
-}
-
-/// How a child has ended whose result is dropped in a guard.
-#[cold]
-fn dropped<T, E>(unwanted: Option<End<T>>, how: How<E>) -> How<E> {
-    match catch(|| drop(unwanted)) {
-        Ok(()) => how,
-        Err(payload) => How::Failed(Box::new(Fault::Panic(Panic::new(payload), None))),
-    }
 }
 
 impl<E> Labelled for Record<E> {

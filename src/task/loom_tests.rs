@@ -131,6 +131,29 @@ fn loom_a_child_that_its_handle_cancels_is_told() {
 }
 
 #[test]
+fn loom_a_child_of_a_local_group_that_its_handle_cancels_is_told() {
+    model(|| {
+        let scope = Scope::new(Time::new(Still));
+        let mut handle = None;
+        let mut run = pin!(local_group::<()>().report(&scope, |g| {
+            handle = Some(g.spawn("child", pending::<Result<(), ()>>()).expect("it is open"));
+            core::future::ready(Ok(()))
+        }));
+        let handle = handle.expect("spawned");
+        let canceller = spawn(move || {
+            assert!(handle.cancel("race"));
+            handle
+        });
+        let (count, waker) = counter();
+        let over = poll(run.as_mut(), &waker);
+        let handle = canceller.join().unwrap();
+        assert!(over || count.load(Ordering::Relaxed) > 0, "neither over nor woken");
+        assert!(over || poll(run.as_mut(), &waker), "woken for nothing");
+        assert_eq!(handle.status(), Status::Cancelled);
+    });
+}
+
+#[test]
 fn loom_a_result_that_nobody_wants_is_gone_when_its_child_is_counted() {
     struct Guard(Arc<AtomicBool>);
     impl Drop for Guard {

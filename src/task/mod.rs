@@ -91,7 +91,8 @@
 //! A group is one lock over its counts and a list of its children. A child that is done takes that lock once, and the last one
 //! wakes the group's future. Only one wait and one timer are registered with the scope, for all children together
 //! (`watch.rs`): a group of ten thousand children in a scope with a deadline has one timer. Future, handle and record of a
-//! child lie in one place, and places several to an allocation (`row.rs`).
+//! child lie in one place, and places several to an allocation (`row.rs`). Its end goes to its handle by one exchange
+//! (`post.rs`), and to its group as two words.
 
 mod cancel_on_drop;
 mod child;

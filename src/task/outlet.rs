@@ -1,11 +1,13 @@
 //! Where a child leaves its result, and a handle takes it.
 
 use super::outcome::{ChildError, Status};
+use super::tally::{Fault, How};
 use crate::cancel::Cancelled;
+use crate::spawn::Panic;
 use crate::sys::joint::Near;
 use crate::sys::post::Sent;
 use crate::sys::probe;
-use crate::sys::thread::contain;
+use crate::sys::thread::{catch, contain};
 use alloc::boxed::Box;
 use core::task::Waker;
 
@@ -35,14 +37,22 @@ pub(super) fn status(mark: Option<u8>) -> Status {
     mark.map_or(Status::Running, |mark| MARKS[usize::from(mark)])
 }
 
-/// Sends the end to the handle, and gives the result back, if there is none. Who waits for the end is told when what is returned
-/// first is dropped.
-#[inline]
-pub(super) fn send<S, T>(near: Near<'_, S, End<T>>, end: End<T>) -> (Tell, Option<End<T>>) {
+/// Sends the end to the handle. Who waits for it is told when what is returned first is dropped. If the handle is gone, so is the
+/// result, before this returns; should that panic, it is how the child ended.
+#[inline(always)]
+pub(super) fn send<S, T, E>(near: Near<'_, S, End<T>>, end: End<T>, how: How<E>) -> (Tell, How<E>) {
     let mark = end.mark();
     match near.send(end, mark) {
-        Sent::There(joiner) => (Tell(joiner), None),
-        Sent::Back(end) => (Tell::NOBODY, Some(end)),
+        Sent::There(joiner) => (Tell(joiner), how),
+        Sent::Back(end) => (Tell::NOBODY, dropped(end, how)),
+    }
+}
+
+#[cold]
+fn dropped<T, E>(end: End<T>, how: How<E>) -> How<E> {
+    match catch(|| drop(end)) {
+        Ok(()) => how,
+        Err(payload) => How::Failed(Box::new(Fault::Panic(Panic::new(payload), None))),
     }
 }
 

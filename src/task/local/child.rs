@@ -155,7 +155,7 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record> for Child<F, T, E>
         };
         polled.map(|ending| {
             let (end, how) = ending?;
-            let tell = if alone { Tell::NOBODY } else { outlet::send(near, end).0 };
+            let (tell, how) = if alone { (Tell::NOBODY, how) } else { outlet::send(near, end, how) };
             Some(Gone { how, tell })
         })
     }
@@ -167,6 +167,7 @@ impl<F: Future<Output = Returned<T, E>>, T, E> Joined<Record> for Child<F, T, E>
             (End::Ended(ended), How::CutFromAbove)
         };
         let (end, how) = self.project().life.leave(record.scope(), dropped)?;
-        Some(Gone { how, tell: outlet::send(near, end).0 })
+        let (tell, how) = outlet::send(near, end, how);
+        Some(Gone { how, tell })
     }
 }
