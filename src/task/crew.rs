@@ -6,6 +6,7 @@ use crate::sys::thread::{catch, is_panicking};
 use crate::sys::waker::TaggedWaker;
 use crate::wait::Ready;
 use alloc::collections::VecDeque;
+use core::ops::Range;
 use core::pin::Pin;
 use core::task::Waker;
 
@@ -19,13 +20,56 @@ pub(super) struct Crew<M> {
     members: Arena<M>,
     ready: Ready,
     /// Those that have yet to be polled for the first time.
-    fresh: VecDeque<usize>,
+    fresh: Fresh,
+}
+
+/// Numbers in the order of their coming; those that follow one another are one range.
+struct Fresh {
+    /// Empty only if the others are none.
+    first: Range<usize>,
+    others: VecDeque<Range<usize>>,
+}
+
+impl Fresh {
+    const NONE: Self = Self { first: 0..0, others: VecDeque::new() };
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    #[inline]
+    fn push(&mut self, number: usize) {
+        let last = self.others.back_mut().unwrap_or(&mut self.first);
+        if last.start < last.end && last.end == number {
+            last.end += 1;
+        } else {
+            self.begin(number..number + 1);
+        }
+    }
+
+    fn begin(&mut self, range: Range<usize>) {
+        if self.is_empty() {
+            self.first = range;
+        } else {
+            self.others.push_back(range);
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<usize> {
+        let number = self.first.next()?;
+        if self.first.is_empty() {
+            self.first = self.others.pop_front().unwrap_or(0..0);
+        }
+        Some(number)
+    }
 }
 
 impl<M> Crew<M> {
     /// Nobody yet, with room for so many.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { members: Arena::new(capacity), ready: Ready::new(), fresh: VecDeque::with_capacity(capacity) }
+        Self { members: Arena::new(capacity), ready: Ready::new(), fresh: Fresh::NONE }
     }
 
     #[inline]
@@ -43,7 +87,7 @@ impl<M> Crew<M> {
     pub(super) fn insert(&mut self, member: M) -> usize {
         let number = self.members.insert(member);
         self.ready.reach(number);
-        self.fresh.push_back(number);
+        self.fresh.push(number);
         number
     }
 
@@ -62,7 +106,7 @@ impl<M> Crew<M> {
     /// The next one of the pass, which may be gone.
     #[inline]
     pub(super) fn next(&mut self) -> Option<usize> {
-        self.fresh.pop_front().or_else(|| self.ready.next())
+        self.fresh.pop().or_else(|| self.ready.next())
     }
 
     /// A member, and the waker to poll it with.
@@ -73,7 +117,7 @@ impl<M> Crew<M> {
     }
 
     /// The numbers that members may have.
-    pub(super) fn numbers(&self) -> core::ops::Range<usize> {
+    pub(super) fn numbers(&self) -> Range<usize> {
         0..self.members.made()
     }
 
@@ -93,7 +137,7 @@ impl<M> Crew<M> {
                 first = dropped;
             }
         }
-        self.fresh.clear();
+        self.fresh = Fresh::NONE;
         first
     }
 }
@@ -125,6 +169,30 @@ impl<M> Drop for Crew<M> {
         }
         if let (Err(panic), false) = (self.clear(), is_panicking()) {
             panic.resume();
+        }
+    }
+}
+
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn the_fresh_come_out_as_they_came() {
+        let numbers = [3, 4, 5, 1, 2, 0, 0, 7, 8, 9, 9, 4];
+        for taken in 0..numbers.len() {
+            let mut fresh = Fresh::NONE;
+            let mut out = Vec::new();
+            for number in &numbers[..taken] {
+                fresh.push(*number);
+            }
+            out.extend(core::iter::from_fn(|| fresh.pop()).take(taken / 2));
+            for number in &numbers[taken..] {
+                fresh.push(*number);
+            }
+            out.extend(core::iter::from_fn(|| fresh.pop()));
+            assert_eq!((&*out, fresh.is_empty(), fresh.pop()), (&numbers[..], true, None));
         }
     }
 }
