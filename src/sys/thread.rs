@@ -117,6 +117,29 @@ mod together {
 #[cfg(all(feature = "sim", feature = "std"))]
 pub(crate) use together::{Stopwatch, processors, spread};
 
+/// Waits a little, and then a little longer, for what another thread is about to do.
+pub(crate) struct Patience(core::ops::Range<u32>);
+
+impl Patience {
+    /// How often there is something to wait for: without other threads never, and not in models of them, which would not end.
+    const WAITS: u32 = if cfg!(all(feature = "std", not(wakeful_loom))) { 5 } else { 0 };
+    /// How long the first wait is; each other one is twice as long as the one before.
+    const PAUSES: u32 = 16;
+
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self(0..Self::WAITS)
+    }
+
+    /// False: it has waited long enough.
+    #[inline]
+    pub(crate) fn wait(&mut self) -> bool {
+        let Some(waits) = self.0.next() else { return false };
+        (0..Self::PAUSES << waits).for_each(|_| core::hint::spin_loop());
+        true
+    }
+}
+
 /// Runs `f`, whose panic ends here once the panic hook has told of it: for wakers that are woken while something else is at
 /// stake. Without `std` there is no holding it.
 pub(crate) fn contain(f: impl FnOnce()) {

@@ -8,7 +8,7 @@ use super::{Member, Stock, Team, note_stop, oversee};
 use crate::cancel::{Reason, Scope};
 use crate::spawn::{Panic, Spawn};
 use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::thread::catch;
+use crate::sys::thread::{Patience, catch};
 use crate::sys::{Arc, Told};
 use crate::time::Instant;
 use crate::work::crowd::Crowd;
@@ -47,12 +47,15 @@ pub(super) struct Turn<S> {
     left: Option<usize>,
     /// The first reason why nothing more is started.
     stop: Option<Stop>,
+    /// Whoever has it waits for an item.
+    is_pending: bool,
 }
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Common<S, K, O, E> {
     pub(super) fn new(intake: Intake<S>, sink: K) -> Self {
         let intake = Some(Box::new(intake));
-        let turn = Turn { intake, line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None };
+        let turn =
+            Turn { intake, line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None, is_pending: false };
         Self { turn: Told::new(turn), outbox: Outbox::new(sink) }
     }
 }
@@ -131,8 +134,16 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
         if let Some(intake) = self.held.take() {
             return Poll::Ready(Ok(intake));
         }
-        if let (polled @ Poll::Ready(_), _old) = self.team.stock.turn.with(|turn| turn.come(&mut self.place)) {
-            return polled;
+        // To stand in line costs a turn of the executor, where a pull on another thread is over in no time.
+        let mut patience = Patience::new();
+        loop {
+            let (is_brief, came) = self.team.stock.turn.with(|turn| (!turn.is_pending, turn.come(&mut self.place)));
+            if let (polled @ Poll::Ready(_), _old) = came {
+                return polled;
+            }
+            if !(is_brief && patience.wait()) {
+                break;
+            }
         }
         let mut waker = Some(cx.waker().clone());
         let (polled, _old) = self.team.stock.turn.with(|turn| match turn.come(&mut self.place) {
@@ -146,7 +157,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     fn put_back(&mut self, intake: Box<Intake<S>>) -> bool {
         let left = self.team.to_meet.and_then(|_| intake.remaining());
         let (next, nobody_waits) = self.team.stock.turn.with(|turn| {
-            (turn.intake, turn.left) = (Some(intake), left);
+            (turn.intake, turn.left, turn.is_pending) = (Some(intake), left, false);
             (turn.next(), turn.called == 0)
         });
         next.into_iter().for_each(Waker::wake);
@@ -171,6 +182,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
             Poll::Pending => {
                 // It is this one whom the source will wake.
                 self.held = Some(intake);
+                self.team.stock.turn.with(|turn| turn.is_pending = true);
                 self.team.asked(self.number, &mut self.is_new, false);
                 return Poll::Pending;
             }
