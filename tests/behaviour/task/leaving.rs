@@ -138,11 +138,12 @@ pub(crate) async fn a_scope_waits_for_the_groups_that_it_cut_short(cx: Cx<impl S
 
 /// Rule h: what a shield keeps in a child ends before the group does.
 pub(crate) async fn h_a_shield_in_a_child_holds_the_group(cx: Cx<impl Spawner>) {
-    let written = Counter::new();
+    let (begun, written) = (Counter::new(), Counter::new());
     let report = group::<()>(cx.spawner.clone())
         .report(&cx.scope(), async |g| {
-            let (count, sleep) = (written.clone(), cx.sleep(10));
+            let (begins, count, sleep) = (begun.clone(), written.clone(), cx.sleep(10));
             let child = async move {
+                begins.add();
                 let write = async {
                     sleep.await;
                     count.add();
@@ -152,7 +153,9 @@ pub(crate) async fn h_a_shield_in_a_child_holds_the_group(cx: Cx<impl Spawner>) 
             };
             let handle: Handle<(), ()> = g.spawn("writer", child).unwrap();
             drop(handle);
-            again().await;
+            while begun.count() == 0 {
+                again().await;
+            }
             cx.sleep(2).await;
             g.cancel("enough");
             Ok(())
