@@ -248,3 +248,30 @@ fn whatever_happens_in_it_a_local_group_leaves_nothing_and_counts_each_child_onc
     let endings = endings.into_inner().unwrap();
     assert!(endings.iter().all(|&n| n > u64::from(runs) / 20), "all endings were seen: {endings:?}");
 }
+
+/// A result that panics when it is dropped.
+struct Hostile;
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("dropped"));
+    }
+}
+
+#[test]
+fn a_result_whose_handle_goes_while_the_child_returns_it_is_dropped_in_a_guard() {
+    wakeful::sim::run(|sim| async move {
+        let kept = Mutex::new(None::<LocalHandle<Hostile>>);
+        let report = local_group::<()>()
+            .report(&Scope::new(sim.time()), async |g| {
+                let child = async {
+                    drop(kept.lock().unwrap().take());
+                    Ok(Hostile)
+                };
+                *kept.lock().unwrap() = Some(g.spawn("child", child).unwrap());
+                Ok(())
+            })
+            .await;
+        assert_eq!((report.count.panicked, report.count.done, report.failures.len()), (1, 0, 1));
+    });
+}
