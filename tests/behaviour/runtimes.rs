@@ -41,6 +41,9 @@ impl Spawn for Start {
 
 /// tokio with two worker threads.
 pub(crate) struct TokioMulti;
+/// tokio with two worker threads, where each task begins [`LATE`] after it was spawned, as on a machine that is busy with other
+/// things: no scenario may count on how soon a task begins.
+pub(crate) struct TokioLate;
 /// tokio on one thread.
 pub(crate) struct TokioCurrent;
 /// smol's global executor.
@@ -58,6 +61,9 @@ pub(crate) struct Embassy;
 /// The simulator, under many schedules.
 pub(crate) struct Simulator;
 
+/// Well above the instants of the scenarios, and well below [`SOON`](crate::support::SOON).
+const LATE: Duration = Duration::from_millis(25);
+
 /// A context on a real runtime, whose clock is the system's, without slack.
 fn real(start: impl Fn(Task) + Send + Sync + 'static) -> Cx<Start> {
     Cx::new(SystemClock::start(Duration::ZERO), Start(Arc::new(start)), None)
@@ -67,20 +73,39 @@ fn on_tokio(task: Task) {
     tokio::spawn(task);
 }
 
-/// Runs `scenario` as a task of `runtime`.
-fn tokio_run(mut runtime: tokio::runtime::Builder, scenario: Scenario<Start>) -> Result<(), String> {
-    let runtime = runtime.build().map_err(|error| format!("tokio can't be started: {error}"))?;
-    runtime.block_on(async { tokio::spawn(scenario(real(on_tokio))).await }).expect("the scenario failed");
+fn on_tokio_late(task: Task) {
+    tokio::spawn(async {
+        tokio::time::sleep(LATE).await;
+        task.await;
+    });
+}
+
+/// Runs `scenario` as a task of `runtime`, with what starts tasks there.
+fn tokio_run(mut runtime: tokio::runtime::Builder, start: fn(Task), scenario: Scenario<Start>) -> Result<(), String> {
+    let runtime = runtime.enable_time().build().map_err(|error| format!("tokio can't be started: {error}"))?;
+    runtime.block_on(async { tokio::spawn(scenario(real(start))).await }).expect("the scenario failed");
     Ok(())
+}
+
+fn two_threads() -> tokio::runtime::Builder {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2);
+    runtime
 }
 
 impl Runtime for TokioMulti {
     type Spawner = Start;
 
     fn run(scenario: Scenario<Start>) -> Result<(), String> {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime.worker_threads(2);
-        tokio_run(runtime, scenario)
+        tokio_run(two_threads(), on_tokio, scenario)
+    }
+}
+
+impl Runtime for TokioLate {
+    type Spawner = Start;
+
+    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+        tokio_run(two_threads(), on_tokio_late, scenario)
     }
 }
 
@@ -88,7 +113,7 @@ impl Runtime for TokioCurrent {
     type Spawner = Start;
 
     fn run(scenario: Scenario<Start>) -> Result<(), String> {
-        tokio_run(tokio::runtime::Builder::new_current_thread(), scenario)
+        tokio_run(tokio::runtime::Builder::new_current_thread(), on_tokio, scenario)
     }
 }
 
@@ -230,6 +255,7 @@ where
 macro_rules! on_every_runtime {
     ($($rooms:tt)*) => {
         on_runtime! { tokio_multi_thread TokioMulti $($rooms)* }
+        on_runtime! { tokio_late TokioLate $($rooms)* }
         on_runtime! { tokio_current_thread TokioCurrent $($rooms)* }
         on_runtime! { smol Smol $($rooms)* }
         on_runtime! { async_std AsyncStd $($rooms)* }

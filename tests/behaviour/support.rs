@@ -152,6 +152,13 @@ impl Counter {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Waits until it has counted `count`, however slow the machine is.
+    pub(crate) async fn reaches(&self, count: usize) {
+        while self.count() < count {
+            again().await;
+        }
+    }
+
     /// A guard that counts its drop.
     pub(crate) fn on_drop(&self) -> OnDrop<impl FnOnce() + Send + 'static> {
         let counter = self.clone();

@@ -208,15 +208,18 @@ pub(crate) async fn cancelling_the_scope_ends_the_run_with_a_report(cx: Cx<impl 
 }
 
 pub(crate) async fn what_is_done_again_and_again_stops_between_two_iterations(cx: Cx<impl Spawner>) {
-    let (scope, open, enough) = (cx.scope(), Counter::new(), Event::new());
+    let (scope, open, enough, asked) = (cx.scope(), Counter::new(), Event::new(), Event::new());
     let run = periodic(ms(5), |iteration| {
         if iteration.number == 4 {
             enough.set();
         }
-        let (gone, sleep) = (open.on_drop(), cx.sleep(2));
+        let (gone, sleep, asked) = (open.on_drop(), cx.sleep(2), asked.clone());
         async move {
             let _gone = gone;
             sleep.await;
+            if iteration.number == 4 {
+                asked.wait().await;
+            }
             match iteration.number {
                 1 => Err("as it was asked to"),
                 2 => panic!("as it was asked to"),
@@ -226,10 +229,11 @@ pub(crate) async fn what_is_done_again_and_again_stops_between_two_iterations(cx
     });
     let control = run.control();
     let stopper = cx.spawn("stopper", {
-        let (enough, gone) = (enough.clone(), open.clone());
+        let (enough, asked, gone) = (enough.clone(), asked.clone(), open.clone());
         async move {
             enough.wait().await;
             control.stop();
+            asked.set();
             control.ended().await;
             (control.count(), gone.count())
         }

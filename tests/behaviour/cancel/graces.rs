@@ -41,10 +41,18 @@ pub(crate) async fn j_all_who_watch_are_told_at_once(cx: Cx<impl Spawner>) {
         };
         let below = root.child().child();
         let (own, inherited) = (cx.spawn("own", root.draining()), cx.spawn("inherited", below.draining()));
+        let begun = Counter::new();
         let body = {
-            let below = below.clone();
-            cx.spawn("body", async move { below.run(below.draining()).await })
+            let (below, begins) = (below.clone(), begun.clone());
+            cx.spawn("body", async move {
+                let body = async {
+                    begins.add();
+                    below.draining().await
+                };
+                below.run(body).await
+            })
         };
+        begun.reaches(1).await;
         cx.sleep(1).await;
         match kind {
             0 => assert!(root.cancel_with_grace(Reason::shutdown(), LONG)),

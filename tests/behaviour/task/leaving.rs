@@ -153,9 +153,7 @@ pub(crate) async fn h_a_shield_in_a_child_holds_the_group(cx: Cx<impl Spawner>) 
             };
             let handle: Handle<(), ()> = g.spawn("writer", child).unwrap();
             drop(handle);
-            while begun.count() == 0 {
-                again().await;
-            }
+            begun.reaches(1).await;
             cx.sleep(2).await;
             g.cancel("enough");
             Ok(())
@@ -167,16 +165,18 @@ pub(crate) async fn h_a_shield_in_a_child_holds_the_group(cx: Cx<impl Spawner>) 
 
 /// Rule j: what is there winds down, and nothing new begins.
 pub(crate) async fn j_a_group_that_winds_down_takes_no_more_children(cx: Cx<impl Spawner>) {
-    let scope = cx.scope();
+    let (scope, begun) = (cx.scope(), Counter::new());
     let report = group::<()>(cx.spawner.clone())
         .report(&scope, async |g| {
-            let inside = g.scope().clone();
+            let (inside, begins) = (g.scope().clone(), begun.clone());
             let polite = async move {
+                begins.add();
                 inside.draining().await;
                 Ok(())
             };
             let polite = g.spawn("polite", polite).unwrap();
             let stubborn: Handle<(), ()> = g.spawn("stubborn", pending()).unwrap();
+            begun.reaches(1).await;
             cx.sleep(2).await;
             assert!(scope.cancel_with_grace("wind down", ms(20)));
             let refused = g.spawn("late", async { Ok(5) }).unwrap_err();
