@@ -18,10 +18,10 @@
 #![expect(unsafe_code, reason = "a value is reached by one of two parties, which take turns by an atomic exchange")]
 
 use super::atomic::{AtomicU8, Ordering};
+use super::cell::Cell;
 use super::here;
 use super::probe::{Access, Resource};
 use alloc::boxed::Box;
-use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::ptr::NonNull;
@@ -38,7 +38,7 @@ const LEFT: u8 = 3;
 struct Place<T> {
     state: AtomicU8,
     resource: Resource,
-    value: UnsafeCell<MaybeUninit<T>>,
+    value: Cell<MaybeUninit<T>>,
 }
 
 /// A pointer to a place, which is there for as long as the pointer is used (H1).
@@ -70,7 +70,7 @@ impl<T> Shared<T> {
     /// Where the value is, if there is one.
     #[inline]
     fn value(&self) -> *mut T {
-        self.place().value.get().cast()
+        self.place().value.write().cast()
     }
 
     #[inline]
@@ -84,18 +84,17 @@ impl<T> Shared<T> {
     /// The other end is gone, and this one does not reach the place again.
     #[cold]
     unsafe fn free(&self, is_full: bool) {
+        // SAFETY: by H2 there is a value if it is full, and who frees the place has it.
+        let value = is_full.then(|| unsafe { self.value().read() });
         // SAFETY: it was made by `Box::new`, and nobody else reaches it any more.
-        let Place { value, .. } = *unsafe { Box::from_raw(self.0.as_ptr()) };
-        if is_full {
-            // SAFETY: by H2 there is a value, and who frees the place has it.
-            drop(unsafe { value.into_inner().assume_init() });
-        }
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        drop(value);
     }
 }
 
 impl<T> Owner<T> {
     pub(crate) fn new() -> Self {
-        let value = UnsafeCell::new(MaybeUninit::uninit());
+        let value = Cell::new(MaybeUninit::uninit());
         let place = Place { state: AtomicU8::new(EMPTY), resource: Resource::new(), value };
         Self(Shared(NonNull::from(Box::leak(Box::new(place))), PhantomData))
     }

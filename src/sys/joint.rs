@@ -13,10 +13,10 @@
 #![expect(unsafe_code, reason = "a runner alone reaches the future that lies beside what is shared")]
 
 use super::atomic::{AtomicBool, Ordering};
+use super::cell::Cell;
 pub(crate) use super::label::{Label, Labelled};
 use super::post::{Post, Sent};
 use super::row::{Origin, Place, vacate};
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::future::Future;
 use core::ops::Deref;
@@ -99,7 +99,7 @@ struct Common<S, O> {
 pub(crate) struct Joint<S, O, F> {
     common: Common<S, O>,
     /// Gone once it has been left.
-    future: UnsafeCell<Option<F>>,
+    future: Cell<Option<F>>,
 }
 
 // SAFETY: J1 and J2: a joint that goes to another thread takes the future with it, what that sends, and a share in `S`.
@@ -112,7 +112,7 @@ impl<S, F: Joined<S>> Joint<S, F::Out, F> {
 
     fn new(place: Place<Self>, shared: S, future: F, single: bool) -> NonNull<Self> {
         let head = Head { single: AtomicBool::new(single), origin: place.origin(), table: Self::TABLE };
-        place.fill(Self { common: Common { head, shared, post: Post::new() }, future: UnsafeCell::new(Some(future)) })
+        place.fill(Self { common: Common { head, shared, post: Post::new() }, future: Cell::new(Some(future)) })
     }
 
     /// # Safety
@@ -141,7 +141,7 @@ impl<S, O, F> Joint<S, O, F> {
     #[inline]
     unsafe fn future(&self) -> Pin<&mut Option<F>> {
         // SAFETY: J1, by the contract above.
-        let future = unsafe { &mut *self.future.get() };
+        let future = unsafe { &mut *self.future.write() };
         // SAFETY: J1: it is never moved out of the joint, nor the joint out of its place.
         unsafe { Pin::new_unchecked(future) }
     }
@@ -450,7 +450,7 @@ impl<S, O> Shared<S, O> {
     /// Forgets the waker that was kept.
     pub(crate) fn forget_waker(&mut self) {
         // SAFETY: as above.
-        unsafe { self.common().post.forget() }
+        unsafe { self.common().post.forget() };
     }
 }
 

@@ -10,12 +10,13 @@
 //! - **P2** There is a value while the state has `SENT`. It is reached by the sender until then, and by the receiver from then on;
 //!   by the sender alone when the state is `GONE`.
 //! - **P3** There is a waker while the state is `WAITING`. It is written by the receiver, before it makes `WAITING` of the
-//!   state. Who finds in an exchange that it was `WAITING` takes it.
+//!   state, and after it has seen `EMPTY`: when it is `SENT`, the sender may still be taking the one before. Who finds in an
+//!   exchange that it was `WAITING` takes it.
 #![expect(unsafe_code, reason = "a value and a waker are reached by one of two parties, as an atomic state says")]
 
 use super::atomic::{AtomicU8, Ordering};
+use super::cell::Cell;
 use super::probe::{self, Access, Resource};
-use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::task::{Context, Poll, Waker};
 
@@ -31,8 +32,8 @@ const SENT: u8 = 1 << 7;
 pub(crate) struct Post<T> {
     state: AtomicU8,
     resource: Resource,
-    value: UnsafeCell<MaybeUninit<T>>,
-    waker: UnsafeCell<MaybeUninit<Waker>>,
+    value: Cell<MaybeUninit<T>>,
+    waker: Cell<MaybeUninit<Waker>>,
 }
 
 // SAFETY: P2 and P3: sender and receiver hand a value and wakers from one to the other.
@@ -54,21 +55,15 @@ impl<T> Post<T> {
         Self {
             state: AtomicU8::new(EMPTY),
             resource: Resource::new(),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
-            waker: UnsafeCell::new(MaybeUninit::uninit()),
+            value: Cell::new(MaybeUninit::uninit()),
+            waker: Cell::new(MaybeUninit::uninit()),
         }
     }
 
     /// Where the value is, if there is one.
     #[inline]
     fn value(&self) -> *mut T {
-        self.value.get().cast()
-    }
-
-    /// Where the waker is, if there is one.
-    #[inline]
-    fn kept(&self) -> *mut Waker {
-        self.waker.get().cast()
+        self.value.write().cast()
     }
 
     /// Sends the value, with a mark less than 128.
@@ -150,20 +145,26 @@ impl<T> Post<T> {
     #[inline(never)]
     unsafe fn wait(&self, waker: &Waker) -> bool {
         self.resource.touch(Access::Write);
-        // Relaxed: what is seen is what the receiver has made of it, unless it was sent meanwhile; the exchange finds out.
-        if self.state.load(Ordering::Relaxed) == WAITING {
-            // SAFETY: P3: there is one, which only the receiver writes. If the sender takes it meanwhile, its words stay there, which
-            // are all that is compared.
-            if unsafe { &*self.kept() }.will_wake(waker) {
-                return false;
+        // Acquire: as in `is_sent`.
+        match self.state.load(Ordering::Acquire) {
+            EMPTY => {}
+            WAITING => {
+                // SAFETY: P3: there is one, which only the receiver writes. If the sender takes it meanwhile, its words stay there,
+                // which are all that is compared.
+                if unsafe { &*self.waker.read().cast::<Waker>() }.will_wake(waker) {
+                    return false;
+                }
+                // SAFETY: by the contract of this method.
+                if !unsafe { self.forget() } {
+                    return true;
+                }
             }
-            // SAFETY: by the contract of this method.
-            unsafe { self.forget() };
+            _ => return true,
         }
         probe::keeping(waker);
         let waker = waker.clone();
-        // SAFETY: P3: it is not `WAITING`, and nobody else makes that of it.
-        unsafe { self.kept().write(waker) };
+        // SAFETY: P3: it is `EMPTY`, or was when it became `SENT`: the sender does not look for a waker.
+        unsafe { self.waker.write().write(MaybeUninit::new(waker)) };
         // Release: partner of the exchange in `send`. Acquire: the same, the other way round.
         match self.state.compare_exchange(EMPTY, WAITING, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => false,
@@ -175,16 +176,20 @@ impl<T> Post<T> {
         }
     }
 
-    /// Nobody waits any more.
+    /// Nobody waits any more. False: something was sent, and the sender may be about to take the waker.
     ///
     /// # Safety
     /// The caller is the receiver (P1).
-    pub(super) unsafe fn forget(&self) {
+    pub(super) unsafe fn forget(&self) -> bool {
         self.resource.touch(Access::Write);
         // Acquire: so that a sender who came first is seen. There is nothing to release.
-        if self.state.compare_exchange(WAITING, EMPTY, Ordering::Acquire, Ordering::Acquire).is_ok() {
-            // SAFETY: P3: this exchange has found it.
-            drop(unsafe { self.take_waker() });
+        match self.state.compare_exchange(WAITING, EMPTY, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => {
+                // SAFETY: P3: this exchange has found it.
+                drop(unsafe { self.take_waker() });
+                true
+            }
+            Err(state) => state == EMPTY,
         }
     }
 
@@ -212,7 +217,7 @@ impl<T> Post<T> {
     #[inline]
     unsafe fn take_waker(&self) -> Waker {
         // SAFETY: by the contract of this method.
-        unsafe { self.kept().read() }
+        unsafe { self.waker.read().cast::<Waker>().read() }
     }
 }
 
@@ -222,7 +227,7 @@ impl<T> Drop for Post<T> {
         // Relaxed: whoever drops it has it alone.
         match self.state.load(Ordering::Relaxed) {
             // SAFETY: P2.
-            state if state & SENT != 0 => unsafe { self.value.get_mut().assume_init_drop() },
+            state if state & SENT != 0 => unsafe { self.value().drop_in_place() },
             // SAFETY: P3.
             WAITING => drop(unsafe { self.take_waker() }),
             _ => {}
