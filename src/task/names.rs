@@ -12,7 +12,7 @@ pub(super) struct Names {
     numbers: BTreeMap<Cow<'static, str>, u32>,
     /// Numbers that no name has.
     unused: Vec<u32>,
-    /// The one that was counted last: often it is the next, too.
+    /// The one that was counted last, unless it is forgotten: often it is the next, too.
     last: u32,
 }
 
@@ -57,6 +57,10 @@ impl Names {
             let name = core::mem::take(name);
             self.numbers.remove(&name);
             self.unused.push(number);
+            // An empty name may lie where the one that is left here does.
+            if self.last == number {
+                self.last = u32::MAX;
+            }
         }
     }
 
@@ -70,6 +74,7 @@ impl Names {
 mod tests {
     use super::*;
     use alloc::format;
+    use alloc::string::{String, ToString};
 
     fn label(name: impl Into<Cow<'static, str>>) -> Label {
         Label { name: name.into(), made: core::panic::Location::caller() }
@@ -91,5 +96,17 @@ mod tests {
         assert_eq!(names.enter(&owned(7)), 1, "the number of one that is gone is used again");
         names.leave(b);
         assert_eq!(names.enter(&label("a")), 3, "one of the program's own stays known");
+    }
+
+    #[test]
+    fn an_empty_name_is_not_taken_for_one_that_was_forgotten() {
+        let mut names = Names::default();
+        let job = names.enter(&label("job".to_string()));
+        names.leave(job);
+        let empty = [names.enter(&label("")), names.enter(&label(String::new()))];
+        assert_eq!(empty, [job; 2], "a number is used again");
+        assert_ne!(names.enter(&label("next")), job);
+        let live: Vec<_> = names.live().map(|(name, count)| (&**name, count)).collect();
+        assert_eq!(live, [("", 2), ("next", 1)]);
     }
 }
