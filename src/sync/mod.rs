@@ -45,7 +45,8 @@
 //! Handles are counted references; clones are the same thing. A future that waits joins a line by an entry that lives in it,
 //! under one short lock. Whoever lets it go takes it off the line, marks it, and wakes it when the lock is free. Where
 //! nobody waits, one atomic word beside the lock is enough: permits are taken and given back, an event is looked at and reset,
-//! and a signal is left behind without it.
+//! and a signal is left behind without it. The two ends of a [`oneshot`] have no lock at all: they change one word in turn, which
+//! says whose the value is, and who waits.
 
 mod barrier;
 mod capacity;

@@ -20,59 +20,25 @@
 
 pub use super::unsent::SendError;
 
-use super::line;
-use crate::sys::{Arc, probe};
-use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Seen, Waiter};
+use crate::sys::pair::{RecvEnd, SendEnd, Waits, pair};
+use crate::sys::probe;
 use core::error::Error;
 use core::fmt;
 use core::future::Future;
-use core::marker::PhantomData;
+use core::marker::PhantomPinned;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll};
 use pin_project_lite::pin_project;
-
-/// The line of the receiver.
-const RECEIVER: usize = 0;
-/// The line of a sender that waits for the receiver to be gone.
-const SENDER: usize = 1;
-
-/// What passes from one to the other.
-struct Slot<T>(PhantomData<T>);
-
-struct State<T> {
-    value: Option<T>,
-    /// Nothing will be put into `value` any more.
-    sender_gone: bool,
-    /// What is put into `value` would not be taken out.
-    receiver_gone: bool,
-}
-
-impl<T> Place for Slot<T> {
-    type State = State<T>;
-    type Shared = probe::Id;
-    type Slot = ();
-    type Lines = [Line<()>; 2];
-    const PASSES_ON: bool = false;
-
-    fn left(_: &mut Held<'_, Self>, _: Departure, (): &mut (), _: &mut Batch) {}
-}
-
-type Channel<T> = Hall<Slot<T>>;
 
 /// A sender and a receiver of one value.
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let state = State { value: None, sender_gone: false, receiver_gone: false };
-    let channel = Arc::new(Hall::new(probe::Id::new(), state, [Line::new(), Line::new()]));
-    (Sender { channel: channel.clone(), told: false }, Receiver { channel, done: false })
+    let (sender, receiver) = pair();
+    (Sender(sender), Receiver(receiver))
 }
 
 /// Sends one value; made by [`channel`]. Dropped without that, it ends the wait of the receiver.
-pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
-    /// The receiver was told that nothing more will come.
-    told: bool,
-}
+pub struct Sender<T>(SendEnd<T>);
 
 impl<T> Sender<T> {
     /// Sends `value`. Does not wait.
@@ -90,22 +56,13 @@ impl<T> Sender<T> {
     /// drop(rx);
     /// assert_eq!(tx.send("too late"), Err(SendError("too late")));
     /// ```
-    pub fn send(mut self, value: T) -> Result<(), SendError<T>> {
-        let first = self.channel.with(|held| {
-            if held.state.receiver_gone {
-                return Err(SendError(value));
-            }
-            held.state.value = Some(value);
-            Ok(held.end())
-        })?;
-        self.told = true;
-        line::wake_quietly(&self.channel, first, false, |_, _| false);
-        Ok(())
+    pub fn send(self, value: T) -> Result<(), SendError<T>> {
+        self.0.send(value).map_err(SendError)
     }
 
     /// Whether the receiver is dropped or closed.
     pub fn is_closed(&self) -> bool {
-        self.channel.read(|held| held.state.receiver_gone)
+        self.0.is_closed()
     }
 
     /// Waits until the receiver is dropped or closed: to give up work that nobody waits for.
@@ -127,16 +84,7 @@ impl<T> Sender<T> {
     /// });
     /// ```
     pub fn closed(&mut self) -> Closed<'_, T> {
-        Closed { waiter: Waiter::new(&*self.channel, ()), seen: Seen::NONE }
-    }
-}
-
-impl<T> Drop for Sender<T> {
-    fn drop(&mut self) {
-        if !self.told {
-            let first = self.channel.with(|held| held.end());
-            line::wake_quietly(&self.channel, first, false, |_, _| false);
-        }
+        Closed { waits: Waiting::new(&mut self.0), pinned: PhantomPinned }
     }
 }
 
@@ -147,11 +95,7 @@ impl<T> fmt::Debug for Sender<T> {
 }
 
 /// Receives one value; made by [`channel`].
-pub struct Receiver<T> {
-    channel: Arc<Channel<T>>,
-    /// It has had the value, or heard that there will be none: nothing is left to be taken, nobody to be told.
-    done: bool,
-}
+pub struct Receiver<T>(RecvEnd<T>);
 
 impl<T> Receiver<T> {
     /// Waits for the value.
@@ -159,7 +103,7 @@ impl<T> Receiver<T> {
     /// # Errors
     /// [`RecvError`] if the sender was dropped without sending, or the value was received already.
     pub fn recv(&mut self) -> Recv<'_, T> {
-        Recv { waiter: Waiter::new(&*self.channel, ()), seen: Seen::NONE, done: &mut self.done }
+        Recv { waits: Waiting::new(&mut self.0), pinned: PhantomPinned }
     }
 
     /// Takes the value if it is there.
@@ -178,59 +122,58 @@ impl<T> Receiver<T> {
     /// assert_eq!(rx.try_recv(), Err(TryRecvError::Closed));
     /// ```
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let taken = self.channel.with(|held| held.take());
-        self.done |= taken.is_some();
-        match taken {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(RecvError)) => Err(TryRecvError::Closed),
-            None => Err(TryRecvError::Empty),
+        match self.0.take() {
+            Poll::Ready(Some(value)) => Ok(value),
+            Poll::Ready(None) => Err(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
         }
     }
 
     /// Lets nothing be sent any more. A value that was sent before is still to be received.
     pub fn close(&mut self) {
-        let first = self.channel.with(|held| held.desert());
-        line::wake(&self.channel, first, false, |_, _| false);
-    }
-}
-
-impl<T> Held<'_, Slot<T>> {
-    /// The value, or that there will be none. None: it may still come.
-    fn take(&mut self) -> Option<Result<T, RecvError>> {
-        match self.state.value.take() {
-            Some(value) => Some(Ok(value)),
-            None if self.state.sender_gone || self.state.receiver_gone => Some(Err(RecvError)),
-            None => None,
-        }
-    }
-
-    /// Says that nothing more will come; gives the waker of a receiver that waits.
-    fn end(&mut self) -> Option<Waker> {
-        self.state.sender_gone = true;
-        self.hand(RECEIVER)
-    }
-
-    /// Says that the receiver is gone; gives the waker of a sender that waits for that.
-    fn desert(&mut self) -> Option<Waker> {
-        self.state.receiver_gone = true;
-        self.hand(SENDER)
-    }
-}
-
-impl<T> Drop for Receiver<T> {
-    fn drop(&mut self) {
-        if !self.done {
-            let (first, value) = self.channel.with(|held| (held.desert(), held.state.value.take()));
-            line::wake_quietly(&self.channel, first, false, |_, _| false);
-            drop(value);
+        if let Some(waker) = self.0.close() {
+            probe::firing(&waker);
+            waker.wake();
         }
     }
 }
 
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sent, gone) = self.channel.read(|held| (held.state.value.is_some(), held.state.sender_gone));
+        let (sent, gone) = self.0.looks();
         f.debug_struct("Receiver").field("sent", &sent).field("sender_gone", &gone).finish()
+    }
+}
+
+/// An end, and whether it has a waker of ours.
+struct Waiting<'a, E: Waits> {
+    end: &'a mut E,
+    is: bool,
+}
+
+impl<'a, E: Waits> Waiting<'a, E> {
+    fn new(end: &'a mut E) -> Self {
+        Self { end, is: false }
+    }
+
+    /// Notes whether it waits, as `what` in reports.
+    #[inline]
+    fn polled<R>(&mut self, what: &'static str, poll: impl FnOnce(&mut E) -> Poll<R>) -> Poll<R> {
+        let polled = poll(self.end);
+        self.is = polled.is_pending();
+        if self.is {
+            probe::waiting(what, Some(self.end.id()), u64::MAX);
+        }
+        polled
+    }
+}
+
+impl<E: Waits> Drop for Waiting<'_, E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is {
+            self.end.forget();
+        }
     }
 }
 
@@ -241,37 +184,25 @@ pin_project! {
     /// Dropping it loses nothing: a value that was sent stays with the receiver.
     #[must_use = "nothing is received unless this is awaited"]
     pub struct Recv<'a, T> {
+        waits: Waiting<'a, RecvEnd<T>>,
         #[pin]
-        waiter: Waiter<Slot<T>, &'a Channel<T>>,
-        seen: Seen,
-        done: &'a mut bool,
+        pinned: PhantomPinned,
     }
 }
 
 impl<T> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let granted = this.waiter.as_mut().accept();
-        let waiter = this.waiter.as_ref();
-        let ended = if granted { waiter.home().with(|held| held.take()) } else { None };
-        match ended.or_else(|| line::look_or_join(waiter, this.seen, cx, RECEIVER, |seat, _| seat.held.take())) {
-            Some(received) => {
-                **this.done = true;
-                Poll::Ready(received)
-            }
-            None => {
-                probe::waiting("oneshot recv", Some(waiter.home().shared), u64::MAX);
-                Poll::Pending
-            }
-        }
+        let polled = self.project().waits.polled("oneshot recv", |end| end.poll(cx));
+        polled.map(|value| value.ok_or(RecvError))
     }
 }
 
 impl<T> fmt::Debug for Recv<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recv").field("waiting", &self.waiter.is_waiting()).finish_non_exhaustive()
+        f.debug_struct("Recv").field("waiting", &self.waits.is).finish_non_exhaustive()
     }
 }
 
@@ -282,9 +213,9 @@ pin_project! {
     /// Dropping it changes nothing.
     #[must_use = "it waits for nothing unless it is awaited"]
     pub struct Closed<'a, T> {
+        waits: Waiting<'a, SendEnd<T>>,
         #[pin]
-        waiter: Waiter<Slot<T>, &'a Channel<T>>,
-        seen: Seen,
+        pinned: PhantomPinned,
     }
 }
 
@@ -292,23 +223,13 @@ impl<T> Future for Closed<'_, T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let look = |gone: bool| gone.then_some(());
-        match line::look_or_join(this.waiter.as_ref(), this.seen, cx, SENDER, |seat, _| {
-            look(seat.held.state.receiver_gone)
-        }) {
-            Some(()) => Poll::Ready(()),
-            None => {
-                probe::waiting("oneshot closed", Some(this.waiter.as_ref().home().shared), u64::MAX);
-                Poll::Pending
-            }
-        }
+        self.project().waits.polled("oneshot closed", |end| end.poll_closed(cx))
     }
 }
 
 impl<T> fmt::Debug for Closed<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closed").field("waiting", &self.waiter.is_waiting()).finish_non_exhaustive()
+        f.debug_struct("Closed").field("waiting", &self.waits.is).finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`handover`] | a place that values come back to, without a lock |
 //! | `here` | which place this thread watches |
 //! | [`joint`] | a future and what others share with it, in one place |
+//! | [`pair`] | the two ends of one value that is sent once, in one allocation, without a lock |
 //! | [`post`] | a value that is sent once, from one to another, without a lock |
 //! | [`kept`] | a reference count that need not be kept for what is there for ever |
 //! | `label` | what reports call a future |
@@ -23,6 +24,7 @@
 //! | `monotonic` | the operating system's clock |
 //! | [`stamp`] | a 64-bit number, atomic where a word has 64 bits |
 //! | [`slot`] | the ambient slot of a thread, and what is being polled on its stack |
+//! | `spot` | a place for a value that several parties reach in turn |
 //! | `file` | the file that the environment names for recordings |
 //! | `hush` | panics that are expected, kept off the terminal |
 //! | `serial` | numbers in the order of making |
@@ -57,6 +59,7 @@ pub(crate) mod mix;
 #[cfg(test)]
 pub(crate) mod model;
 pub(crate) mod once;
+pub(crate) mod pair;
 pub(crate) mod post;
 pub(crate) mod probe;
 mod reading;
@@ -65,6 +68,7 @@ pub(crate) mod row;
 pub(crate) mod runs;
 mod serial;
 pub(crate) mod slot;
+mod spot;
 #[cfg(feature = "sim")]
 pub(crate) mod stage;
 pub(crate) mod stamp;

@@ -66,6 +66,45 @@ fn a_closed_receiver_receives_what_was_sent_before() {
 }
 
 #[test]
+fn of_a_receiver_s_wakers_the_last_is_woken_and_none_is_kept() {
+    let (tx, mut rx) = oneshot::channel();
+    let wakers = [counter(), counter()];
+    let mut recv = Box::pin(rx.recv());
+    for (_, waker) in wakers.iter().chain(&wakers[1..]) {
+        assert!(recv.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    tx.send(1).unwrap();
+    let wakes = wakers.map(|(wakes, waker)| {
+        drop(waker);
+        assert_eq!(Arc::strong_count(&wakes), 1);
+        wakes.load(Ordering::Relaxed)
+    });
+    assert_eq!((wakes, now(recv)), ([0, 1], Ok(1)));
+}
+
+#[test]
+fn what_waits_that_were_leaked_have_left_goes_with_the_channel() {
+    for sender_first in [true, false] {
+        let (mut tx, mut rx) = oneshot::channel::<u8>();
+        let [receives, sends] = [counter(), counter()];
+        let mut recv = Box::pin(rx.recv());
+        assert!(recv.as_mut().poll(&mut Context::from_waker(&receives.1)).is_pending());
+        core::mem::forget(recv);
+        let mut closed = Box::pin(tx.closed());
+        assert!(closed.as_mut().poll(&mut Context::from_waker(&sends.1)).is_pending());
+        core::mem::forget(closed);
+        match sender_first {
+            true => drop((tx, rx)),
+            false => drop((rx, tx)),
+        }
+        for (wakes, waker) in [receives, sends] {
+            drop(waker);
+            assert_eq!(Arc::strong_count(&wakes), 1);
+        }
+    }
+}
+
+#[test]
 fn a_value_nobody_received_is_dropped_outside_the_lock() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let (tx, rx) = oneshot::channel();
