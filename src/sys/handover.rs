@@ -314,18 +314,42 @@ mod loom_tests {
     #[test]
     fn a_way_that_goes_back_elsewhere_is_not_taken_for_one_that_does_here() {
         model::model(|| {
-            let value = Arc::new(());
             let mut owner = Owner::new();
-            let way = owner.lend(value.clone());
-            let other = model::spawn(move || drop(way));
-            owner.watch(|| {});
-            let back = owner.take_back().is_some();
-            if back {
-                drop(owner.lend(value.clone()).take());
+            let mut way = owner.lend(1);
+            let here = Arc::new(AtomicU8::new(0));
+            let there = here.clone();
+            let other = model::spawn(move || {
+                // The exchange alone orders this with what the owner does.
+                *way.value_mut() += 1;
+                there.store(1, Ordering::Relaxed);
+                drop(way);
+            });
+            // What both threads reach, so that the other one may come within the call, too.
+            owner.watch(|| here.load(Ordering::Relaxed));
+            if let Some(back) = owner.take_back() {
+                assert_eq!(back, 2);
+                assert_eq!(owner.lend(back + 1).take(), 3);
+                assert_eq!(owner.take_back(), None);
             }
             drop(owner);
             other.join().unwrap();
-            assert_eq!(Arc::strong_count(&value), 1);
+        });
+    }
+
+    #[test]
+    fn a_place_that_was_emptied_elsewhere_is_filled_after_that() {
+        model::model(|| {
+            let mut owner = Owner::new();
+            let way = owner.lend(1);
+            let other = model::spawn(move || way.take());
+            assert_eq!(owner.take_back(), None);
+            // In the same place, if the way was back, and in a new one, if it was not.
+            let mut next = owner.lend(2);
+            *next.value_mut() += 1;
+            owner.watch(|| drop(next));
+            assert_eq!(owner.take_back(), Some(3));
+            drop(owner);
+            assert_eq!(other.join().unwrap(), 1);
         });
     }
 }

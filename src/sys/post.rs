@@ -145,8 +145,8 @@ impl<T> Post<T> {
     #[inline(never)]
     unsafe fn wait(&self, waker: &Waker) -> bool {
         self.resource.touch(Access::Write);
-        // Acquire: as in `is_sent`.
-        match self.state.load(Ordering::Acquire) {
+        // Relaxed: what is seen is what the receiver has made of it, or that something was sent, for which `poll` looks anew.
+        match self.state.load(Ordering::Relaxed) {
             EMPTY => {}
             WAITING => {
                 // SAFETY: P3: there is one, which only the receiver writes. If the sender takes it meanwhile, its words stay there,
@@ -165,8 +165,8 @@ impl<T> Post<T> {
         let waker = waker.clone();
         // SAFETY: P3: it is `EMPTY`, or was when it became `SENT`: the sender does not look for a waker.
         unsafe { self.waker.write().write(MaybeUninit::new(waker)) };
-        // Release: partner of the exchange in `send`. Acquire: the same, the other way round.
-        match self.state.compare_exchange(EMPTY, WAITING, Ordering::AcqRel, Ordering::Acquire) {
+        // Release: partner of the exchange in `send`. Relaxed: as above.
+        match self.state.compare_exchange(EMPTY, WAITING, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => false,
             Err(_) => {
                 // SAFETY: P3: it was written above, and has not been given away.

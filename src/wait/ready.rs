@@ -366,23 +366,49 @@ mod loom_tests {
                 }
             });
             ready.begin(&task);
-            let wakers = [0, 1].map(|member| ready.waker(member).clone());
+            // What is done before a wake-up; the wake-up alone lets the poll see it.
+            let done = Arc::new([0, 1].map(|_| AtomicBool::new(false)));
+            let wakers = [0, 1].map(|member| {
+                let (waker, done) = (ready.waker(member).clone(), done.clone());
+                move || {
+                    done[member].store(true, Ordering::Relaxed);
+                    waker.wake();
+                }
+            });
             let others: Vec<_> = match threads {
-                1 => Vec::from([spawn(move || wakers.iter().for_each(Waker::wake_by_ref))]),
-                _ => wakers.into_iter().map(|waker| spawn(move || waker.wake())).collect(),
+                1 => Vec::from([spawn(move || wakers.into_iter().for_each(|wake| wake()))]),
+                _ => wakers.into_iter().map(spawn).collect(),
+            };
+            let pass = |ready: &mut Ready| {
+                ready.begin_pass();
+                let members = core::iter::from_fn(|| ready.next());
+                members.inspect(|member| assert!(done[*member].load(Ordering::Relaxed), "not seen")).count()
             };
             let mut found = 0;
             while !ready.rest() {
-                ready.begin_pass();
-                found += core::iter::from_fn(|| ready.next()).count();
+                found += pass(&mut ready);
             }
             // The task waits from here on: the rest must have rung.
             others.into_iter().for_each(|other| other.join().unwrap());
-            ready.begin_pass();
-            let rest = core::iter::from_fn(|| ready.next()).count();
+            let rest = pass(&mut ready);
             assert_eq!(found + rest, 2);
             let woken = woken.load(Ordering::SeqCst);
             assert!(woken <= 2 && (rest == 0 || woken > 0), "{rest} {woken}");
+        });
+    }
+
+    #[test]
+    fn what_is_done_before_a_wake_up_of_no_member_is_seen() {
+        model(|| {
+            let (ready, done) = (Ready::new(), Arc::new(AtomicBool::new(false)));
+            assert_eq!(ready.take_control(), 1);
+            let (waker, does) = (ready.control_waker(1), done.clone());
+            let other = spawn(move || {
+                does.store(true, Ordering::Relaxed);
+                waker.wake();
+            });
+            assert!(ready.take_control() == 0 || done.load(Ordering::Relaxed));
+            other.join().unwrap();
         });
     }
 

@@ -34,22 +34,66 @@ fn loom_the_last_of_two_ends_drops_what_is_shared() {
 }
 
 #[test]
-fn loom_who_is_alone_has_seen_the_other_go() {
+fn loom_who_goes_after_it_has_sent_knows_whether_that_was_taken() {
     model::model(|| {
         let (mut rows, value) = (Rows::new(), Arc::new(()));
-        let (runner, shared) = join(rows.take(), value.clone(), value.clone());
-        let mut runner = runner;
+        // Of its own, as its count would order the two ends.
+        let (mut runner, shared) = join(rows.take(), Arc::new(()), value.clone());
+        assert!(runner.leave().is_none());
+        drop(rows);
+        let other = model::spawn(move || drop(shared));
+        drop(runner);
+        other.join().unwrap();
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+/// What whoever has the joint alone writes, and others read.
+struct Plain(Cell<u8>);
+
+// SAFETY: whether those who reach it take turns is what the model looks for.
+unsafe impl Send for Plain {}
+// SAFETY: as above.
+unsafe impl Sync for Plain {}
+
+/// Ready when it is alone.
+struct UntilAlone;
+
+impl Joined<Plain> for UntilAlone {
+    type Ask = ();
+    type Said = ();
+    type Out = ();
+
+    fn poll(self: Pin<&mut Self>, near: Near<'_, Plain, ()>, (): (), _: &mut Context<'_>) -> Poll<Option<()>> {
+        if !near.is_alone() {
+            return Poll::Pending;
+        }
+        // SAFETY: nobody else has it.
+        unsafe { near.shared().0.write().write(1) };
+        Poll::Ready(Some(()))
+    }
+
+    fn left(self: Pin<&mut Self>, _: Near<'_, Plain, ()>) -> Option<()> {
+        None
+    }
+}
+
+#[test]
+fn loom_who_is_alone_has_seen_the_other_go() {
+    model::model(|| {
+        let mut rows = Rows::new();
+        let (mut runner, shared) = join(rows.take(), Plain(Cell::new(0)), UntilAlone);
         let other = model::spawn(move || {
             let cx = &mut Context::from_waker(core::task::Waker::noop());
-            let Poll::Ready(Some(alone)) = runner.poll_told((), cx) else { unreachable!("it is ready") };
-            (alone, runner)
+            let _ = runner.poll_told((), cx);
+            runner
         });
+        // SAFETY: the runner does not write before this end is gone.
+        assert_eq!(unsafe { shared.deref().0.read().read() }, 0);
         drop((rows, shared));
-        let (_, mut runner) = other.join().unwrap();
+        let mut runner = other.join().unwrap();
         let cx = &mut Context::from_waker(core::task::Waker::noop());
-        assert_eq!(runner.poll_told((), cx), Poll::Ready(Some(true)));
-        drop(runner);
-        assert_eq!(Arc::strong_count(&value), 1);
+        assert!(runner.poll_told((), cx).is_ready());
     });
 }
 
