@@ -174,7 +174,7 @@ fn quotas(random: &mut Random) -> Quota {
     let (permits, nanos) = match random.below(3) {
         0 => RATES[random.below(RATES.len())],
         1 => (1 + random.below(20) as u32, 1 + random.below(50) as u64),
-        _ => (1 + random.below(usize::MAX >> 32) as u32, 1 + random.next() % SECOND),
+        _ => (1 + (random.next() % u64::from(u32::MAX)) as u32, 1 + random.next() % SECOND),
     };
     quota(permits, nanos).burst(nz(1 + random.below(12) as u32))
 }
