@@ -5,6 +5,7 @@ mod examples;
 mod extras;
 mod fails;
 mod heard;
+mod made_up;
 mod memory;
 mod model;
 mod simulated;

@@ -1,6 +1,7 @@
 //! What every store promises, written once over the trait.
 
 use super::heard;
+use super::made_up;
 use super::support::*;
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +19,8 @@ type Scenario<S> = fn(S, Time) -> Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) fn all<S: Store>() -> Vec<(&'static str, Scenario<S>)> {
     vec![
         ("a_key_has_one_row", |s, t| Box::pin(a_key_has_one_row(s, t))),
-        ("a_key_that_is_made_up_is_nobodys", |s, t| Box::pin(made_up(s, t))),
+        ("a_key_that_is_made_up_is_nobodys", |s, t| Box::pin(made_up::taken(s, t))),
+        ("a_key_that_was_made_up_is_used_as_any_other", |s, t| Box::pin(made_up::used(s, t))),
         ("replacing_asks_for_the_generation", |s, t| Box::pin(replacing(s, t))),
         ("what_follows_runs_after_what_runs", |s, t| Box::pin(following(s, t))),
         ("claims_come_in_order_and_when_due", |s, t| Box::pin(order(s, t))),
@@ -60,18 +62,6 @@ async fn a_key_has_one_row(store: impl Store, _: Time) {
     assert_eq!(ending(&store, "a").await, Ending::Done(1.into()));
     assert_eq!(done(&store, &claimed[0]).await, Finished::Lost, "once");
     assert!(matches!(store.put(entry("a")).await, Ok(Put::Added(newer)) if newer > generation));
-}
-
-async fn made_up(store: impl Store, _: Time) {
-    let Put::Added(first) = store.put(entry("")).await.unwrap() else { panic!() };
-    // What the next two would be called.
-    let taken: Vec<_> = (2..4).map(|n| wakeful::docket::Generation(first.0 + n).key_of("t")).collect();
-    for key in &taken {
-        assert!(matches!(store.put(entry(key)).await, Ok(Put::Added(_))));
-    }
-    let Put::Added(last) = store.put(entry("")).await.unwrap() else { panic!() };
-    assert!(!taken.contains(&last.key_of("t")));
-    assert_eq!(keys(&store).await, [first.key_of("t"), taken[0].clone(), taken[1].clone(), last.key_of("t")]);
 }
 
 async fn replacing(store: impl Store, _: Time) {

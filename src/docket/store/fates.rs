@@ -1,11 +1,9 @@
 //! What becomes of rows while no worker has them: told to whoever listens, and to `tracing`.
 
-use super::row::{Phase, Slot};
 use super::types::{Ending, Entry, StrikeId};
 use crate::docket::{Event, EventKind};
 use crate::sys::{Arc, Lock, runs};
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -27,27 +25,18 @@ impl Fates {
     }
 
     /// A row has ended in the store.
-    pub(super) fn ended(&mut self, slot: &Slot, ending: &Ending) {
+    pub(super) fn ended(&mut self, ending: &Ending, event: impl FnOnce(EventKind) -> Event) {
         let is_told = matches!(ending, Ending::Struck(_) | Ending::Dropped(_) | Ending::Dead(_));
         if self.is_heard || (runs::TOLD && is_told) {
-            self.note(slot, EventKind::Ended(ending.clone()));
+            self.events.push(event(EventKind::Ended(ending.clone())));
         }
     }
 
     /// A run was lost, and another one takes its place.
-    pub(super) fn lapsed(&mut self, slot: &Slot) {
+    pub(super) fn lapsed(&mut self, event: impl FnOnce(EventKind) -> Event) {
         if self.is_heard || runs::TOLD {
-            self.note(slot, EventKind::Lapsed);
+            self.events.push(event(EventKind::Lapsed));
         }
-    }
-
-    fn note(&mut self, slot: &Slot, kind: EventKind) {
-        let worker = match &slot.phase {
-            Phase::Running(run) => run.worker.as_ref().into(),
-            _ => String::new(),
-        };
-        let Entry { name, key, .. } = &slot.entry;
-        self.events.push(Event { name: name.clone(), key: key.clone(), worker, attempt: slot.attempts(), kind });
     }
 
     /// What was to come under a key is struck.

@@ -1,24 +1,26 @@
 //! Gates: who holds them, and who waits. Pure decisions over an instant.
 
+use super::line::Line;
 use super::row::Rank;
 use super::types::Rule;
 use crate::time::{Instant, nanos};
-use alloc::collections::BTreeSet;
 
 /// One gate.
 #[derive(Debug, Default)]
 pub(super) struct GateState {
+    /// How many rows that have not ended are under it, where that is counted.
+    pub(super) rows: usize,
     /// How many runs hold it.
     pub(super) held: u32,
     /// When the next one of a rate would be due if there were no burst: the theoretical arrival time.
     pub(super) next: Instant,
     /// Who waits for it and others, the first one first. A place is kept for that one, wherever else it has to wait, so that it
     /// gets all of its places in the end.
-    pub(super) waiting: BTreeSet<Rank>,
+    pub(super) waiting: Line<Rank>,
     /// When it is to be looked at again, as it is noted.
     pub(super) opens: Option<Instant>,
     /// Those of them who were turned away here when they were last looked at.
-    pub(super) blocked: BTreeSet<Rank>,
+    pub(super) blocked: Line<Rank>,
 }
 
 impl GateState {

@@ -124,12 +124,12 @@ impl MemoryStore {
         }
     }
 
-    fn due(&self, when: When) -> Result<Instant, StoreError> {
-        let now = self.0.time.now();
+    /// After which time something is due.
+    fn after(&self, when: When) -> Result<Duration, StoreError> {
         match when {
-            When::Now => Ok(now),
-            When::In(after) => Ok(now + after),
-            When::At(unix) => Ok(now + unix.saturating_sub(self.wall()?)),
+            When::Now => Ok(Duration::ZERO),
+            When::In(after) => Ok(after),
+            When::At(unix) => Ok(unix.saturating_sub(self.wall()?)),
         }
     }
 
@@ -143,17 +143,17 @@ impl Store for MemoryStore {
         if let Some(gate) = Ledger::same_gate(&entry) {
             return Answer::ready(Err(StoreError::SameGate(gate)));
         }
-        Answer::ready(self.due(entry.due).map(|due| self.advanced(|ledger, now| ledger.put(entry, due, now))))
+        Answer::ready(self.after(entry.due).map(|after| self.advanced(|ledger, now| ledger.put(entry, after, now))))
     }
 
     fn put_all(&self, entries: Vec<Entry>) -> Answer<'_, (Vec<Put>, Option<StoreError>)> {
         let ready = |entry: Entry| match Ledger::same_gate(&entry) {
             Some(gate) => Err(StoreError::SameGate(gate)),
-            None => self.due(entry.due).map(|due| (entry, due)),
+            None => self.after(entry.due).map(|after| (entry, after)),
         };
         let puts = match entries.into_iter().map(ready).collect::<Result<Vec<_>, _>>() {
             Ok(entries) => self.advanced(|ledger, now| {
-                (entries.into_iter().map(|(entry, due)| ledger.put(entry, due, now)).collect(), None)
+                (entries.into_iter().map(|(entry, after)| ledger.put(entry, after, now)).collect(), None)
             }),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -165,8 +165,8 @@ impl Store for MemoryStore {
     }
 
     fn reschedule(&self, key: &str, due: When) -> Answer<'_, bool> {
-        let to = self.due(due);
-        Answer::ready(to.map(|to| self.advanced(|ledger, now| ledger.reschedule(key, due, to, now))))
+        let after = self.after(due);
+        Answer::ready(after.map(|after| self.advanced(|ledger, now| ledger.reschedule(key, due, after, now))))
     }
 
     fn clear(&self) -> Answer<'_, usize> {
@@ -183,11 +183,11 @@ impl Store for MemoryStore {
     }
 
     fn finish(&self, key: &str, fence: Fence, close: Close) -> Answer<'_, Finished> {
-        let due = match &close {
-            Close::End(_, Some(next)) => self.due(next.due),
-            _ => Ok(Instant::EPOCH),
+        let after = match &close {
+            Close::End(_, Some(next)) => self.after(next.due),
+            _ => Ok(Duration::ZERO),
         };
-        Answer::ready(due.map(|due| self.advanced(|ledger, now| ledger.finish(key, fence, close, due, now))))
+        Answer::ready(after.map(|after| self.advanced(|ledger, now| ledger.finish(key, fence, close, after, now))))
     }
 
     fn strike(&self, strike: Strike) -> Answer<'_, StrikeId> {

@@ -4,6 +4,7 @@ mod answer;
 mod fates;
 mod gates;
 mod ledger;
+mod line;
 #[cfg(test)]
 mod loom_tests;
 mod memory;

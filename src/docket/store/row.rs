@@ -1,32 +1,13 @@
 //! A row of the ledger.
 
-use super::types::{Ending, Entry, Fence, Generation, Row, State};
+use super::types::{Ending, Fence, Generation, State};
 use crate::sys::Arc;
 use crate::time::Instant;
 use alloc::string::String;
 use core::cmp::Reverse;
-use serde_json::Value;
 
 /// The order in which rows are served: priority, due time, adding.
 pub(super) type Rank = (Reverse<i32>, Instant, Generation);
-
-/// A row, and where it is.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) entry: Entry,
-    pub(super) generation: Generation,
-    pub(super) due: Instant,
-    /// When it was added, and due the first time.
-    pub(super) added: Instant,
-    pub(super) first_due: Instant,
-    /// How many attempts ended with an error.
-    pub(super) errors: u32,
-    /// How often it was claimed since.
-    pub(super) deliveries: u32,
-    pub(super) last_error: Option<String>,
-    pub(super) progress: Option<Value>,
-    pub(super) phase: Phase,
-}
 
 /// Where a row is: each is in the index of its phase, and in no other.
 #[derive(Debug)]
@@ -55,42 +36,29 @@ pub(super) struct Run {
     pub(super) cancelled: Option<Instant>,
 }
 
-impl Slot {
-    pub(super) fn rank(&self) -> Rank {
-        (Reverse(self.entry.priority), self.due, self.generation)
-    }
-
-    /// How many attempts have begun.
-    pub(super) fn attempts(&self) -> u32 {
-        self.errors + u32::from(self.deliveries > 0)
-    }
-
-    /// As others see it at `now`.
-    pub(super) fn view(&self, now: Instant) -> Row {
-        let state = match &self.phase {
-            Phase::Future if self.due > now => State::Future,
-            Phase::Future | Phase::Ready => State::Queued,
-            Phase::Parked(_) => State::Waiting,
-            Phase::Running(run) => State::Running {
+impl Phase {
+    /// As others see it at `now`, of a row that is due at `due`.
+    pub(super) fn view(&self, due: Instant, now: Instant) -> State {
+        match self {
+            Self::Future if due > now => State::Future,
+            Self::Future | Self::Ready => State::Queued,
+            Self::Parked(_) => State::Waiting,
+            Self::Running(run) => State::Running {
                 worker: run.worker.as_ref().into(),
                 fence: run.fence,
                 until: run.until,
                 cancelled: run.cancelled.is_some(),
             },
-            Phase::Following => State::Following,
-            Phase::Ended(ending) => State::Ended(ending.clone()),
-        };
-        Row {
-            key: self.entry.key.clone(),
-            generation: self.generation,
-            name: self.entry.name.clone(),
-            args: self.entry.args.clone(),
-            due: self.due,
-            priority: self.entry.priority,
-            attempts: self.attempts(),
-            last_error: self.last_error.clone(),
-            progress: self.progress.clone(),
-            state,
+            Self::Following => State::Following,
+            Self::Ended(ending) => State::Ended(ending.clone()),
+        }
+    }
+
+    /// Who runs it; empty, if nobody does.
+    pub(super) fn worker(&self) -> String {
+        match self {
+            Self::Running(run) => run.worker.as_ref().into(),
+            _ => String::new(),
         }
     }
 }

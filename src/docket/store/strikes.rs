@@ -162,6 +162,11 @@ impl Strikes {
         true
     }
 
+    /// The one that was added last.
+    pub(super) fn newest(&self) -> Option<StrikeId> {
+        self.all.last_key_value().map(|(id, _)| *id)
+    }
+
     /// The oldest one that matches.
     pub(super) fn first(&self, name: &str, args: &Value) -> Option<StrikeId> {
         if self.all.is_empty() {

@@ -5,7 +5,7 @@ use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
-use core::fmt::{self, Write};
+use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 use serde_json::Value;
@@ -20,9 +20,24 @@ impl Generation {
         // With room at once: it is made for most tasks that are added.
         let mut key = String::with_capacity(name.len() + 8);
         key.push_str(name);
-        let _ = write!(key, "#{}", self.0);
+        key.push('#');
+        push(&mut key, self.0);
         key
     }
+}
+
+/// Writes a number behind a text.
+pub(in crate::docket) fn push(text: &mut String, number: u64) {
+    let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.push_str(core::str::from_utf8(&digits[at..]).expect("digits are text"));
 }
 
 /// Which claim of a row: what a run shows when it prolongs its lease or ends.

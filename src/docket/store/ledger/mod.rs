@@ -3,26 +3,37 @@
 //! Each row is in the index of its [`Phase`] and in no other; `keys` knows for each key the row that is queued or running, and
 //! the one that follows it. A row that its gates don't let in stands in the lines of all of them, and is looked at again when
 //! it comes to the front of one: how many others wait costs nothing.
+//!
+//! A row whose key was made up is found by its generation, which that key tells. As long as no other row has the same key, `keys` has no
+//! entry of it, and the row no `key`.
 
+mod gates;
+mod keys;
+mod named;
 mod put;
+mod rows;
 mod runs;
+mod slot;
 
 use super::fates::Fates;
 use super::gates::GateState;
-use super::row::{Phase, Rank, Slot};
+use super::line::Line;
+use super::row::{Phase, Rank};
 use super::strikes::Strikes;
-use super::types::{Ending, Entry, Gate, GateUse, Generation, Row, Snapshot, StrikeId};
+use super::types::{Ending, Fence, GateUse, Generation, Row, Snapshot, StrikeId};
 use crate::docket::Strike;
 use crate::sync::Event;
 use crate::sys::Arc;
 use crate::time::Instant;
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use keys::Keys;
+use named::{Named, Number};
+use rows::Rows;
+use serde_json::Value;
+use slot::Slot;
 
 /// What others are to be told when the lock is free.
 #[derive(Debug)]
@@ -44,47 +55,36 @@ impl<E> Default for News<E> {
     }
 }
 
-/// What is known of a key: as long as it has a row, or one that has ended is kept.
-#[derive(Debug, Default)]
-struct Key {
-    live: Option<Live>,
-    /// The newest row that has ended.
-    ended: Option<Generation>,
-}
-
-/// The rows that a key has.
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    current: Generation,
-    follower: Option<Generation>,
-}
-
 /// The tasks of a name, as long as one of them has not ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Name {
+    name: Arc<str>,
     alive: usize,
-    ready: BTreeSet<Rank>,
+    ready: Line<Rank>,
 }
-
-/// Nothing depends on the order in which it is gone through.
-type Map<K, V> = HashMap<K, V, RandomState>;
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// The last number that was given out: generations, fences and strikes share them.
     serial: u64,
-    /// Boxed, since they are large, and maps move what they hold.
-    rows: Map<Generation, Box<Slot>>,
-    keys: Map<String, Key>,
-    names: Map<String, Name>,
-    future: BTreeSet<(Instant, Generation)>,
-    leases: BTreeSet<(Instant, Generation)>,
-    ended: BTreeSet<(Instant, Generation)>,
+    rows: Rows,
+    keys: Keys,
+    names: Named<Name>,
+    future: Line<(Instant, Generation)>,
+    /// By fences among equals, which come in order.
+    leases: Line<(Instant, Fence, Generation)>,
+    /// By the order in which they ended.
+    ended: Line<(Instant, u64, Generation)>,
+    /// How many have ended.
+    ends: u64,
     /// What is to be set when a row ends, for rows that somebody waits for.
     awaited: BTreeMap<Generation, Arc<Event>>,
-    gates: Map<String, GateState>,
+    /// Known as long as they are held, or a row that has not ended is under them.
+    gates: Named<GateState>,
     /// When a gate is to be looked at again: somebody may go in, or it may be forgotten.
-    opens: BTreeSet<(Instant, String)>,
+    opens: Line<(Instant, Number)>,
+    /// Empty: a buffer for those whom a gate lets in.
+    let_in: Vec<Generation>,
     strikes: Strikes,
     /// The latest reading of the clock.
     clock: Instant,
@@ -121,36 +121,29 @@ impl Ledger {
         self.serial
     }
 
-    fn live(&self, key: &str) -> Option<Live> {
-        self.keys.get(key)?.live
-    }
-
     fn slot(&mut self, generation: Generation) -> &mut Slot {
-        self.rows.get_mut(&generation).expect("what an index names is there")
+        self.rows.get_mut(generation).expect("what an index names is there")
     }
 
     /// Does what is due by `now`: rows become ready, leases lapse, gates open, ended rows are forgotten.
     pub(super) fn advance(&mut self, now: Instant) {
-        while let Some(&(at, generation)) = self.leases.first().filter(|(at, _)| *at <= now) {
-            self.lapse(at, generation, now);
+        while let Some((.., generation)) = self.leases.pop_first_if(|(at, ..)| *at <= now) {
+            self.lapse(generation, now);
         }
-        while let Some(&(at, generation)) = self.future.first().filter(|(at, _)| *at <= now) {
-            self.future.remove(&(at, generation));
-            self.make_ready(generation);
+        let mut due = Vec::new();
+        while let Some((_, generation)) = self.future.pop_first_if(|(at, _)| *at <= now) {
+            due.push(generation);
         }
-        while self.opens.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, gate)) = self.opens.pop_first() {
-                state(&mut self.gates, &gate).opens = None;
-                self.settle(&gate, now);
-            }
+        if !due.is_empty() {
+            self.make_all_ready(&due);
         }
-        while let Some(&(at, generation)) = self.ended.first().filter(|(at, _)| *at <= now) {
-            self.ended.remove(&(at, generation));
-            let Some(slot) = self.rows.remove(&generation) else { continue };
-            let Some(key) = self.keys.get_mut(&slot.entry.key) else { continue };
-            key.ended = key.ended.filter(|newest| *newest != generation);
-            if key.live.is_none() && key.ended.is_none() {
-                self.keys.remove(&slot.entry.key);
+        while let Some((_, gate)) = self.opens.pop_first_if(|(at, _)| *at <= now) {
+            self.gates[gate].opens = None;
+            self.settle(gate, now);
+        }
+        while let Some((.., generation)) = self.ended.pop_first_if(|(at, ..)| *at <= now) {
+            if let Some(Slot { key: Some(key), .. }) = self.rows.remove(generation).as_deref() {
+                self.keys.forget(key, generation);
             }
         }
     }
@@ -159,35 +152,49 @@ impl Ledger {
     fn next(&self) -> Instant {
         let firsts = [
             self.future.first().map(|(at, _)| *at),
-            self.leases.first().map(|(at, _)| *at),
+            self.leases.first().map(|(at, ..)| *at),
             self.opens.first().map(|(at, _)| *at),
         ];
         firsts.into_iter().flatten().min().unwrap_or(Instant::NEVER)
     }
 
-    fn lapse(&mut self, at: Instant, generation: Generation, now: Instant) {
-        self.leases.remove(&(at, generation));
+    fn lapse(&mut self, generation: Generation, now: Instant) {
         let slot = self.slot(generation);
-        let (cap, deliveries) = (slot.entry.deliveries.get(), slot.deliveries);
+        let (most, deliveries) = (slot.most, slot.deliveries);
         let Phase::Running(run) = &slot.phase else { unreachable!("a lease is of a run") };
         let cancelled = run.cancelled.is_some();
         self.leave_gates(generation, true, now);
         if cancelled {
             self.end(generation, Ending::Cancelled, now);
-        } else if deliveries >= cap {
+        } else if deliveries >= most {
             self.end(generation, Ending::Dead(deliveries), now);
         } else {
-            self.news.fates.lapsed(&self.rows[&generation]);
+            let slot = &self.rows[generation];
+            self.news.fates.lapsed(|kind| slot.event(kind));
             self.make_ready(generation);
         }
     }
 
     fn make_ready(&mut self, generation: Generation) {
-        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
+        let slot = self.rows.get_mut(generation).expect("what an index names is there");
         slot.phase = Phase::Ready;
         let rank = slot.rank();
-        let name = self.names.get_mut(&slot.entry.name).expect("one of them is alive");
-        name.ready.insert(rank);
+        self.names[slot.of].ready.insert(rank);
+        self.news.work = true;
+    }
+
+    /// The same for many, which may be far apart in memory: they are looked at one right after the other, so that the processor waits
+    /// for several of them at the same time.
+    fn make_all_ready(&mut self, due: &[Generation]) {
+        let mut ranks = Vec::with_capacity(due.len());
+        for generation in due {
+            let slot = self.slot(*generation);
+            slot.phase = Phase::Ready;
+            ranks.push((slot.of, slot.rank()));
+        }
+        for (of, rank) in ranks {
+            self.names[of].ready.insert(rank);
+        }
         self.news.work = true;
     }
 
@@ -213,8 +220,8 @@ impl Ledger {
                 self.future.remove(&(due, generation));
             }
             Phase::Ready => {
-                let name = slot.entry.name.clone();
-                self.unready(&name, rank);
+                let of = slot.of;
+                self.names[of].ready.remove(&rank);
                 self.leave_lines(generation, now);
             }
             Phase::Parked(_) => self.leave_lines(generation, now),
@@ -222,185 +229,62 @@ impl Ledger {
         }
     }
 
-    fn unready(&mut self, name: &str, rank: Rank) {
-        if let Some(name) = self.names.get_mut(name) {
-            name.ready.remove(&rank);
-        }
-    }
-
     /// Ends a row that is in no index any more, as no worker will tell.
     fn end(&mut self, generation: Generation, ending: Ending, now: Instant) {
-        self.news.fates.ended(&self.rows[&generation], &ending);
+        let slot = &self.rows[generation];
+        self.news.fates.ended(&ending, |kind| slot.event(kind));
         self.close(generation, ending, now);
     }
 
     /// Ends a row that is in no index any more, and lets what follows it take its place.
     fn close(&mut self, generation: Generation, ending: Ending, now: Instant) {
-        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
-        let (name, key) = (&slot.entry.name, &slot.entry.key);
+        let slot = self.rows.get_mut(generation).expect("what an index names is there");
         slot.phase = Phase::Ended(ending);
-        self.ended.insert((now + slot.entry.keep, generation));
-        let of = self.names.get_mut(name).expect("this one was alive");
-        of.alive -= 1;
-        if of.alive == 0 {
+        self.ends += 1;
+        self.ended.insert((now + slot.keep, self.ends, generation));
+        let (of, passes) = (slot.of, mem::take(&mut slot.passes));
+        self.names[of].alive -= 1;
+        if self.names[of].alive == 0 {
             // Somebody may work until there is nothing more.
-            self.names.remove(name);
+            self.names.remove(of);
             self.news.finished = true;
         }
         self.news.ended.extend(self.awaited.remove(&generation));
-        let key = self.keys.get_mut(key).expect("it has a row");
-        key.ended = key.ended.max(Some(generation));
-        let Some(live) = &mut key.live else { return };
-        if live.follower == Some(generation) {
-            live.follower = None;
-        } else if live.current == generation {
-            match live.follower.take() {
-                Some(follower) => {
-                    live.current = follower;
-                    self.queue(follower, now);
-                }
-                None => key.live = None,
-            }
+        let next = slot.key.as_ref().and_then(|key| self.keys.close(key, generation));
+        for pass in passes.iter() {
+            self.part(pass.gate, now);
         }
-    }
-
-    // ---- gates ---------------------------------------------------------------
-
-    /// The numbers of the gates that don't let this row in.
-    fn closed_gates<'a>(&'a self, slot: &'a Slot, now: Instant) -> impl Iterator<Item = usize> {
-        let rank = slot.rank();
-        let opens = move |gate: &Gate, state: &GateState| state.opens(gate.rule, state.kept_from(rank), now);
-        let closed = move |gate: &Gate| self.gates.get(&gate.name).is_some_and(|state| opens(gate, state) > now);
-        slot.entry.gates.iter().enumerate().filter(move |(_, gate)| closed(gate)).map(|(number, _)| number)
-    }
-
-    /// Has a row wait, which was turned away at the gate of this number.
-    fn join_lines(&mut self, generation: Generation, at: usize, now: Instant) {
-        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
-        let rank = slot.rank();
-        for gate in &slot.entry.gates {
-            state(&mut self.gates, &gate.name).waiting.insert(rank);
-        }
-        let name = slot.entry.gates[at].name.clone();
-        self.block(generation, at);
-        self.settle(&name, now);
-    }
-
-    fn block(&mut self, generation: Generation, at: usize) {
-        let slot = self.rows.get_mut(&generation).expect("what an index names is there");
-        slot.phase = Phase::Parked(at);
-        state(&mut self.gates, &slot.entry.gates[at].name).blocked.insert(slot.rank());
-    }
-
-    /// Takes a row out of the line of those who are blocked, and makes it ready.
-    fn unblock(&mut self, generation: Generation, name: &str) {
-        let rank = self.slot(generation).rank();
-        if let Some(state) = self.gates.get_mut(name) {
-            state.blocked.remove(&rank);
-        }
-        self.make_ready(generation);
-    }
-
-    fn leave_lines(&mut self, generation: Generation, now: Instant) {
-        let rank = self.slot(generation).rank();
-        let leave = |state: &mut GateState, _: &Gate| {
-            state.waiting.remove(&rank);
-            state.blocked.remove(&rank);
-        };
-        self.at_gates(generation, leave, now);
-    }
-
-    /// Does this at all gates of a row that is blocked at none of them from then on, and sees who can go in now.
-    fn at_gates(&mut self, generation: Generation, each: impl Fn(&mut GateState, &Gate), now: Instant) {
-        let gates = mem::take(&mut self.slot(generation).entry.gates);
-        for gate in &gates {
-            each(state(&mut self.gates, &gate.name), gate);
-        }
-        for gate in &gates {
-            self.settle(&gate.name, now);
-        }
-        self.slot(generation).entry.gates = gates;
-    }
-
-    fn leave_gates(&mut self, generation: Generation, has_begun: bool, now: Instant) {
-        self.at_gates(generation, |state, gate| state.leave(gate.rule, has_begun), now);
-    }
-
-    /// Makes ready who was blocked here and can go through all of its gates, and notes when to look again. Who is blocked
-    /// elsewhere now is looked at when that gate opens: so nobody is looked at here for whom this one is closed.
-    fn settle(&mut self, name: &str, now: Instant) {
-        let Some(state) = self.gates.get(name) else { return };
-        let (mut let_in, mut elsewhere, mut again) = (Vec::new(), Vec::new(), None);
-        for rank in &state.blocked {
-            let slot = &self.rows[&rank.2];
-            let Some(gate) = slot.entry.gates.iter().find(|gate| gate.name == name) else { continue };
-            let opens = state.opens(gate.rule, state.kept_from(*rank).max(let_in.len()), now);
-            if opens > now {
-                again = (!opens.is_never()).then_some(opens);
-                break;
-            }
-            match self.closed_gates(slot, now).next() {
-                None => let_in.push(rank.2),
-                Some(at) => elsewhere.push((*rank, at)),
-            }
-        }
-        let is_idle = state.is_idle(now);
-        if !is_idle && state.waiting.is_empty() && state.next > now {
-            again = Some(state.next);
-        }
-        if state.opens != again {
-            self.look_again(name, again);
-        }
-        if is_idle {
-            self.gates.remove(name);
-        }
-        for generation in let_in {
-            self.unblock(generation, name);
-        }
-        let mut others = BTreeSet::new();
-        for (rank, at) in elsewhere {
-            if let Some(state) = self.gates.get_mut(name) {
-                state.blocked.remove(&rank);
-            }
-            self.block(rank.2, at);
-            others.insert(self.rows[&rank.2].entry.gates[at].name.clone());
-        }
-        // They are closed to those who came, who therefore don't come back: this ends.
-        for other in others {
-            self.settle(&other, now);
-        }
-    }
-
-    /// Notes when to look at a gate again: once for each, however many go through it.
-    fn look_again(&mut self, name: &str, again: Option<Instant>) {
-        let Some(state) = self.gates.get_mut(name) else { return };
-        if let Some(before) = mem::replace(&mut state.opens, again) {
-            self.opens.remove(&(before, name.into()));
-        }
-        if let Some(at) = again {
-            self.opens.insert((at, name.into()));
+        if let Some(follower) = next {
+            self.queue(follower, now);
         }
     }
 
     // ---- strikes -------------------------------------------------------------
 
     /// The oldest strike that matches.
-    fn struck(&self, entry: &Entry) -> Option<StrikeId> {
-        self.strikes.first(&entry.name, &entry.args)
+    fn struck(&self, name: &str, args: &Value) -> Option<StrikeId> {
+        self.strikes.first(name, args)
+    }
+
+    /// The same for a row, which was not struck when it was added.
+    fn struck_since(&self, slot: &Slot) -> Option<StrikeId> {
+        let is_newer = self.strikes.newest().is_some_and(|newest| newest.0 > slot.generation.0);
+        if is_newer { self.struck(&slot.name, &slot.args) } else { None }
     }
 
     pub(super) fn strike(&mut self, strike: Strike) -> StrikeId {
         let id = StrikeId(self.serial());
         // Those that wait are looked at anew, so that they don't stand in anybody's way.
         let at = |slot: &Slot| match slot.phase {
-            Phase::Parked(at) if strike.matches(&slot.entry.name, &slot.entry.args) => {
-                Some((slot.generation, slot.entry.gates[at].name.clone()))
+            Phase::Parked(at) if strike.matches(&slot.name, &slot.args) => {
+                Some((slot.generation, slot.passes[at].gate))
             }
             _ => None,
         };
-        let parked: Vec<(Generation, String)> = self.rows.values().filter_map(|slot| at(slot)).collect();
+        let mut parked: Vec<_> = self.rows.values().filter_map(at).collect();
+        parked.sort_unstable();
         for (generation, gate) in parked {
-            self.unblock(generation, &gate);
+            self.unblock(generation, gate);
         }
         self.strikes.insert(id, strike);
         id
@@ -418,22 +302,19 @@ impl Ledger {
     // ---- looking on ----------------------------------------------------------
 
     pub(super) fn look(&self, key: &str, generation: Option<Generation>, now: Instant) -> Option<Row> {
-        let newest = || {
-            let key = self.keys.get(key)?;
-            key.live.map(|live| live.current).or(key.ended)
-        };
-        let slot = self.rows.get(&generation.or_else(newest)?)?;
-        (slot.entry.key == key).then(|| slot.view(now))
+        let newest = || self.key(key)?.newest();
+        let slot = self.rows.get(generation.or_else(newest)?)?;
+        slot.has_key(key).then(|| slot.view(now))
     }
 
     /// Whether no row of these tasks is queued, running or following.
     pub(super) fn is_finished(&self, names: &[String]) -> bool {
-        !names.iter().any(|name| self.names.contains_key(name))
+        !names.iter().any(|name| self.names.find(name).is_some())
     }
 
     /// What is set when this row ends; none, if it has.
     pub(super) fn end_of(&mut self, generation: Generation) -> Option<Arc<Event>> {
-        let slot = self.rows.get(&generation)?;
+        let slot = self.rows.get(generation)?;
         let is_over = matches!(slot.phase, Phase::Ended(_));
         (!is_over).then(|| self.awaited.entry(generation).or_default().clone())
     }
@@ -443,14 +324,9 @@ impl Ledger {
         rows.sort_unstable_by_key(|row| row.generation);
         let used = self.gates.iter().filter(|(_, gate)| gate.held > 0 || !gate.waiting.is_empty());
         let mut gates: Vec<_> = used
-            .map(|(name, gate)| GateUse { name: name.clone(), held: gate.held, waiting: gate.waiting.len() })
+            .map(|(name, gate)| GateUse { name: name.into(), held: gate.held, waiting: gate.waiting.len() })
             .collect();
         gates.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Snapshot { now, rows, gates, strikes: self.strikes.list() }
     }
-}
-
-/// The gate of this name, which begins to be known if it isn't.
-fn state<'a>(gates: &'a mut Map<String, GateState>, name: &str) -> &'a mut GateState {
-    gates.entry_ref(name).or_default()
 }

@@ -1,22 +1,25 @@
 //! What comes in, and what is taken back before it runs.
 
-use super::super::row::{Phase, Slot};
+use super::super::line::Line;
+use super::super::row::Phase;
 use super::super::types::{Cancelled, Ending, Entry, Existing, Generation, Put, When};
-use super::{Key, Ledger, Live, Name};
+use super::keys::Live;
+use super::slot::Slot;
+use super::{Ledger, Name};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Ledger {
-    /// Adds a row that is due at `due`.
-    pub(in super::super) fn put(&mut self, entry: Entry, due: Instant, now: Instant) -> Put {
-        if let Some(strike) = self.struck(&entry) {
+    /// Adds a row that is due after this time.
+    pub(in super::super) fn put(&mut self, entry: Entry, after: Duration, now: Instant) -> Put {
+        if let Some(strike) = self.struck(&entry.name, &entry.args) {
             return Put::Struck(strike);
         }
-        let due = entry.settle.map_or(due, |settle| now + settle.quiet.min(settle.at_most));
+        let due = now + entry.settle.map_or(after, |settle| settle.quiet.min(settle.at_most));
         let live = if entry.key.is_empty() { None } else { self.live(&entry.key) };
         let Some(live) = live else {
             if matches!(entry.existing, Existing::ReplaceIf(_)) {
@@ -45,43 +48,43 @@ impl Ledger {
         generation
     }
 
-    /// It is the row of its key from now on.
-    fn make_current(&mut self, generation: Generation) {
-        let slot = self.rows.get(&generation).expect("it has been put");
-        let live = Some(Live { current: generation, follower: None });
-        match self.keys.get_mut(&slot.entry.key) {
-            Some(key) => key.live = live,
-            None => _ = self.keys.insert(slot.entry.key.clone(), Key { live, ended: None }),
-        }
-    }
-
-    fn insert(&mut self, mut entry: Entry, due: Instant, added: Instant) -> Generation {
+    fn insert(&mut self, entry: Entry, due: Instant, added: Instant) -> Generation {
+        let planned = entry.planned();
+        let Entry { name, key, args, priority, gates, deliveries, keep, .. } = entry;
         let mut generation = Generation(self.serial());
-        if entry.key.is_empty() {
-            entry.key = generation.key_of(&entry.name);
-            // Somebody may have taken it.
-            while self.live(&entry.key).is_some() {
+        let key = if key.is_empty() {
+            while self.is_taken(&name, generation) {
                 generation = Generation(self.serial());
-                entry.key = generation.key_of(&entry.name);
             }
-        }
-        let slot = Slot {
-            entry,
+            self.is_known(&name, generation).then(|| generation.key_of(&name).into())
+        } else {
+            Some(key.into())
+        };
+        let of = self.names.enter(name, |name| Name { name: name.into(), alive: 0, ready: Line::default() });
+        let alike = &mut self.names[of];
+        alike.alive += 1;
+        let name = alike.name.clone();
+        let passes = self.passes(gates);
+        self.rows.insert(Box::new(Slot {
+            key,
             generation,
             due,
+            priority,
+            of,
+            phase: Phase::Following,
+            name,
+            args,
+            passes,
             added,
             first_due: due,
+            planned,
+            keep,
+            most: deliveries.get(),
             errors: 0,
             deliveries: 0,
             last_error: None,
             progress: None,
-            phase: Phase::Following,
-        };
-        match self.names.get_mut(&slot.entry.name) {
-            Some(name) => name.alive += 1,
-            None => _ = self.names.insert(slot.entry.name.clone(), Name { alive: 1, ..Name::default() }),
-        }
-        self.rows.insert(generation, Box::new(slot));
+        }));
         generation
     }
 
@@ -89,7 +92,8 @@ impl Ledger {
         self.unqueue(old, now);
         let generation = self.insert(entry, due, added);
         // What is to be tried again may be followed already.
-        let live = self.live(&self.rows[&generation].entry.key);
+        let key = self.rows[generation].key.as_ref();
+        let live = key.and_then(|key| self.live(key));
         if let Some(follower) = live.and_then(|live| live.follower) {
             self.end(follower, Ending::Replaced(generation), now);
         }
@@ -102,8 +106,7 @@ impl Ledger {
     fn follow(&mut self, entry: Entry, due: Instant, added: Instant, now: Instant) -> Put {
         let key = entry.key.clone();
         let generation = self.insert(entry, due, added);
-        let live = self.keys.get_mut(&key).and_then(|key| key.live.as_mut()).expect("something runs under this key");
-        if let Some(old) = live.follower.replace(generation) {
+        if let Some(old) = self.make_follower(&key, generation) {
             self.end(old, Ending::Replaced(generation), now);
         }
         Put::Following(generation)
@@ -120,12 +123,12 @@ impl Ledger {
     }
 
     /// What comes after a run under its key, if nothing does yet.
-    pub(super) fn put_next(&mut self, entry: Entry, due: Instant, now: Instant) {
+    pub(super) fn put_next(&mut self, entry: Entry, after: Duration, now: Instant) {
         let free = self.live(&entry.key).is_some_and(|live| live.follower.is_none());
-        match self.struck(&entry) {
+        match self.struck(&entry.name, &entry.args) {
             _ if !free => {}
             Some(strike) => self.news.fates.refused(&entry, strike),
-            None => _ = self.follow(entry, due, now, now),
+            None => _ = self.follow(entry, now + after, now, now),
         }
     }
 
@@ -146,14 +149,17 @@ impl Ledger {
         Cancelled::Queued(generation)
     }
 
-    pub(in super::super) fn reschedule(&mut self, key: &str, when: When, due: Instant, now: Instant) -> bool {
+    pub(in super::super) fn reschedule(&mut self, key: &str, when: When, after: Duration, now: Instant) -> bool {
         let Some(live) = self.live(key) else { return false };
         let running = matches!(self.slot(live.current).phase, Phase::Running(_));
         let Some(generation) = (if running { live.follower } else { Some(live.current) }) else { return false };
         self.unqueue(generation, now);
-        let slot = self.slot(generation);
+        let (slot, due) = (self.slot(generation), now + after);
         (slot.due, slot.first_due) = (due, due);
-        (slot.entry.due, slot.entry.settle) = (when, None);
+        slot.planned = match when {
+            When::At(unix) => Some(unix),
+            When::Now | When::In(_) => None,
+        };
         if !running {
             self.queue(generation, now);
         }
@@ -161,11 +167,9 @@ impl Ledger {
     }
 
     pub(in super::super) fn clear(&mut self, now: Instant) -> usize {
-        let of = |live: Live| [Some(live.current), live.follower];
-        let live = self.keys.values().filter_map(|key| key.live);
-        let all: BTreeSet<_> = live.flat_map(of).flatten().collect();
-        let waits = |generation: &Generation| !matches!(self.rows[generation].phase, Phase::Running(_));
-        let all: Vec<_> = all.into_iter().filter(waits).collect();
+        let waits = |slot: &&Slot| !matches!(slot.phase, Phase::Running(_) | Phase::Ended(_));
+        let mut all: Vec<_> = self.rows.values().filter(waits).map(|slot| slot.generation).collect();
+        all.sort_unstable();
         for generation in &all {
             self.unqueue(*generation, now);
             self.end(*generation, Ending::Cancelled, now);
@@ -175,7 +179,10 @@ impl Ledger {
 
     /// The name of a gate that is there twice.
     pub(in super::super) fn same_gate(entry: &Entry) -> Option<String> {
+        if entry.gates.len() < 2 {
+            return None;
+        }
         let mut names = BTreeSet::new();
-        entry.gates.iter().find(|gate| !names.insert(&gate.name)).map(|gate| gate.name.to_string())
+        entry.gates.iter().find(|gate| !names.insert(&gate.name)).map(|gate| gate.name.clone())
     }
 }

@@ -1,13 +1,13 @@
 //! Runs: claiming, renewing, ending.
 
-use super::super::gates::GateState;
 use super::super::row::{Phase, Run};
-use super::super::types::{
-    Claim, Claimed, Close, Ending, Entry, Excess, Fence, Finished, Gate, Generation, Renewal, Renewed,
-};
+use super::super::types::{Claim, Claimed, Close, Ending, Entry, Fence, Finished, Generation, Renewal, Renewed};
 use super::Ledger;
+use super::gates::Closed;
+use super::named::Number;
 use crate::sys::Arc;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,8 +21,10 @@ impl Ledger {
         self.news.work = false;
         let before = self.next();
         let (mut taken, worker) = (Vec::new(), Arc::from(claim.worker.as_str()));
+        // Nothing comes under another name while this goes on.
+        let names: Vec<_> = claim.names.iter().filter_map(|name| self.names.find(name)).collect();
         while taken.len() < claim.most {
-            let Some(generation) = self.pop_ready(&claim.names) else { break };
+            let Some(generation) = self.pop_ready(&names) else { break };
             if let Some(claimed) = self.try_claim(generation, &worker, claim.lease, now) {
                 if taken.is_empty() {
                     taken.reserve(claim.most.min(16));
@@ -32,15 +34,15 @@ impl Ledger {
         }
         let next = self.next();
         self.news.work |= next < before;
-        let more = claim.names.iter().any(|name| self.names.get(name).is_some_and(|name| !name.ready.is_empty()));
+        let more = names.iter().any(|of| self.names.get(*of).is_some_and(|name| !name.ready.is_empty()));
         (taken, if more { Duration::ZERO } else { again(next, now) })
     }
 
     /// The first of those that are ready under one of these names.
-    fn pop_ready(&mut self, names: &[String]) -> Option<Generation> {
-        let firsts = names.iter().filter_map(|name| Some((*self.names.get(name)?.ready.first()?, name)));
-        let (rank, name) = firsts.min()?;
-        self.unready(name, rank);
+    fn pop_ready(&mut self, names: &[Number]) -> Option<Generation> {
+        let firsts = names.iter().filter_map(|of| Some((*self.names.get(*of)?.ready.first()?, *of)));
+        let (rank, of) = firsts.min()?;
+        self.names[of].ready.remove(&rank);
         Some(rank.2)
     }
 
@@ -51,23 +53,19 @@ impl Ledger {
         lease: Duration,
         now: Instant,
     ) -> Option<Claimed> {
-        let slot = &self.rows[&generation];
-        if let Some(strike) = self.struck(&slot.entry) {
+        let slot = &self.rows[generation];
+        if let Some(strike) = self.struck_since(slot) {
             self.leave_lines(generation, now);
             self.end(generation, Ending::Struck(strike), now);
             return None;
         }
-        if let Some(gate) = self.dropping_gate(generation, now) {
-            self.leave_lines(generation, now);
-            self.end(generation, Ending::Dropped(gate), now);
-            return None;
+        if !slot.passes.is_empty() {
+            if let Some(closed) = self.closed(slot, now) {
+                self.turn_away(generation, closed, now);
+                return None;
+            }
+            self.enter_gates(generation, now);
         }
-        let closed = self.closed_gates(&self.rows[&generation], now).next();
-        if let Some(at) = closed {
-            self.join_lines(generation, at, now);
-            return None;
-        }
-        self.enter_gates(generation, now);
         let fence = Fence(self.serial());
         let until = now + lease;
         let slot = self.slot(generation);
@@ -75,50 +73,42 @@ impl Ledger {
         slot.progress = None;
         slot.phase = Phase::Running(Run { worker: worker.clone(), fence, until, cancelled: None });
         let claimed = Claimed {
-            key: slot.entry.key.clone(),
+            key: slot.key(),
             generation,
             fence,
-            name: slot.entry.name.clone(),
-            args: slot.entry.args.clone(),
+            name: slot.name.as_ref().into(),
+            args: slot.args.clone(),
             attempt: slot.errors + 1,
             delivery: slot.deliveries,
             late: now.since(slot.due),
             age: now.since(slot.first_due),
-            planned: slot.entry.planned(),
+            planned: slot.planned,
         };
-        self.leases.insert((until, generation));
+        self.leases.insert((until, fence, generation));
         Some(claimed)
     }
 
-    /// The first closed gate at which this row is not to wait.
-    fn dropping_gate(&self, generation: Generation, now: Instant) -> Option<String> {
-        let slot = &self.rows[&generation];
-        let mut closed = self.closed_gates(slot, now).map(|at| &slot.entry.gates[at]);
-        closed.find(|gate| gate.excess == Excess::Drop).map(|gate| gate.name.clone())
-    }
-
-    fn enter_gates(&mut self, generation: Generation, now: Instant) {
-        let rank = self.slot(generation).rank();
-        let enter = |state: &mut GateState, gate: &Gate| {
-            state.waiting.remove(&rank);
-            state.enter(gate.rule, now);
-        };
-        self.at_gates(generation, enter, now);
+    /// Has a row wait at a gate, or end.
+    fn turn_away(&mut self, generation: Generation, closed: Closed, now: Instant) {
+        let Some(at) = closed.dropping else { return self.join_lines(generation, closed.first, now) };
+        let gate = self.gates.name(self.rows[generation].passes[at].gate).into();
+        self.leave_lines(generation, now);
+        self.end(generation, Ending::Dropped(gate), now);
     }
 
     pub(in super::super) fn renew(&mut self, renewal: &Renewal, now: Instant) -> Vec<Renewed> {
         let renew = |(key, fence, progress): &(String, Fence, Option<Value>)| {
             let Some(generation) = self.held(key, *fence) else { return Renewed::Lost };
             let slot = self.slot(generation);
-            if progress.is_some() {
-                slot.progress.clone_from(progress);
+            if let Some(progress) = progress {
+                slot.progress = Some(Box::new(progress.clone()));
             }
             let Phase::Running(run) = &mut slot.phase else { unreachable!("it is held") };
             let (from, until) = (run.until, now + renewal.lease);
             run.until = until;
             let cancelled = run.cancelled;
-            self.leases.remove(&(from, generation));
-            self.leases.insert((until, generation));
+            self.leases.remove(&(from, *fence, generation));
+            self.leases.insert((until, *fence, generation));
             cancelled.map_or(Renewed::Held, |by| Renewed::Cancelled(by.since(now)))
         };
         renewal.runs.iter().map(renew).collect()
@@ -133,30 +123,30 @@ impl Ledger {
         }
     }
 
-    /// Ends a run; `due` is when what is to come is due, if something is.
+    /// Ends a run; `after` is the time after which what is to come is due, if something is.
     pub(in super::super) fn finish(
         &mut self,
         key: &str,
         fence: Fence,
         close: Close,
-        due: Instant,
+        after: Duration,
         now: Instant,
     ) -> Finished {
         let Some(generation) = self.held(key, fence) else { return Finished::Lost };
         let slot = self.slot(generation);
         let Phase::Running(run) = &slot.phase else { unreachable!("it is held") };
         let (until, cancelled) = (run.until, run.cancelled.is_some());
-        self.leases.remove(&(until, generation));
+        self.leases.remove(&(until, fence, generation));
         self.leave_gates(generation, !matches!(close, Close::Back), now);
         match close {
-            Close::End(ending, next) => self.end_run(generation, ending, next.filter(|_| !cancelled), due, now),
+            Close::End(ending, next) => self.end_run(generation, ending, next.filter(|_| !cancelled), after, now),
             Close::Retry(..) | Close::Back if cancelled => self.end(generation, Ending::Cancelled, now),
-            Close::Retry(after, error) => {
+            Close::Retry(delay, error) => {
                 let slot = self.slot(generation);
                 slot.errors += 1;
                 slot.deliveries = 0;
-                slot.last_error = Some(error);
-                slot.due = now + after;
+                slot.last_error = Some(error.into());
+                slot.due = now + delay;
                 self.queue(generation, now);
             }
             Close::Back => {
@@ -164,12 +154,12 @@ impl Ledger {
                 self.queue(generation, now);
             }
         }
-        Finished::Done(self.live(key).map(|live| live.current))
+        Finished::Done(self.current(generation))
     }
 
-    fn end_run(&mut self, generation: Generation, ending: Ending, next: Option<Entry>, due: Instant, now: Instant) {
+    fn end_run(&mut self, generation: Generation, ending: Ending, next: Option<Entry>, after: Duration, now: Instant) {
         if let Some(next) = next {
-            self.put_next(next, due, now);
+            self.put_next(next, after, now);
         }
         self.close(generation, ending, now);
     }

@@ -1,8 +1,9 @@
 //! Gates, and the lines of those who wait for them. What is decided stands at [`GateState`].
 
 use super::super::gates::GateState;
-use super::super::row::{Rank, Slot};
+use super::super::row::Rank;
 use super::super::types::{Excess, Generation};
+use super::slot::Slot;
 use super::tx::{Fault, Tx, generation, instant, number, signed};
 use crate::time::Instant;
 use alloc::collections::BTreeSet;
@@ -33,7 +34,9 @@ impl Tx<'_> {
         let Some((mut state, opens)) = self.first(gate, (name,), state)? else { return Ok(None) };
         let first =
             "SELECT urgency, due, generation FROM line WHERE gate = ? ORDER BY urgency, due, generation LIMIT 1";
-        state.waiting.extend(self.first(first, (name,), rank)?);
+        if let Some(first) = self.first(first, (name,), rank)? {
+            state.waiting.insert(first);
+        }
         Ok(Some((state, opens)))
     }
 

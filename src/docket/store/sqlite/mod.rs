@@ -10,6 +10,7 @@ mod put;
 mod rows;
 mod runs;
 mod schema;
+mod slot;
 mod tx;
 
 pub use open::{OpenError, SqliteBuilder};

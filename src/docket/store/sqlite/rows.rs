@@ -1,9 +1,10 @@
 //! Rows: read, written, and put where they belong.
 
-use super::super::row::{Phase, Run, Slot};
+use super::super::row::{Phase, Run};
 use super::super::strikes::Strikes;
 use super::super::types::{Ending, Entry, Existing, Fence, Generation, StrikeId, When};
 use super::codec;
+use super::slot::Slot;
 use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
 use crate::docket::Strike;
 use crate::time::Instant;
@@ -165,7 +166,7 @@ impl Tx<'_> {
 
     /// Ends a row that is in no line any more, as no worker will tell.
     pub(super) fn end(&mut self, slot: &Slot, ending: &Ending) -> Result<(), Fault> {
-        self.news.fates.ended(slot, ending);
+        self.news.fates.ended(ending, |kind| slot.event(kind));
         self.close(slot, ending).map(drop)
     }
 
@@ -247,7 +248,7 @@ impl Tx<'_> {
         } else if slot.deliveries >= cap {
             self.end(&slot, &Ending::Dead(slot.deliveries))
         } else {
-            self.news.fates.lapsed(&slot);
+            self.news.fates.lapsed(|kind| slot.event(kind));
             self.make_ready(of)
         }
     }

@@ -1,11 +1,12 @@
 //! Runs: claiming, renewing, ending; and looking on.
 
-use super::super::row::{Phase, Slot};
+use super::super::row::Phase;
 use super::super::types::{
     Claim, Claimed, Close, Ending, Fence, Finished, GateUse, Generation, Renewal, Renewed, Row, Snapshot,
 };
 use super::codec;
 use super::rows::{self, select};
+use super::slot::Slot;
 use super::tx::{Fault, Tx, generation, instant, length, number, signed, unsigned};
 use alloc::string::String;
 use alloc::vec::Vec;
