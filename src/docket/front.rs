@@ -1,13 +1,15 @@
 //! The docket itself: tasks are added here.
 
+use super::handle::Key;
 use super::registry::{Kind, Registry};
 use super::{
     AddError, Answer, Cancelled, Event, Existing, GateUse, Generation, Handle, MemoryStore, Put, Settle, Snapshot,
     Store, StoreError, Strike, StrikeId, Task, When, Worker,
 };
 use crate::flow::topic::{Slow, Subscriber, Topic};
+use crate::sys::Arc;
+use crate::sys::once::OnceArc;
 use crate::sys::ticks::Ticks;
-use crate::sys::{Arc, Lock};
 use crate::time::Time;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -46,7 +48,7 @@ struct Core {
     store: Box<dyn Store>,
     registry: Registry,
     /// Made for the first who listens.
-    events: Lock<Option<Topic<Event>>>,
+    events: OnceArc<Topic<Event>>,
 }
 
 impl Docket {
@@ -57,7 +59,7 @@ impl Docket {
 
     /// One whose tasks are in `store`. Workers measure timeouts and leases by `time`.
     pub fn on(store: impl Store, time: &Time, registry: Registry) -> Self {
-        let events = Lock::new(None);
+        let events = OnceArc::new();
         Self(Arc::new(Core { time: time.clone(), store: Box::new(store), registry, events }))
     }
 
@@ -98,13 +100,10 @@ impl Docket {
     /// });
     /// ```
     pub fn events(&self) -> Subscriber<Event> {
-        let made = Topic::new(Self::EVENTS);
-        let (topic, is_first) = self.0.events.with(|topic| {
-            let is_first = topic.is_none();
-            (topic.get_or_insert_with(|| made.clone()).clone(), is_first)
-        });
+        let made = Arc::new(Topic::new(Self::EVENTS));
+        let topic = self.0.events.get_or_init(|| made.clone());
         let events = topic.subscribe(Slow::DropOldest);
-        if is_first {
+        if Arc::ptr_eq(&topic, &made) {
             let core = Arc::downgrade(&self.0);
             self.store().listen(Box::new(move |event| {
                 let core = core.upgrade().map(Self);
@@ -118,8 +117,8 @@ impl Docket {
     pub const EVENTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
     /// Where events go, if somebody listens.
-    pub(super) fn topic(&self) -> Option<Topic<Event>> {
-        self.0.events.with(|topic| topic.clone()).filter(|topic| topic.subscribers() > 0)
+    pub(super) fn topic(&self) -> Option<&Topic<Event>> {
+        self.0.events.get().filter(|topic| topic.subscribers() > 0)
     }
 
     pub(super) fn tell(&self, event: &Event) {
@@ -151,8 +150,9 @@ impl Docket {
         let args = args.map_err(|error| AddError::Args { name: name.to_owned(), why: error.to_string() })?;
         let settle = kind.policy.settle;
         let tick = kind.ticks.clone().filter(|_| settle.is_none());
-        let entry = super::Entry { settle, ..kind.entry(name, args)? };
-        Ok(Add { docket: self.clone(), entry, tick, output: PhantomData })
+        let mut entry = kind.entry(name, args)?;
+        entry.settle = settle;
+        Ok(Add { docket: self.clone(), name: kind.name.clone(), entry, tick, output: PhantomData })
     }
 
     /// Adds many at once: with a store that can, in one transition. With what became of each, in order: from the one on at which
@@ -174,36 +174,39 @@ impl Docket {
     /// });
     /// ```
     pub async fn add_all<O>(&self, adds: impl IntoIterator<Item = Add<O>>) -> Vec<Result<Added<O>, AddError>> {
-        let mut all = Vec::new();
+        let (mut all, mut entries) = (Vec::new(), Vec::new());
         for add in adds {
-            all.push(add.prepared().await);
+            all.push(add.prepared().await.map(|(name, entry)| {
+                let key = entry.key.clone();
+                entries.push(entry);
+                (name, key)
+            }));
         }
-        let entries = all.iter().flatten().cloned().collect();
         let (puts, failed) = match self.store().put_all(entries).await {
             Ok(done) => done,
             Err(error) => (Vec::new(), Some(error)),
         };
         let failed = failed.unwrap_or_else(|| StoreError::Failed("it did not say what became of it".into()));
         let mut puts = puts.into_iter();
-        let mut outcome = |entry: super::Entry| match puts.next() {
-            Some(put) => self.added(entry.name, entry.key, put),
+        let mut outcome = |(name, key)| match puts.next() {
+            Some(put) => self.clone().added(name, key, put),
             None => Err(AddError::Store(failed.clone())),
         };
-        all.into_iter().map(|entry| entry.and_then(&mut outcome)).collect()
+        all.into_iter().map(|added| added.and_then(&mut outcome)).collect()
     }
 
-    fn added<O>(&self, name: String, key: String, put: Put) -> Result<Added<O>, AddError> {
+    fn added<O>(self, name: Arc<str>, key: String, put: Put) -> Result<Added<O>, AddError> {
         let generation = match put {
             Put::Added(generation) | Put::Replaced(generation) | Put::Following(generation) => generation,
             Put::Exists { generation, .. } => generation,
             Put::Gone => return Err(AddError::Gone { key }),
             Put::Struck(strike) => {
                 self.tell(&Event::refused(&name, &key, strike));
-                return Err(AddError::Struck { name, strike });
+                return Err(AddError::Struck { name: name.as_ref().into(), strike });
             }
         };
-        let key = if key.is_empty() { generation.key_of(&name) } else { key };
-        Ok(Added { put, handle: Handle::new(self.clone(), key, generation) })
+        let key = if key.is_empty() { Key::made_up(name) } else { Key::Given(key) };
+        Ok(Added { put, handle: Handle::new(self, key, generation) })
     }
 
     /// How the limits are used that a task with these fields is under, in the order of its policy.
@@ -306,6 +309,7 @@ impl fmt::Debug for Docket {
 #[derive(Clone, Debug)]
 pub struct Add<O> {
     docket: Docket,
+    name: Arc<str>,
     entry: super::Entry,
     /// It is due at the next of these.
     pub(super) tick: Option<Ticks>,
@@ -378,21 +382,28 @@ impl<O> Add<O> {
     /// If it is struck, or the store can't. A key that is taken is no error: [`Added::put`] tells, and the handle is that of the
     /// row that was there.
     pub async fn send(self) -> Result<Added<O>, AddError> {
-        let docket = self.docket.clone();
-        let entry = self.prepared().await?;
-        let (name, key) = (entry.name.clone(), entry.key.clone());
+        let (docket, name, entry) = match self.tick {
+            // As it is: nothing is moved about for the sake of those that have one.
+            None => (self.docket, self.name, self.entry),
+            Some(_) => {
+                let docket = self.docket.clone();
+                let (name, entry) = self.prepared().await?;
+                (docket, name, entry)
+            }
+        };
+        let key = entry.key.clone();
         let put = docket.store().put(entry).await.map_err(AddError::Store)?;
         docket.added(name, key, put)
     }
 
-    /// What is put.
-    async fn prepared(mut self) -> Result<super::Entry, AddError> {
+    /// What is put, and the task's name.
+    async fn prepared(mut self) -> Result<(Arc<str>, super::Entry), AddError> {
         if let Some(ticks) = self.tick {
             let now = self.docket.store().unix().await.map_err(AddError::Store)?;
             let tick = ticks.after(now).ok_or_else(|| AddError::NoTick { name: self.entry.name.clone() })?;
             self.entry.due = When::At(tick);
         }
-        Ok(self.entry)
+        Ok((self.name, self.entry))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::{Answer, Docket, Ending, Generation, Row, State, StoreError, Topic};
 use crate::cancel::Scope;
+use crate::sys::Arc;
+use crate::sys::once::OnceArc;
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
@@ -12,19 +14,48 @@ use serde::de::DeserializeOwned;
 /// A task that was added: where it is, and what it gives. Dropping it changes nothing.
 pub struct Handle<O> {
     docket: Docket,
-    key: String,
+    key: Key,
     generation: Generation,
     output: PhantomData<fn() -> O>,
 }
 
+/// A key, or of what it is made up as soon as somebody asks for it: most tasks that have none are never asked.
+pub(super) enum Key {
+    Given(String),
+    MadeUp(Arc<str>, OnceArc<String>),
+}
+
+impl Key {
+    pub(super) fn made_up(name: Arc<str>) -> Self {
+        Self::MadeUp(name, OnceArc::new())
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Given(key) => Self::Given(key.clone()),
+            Self::MadeUp(name, _) => Self::made_up(name.clone()),
+        }
+    }
+}
+
 impl<O> Handle<O> {
-    pub(super) fn new(docket: Docket, key: String, generation: Generation) -> Self {
+    pub(super) fn new(docket: Docket, key: Key, generation: Generation) -> Self {
         Self { docket, key, generation, output: PhantomData }
     }
 
     /// Its key.
     pub fn key(&self) -> &str {
-        &self.key
+        match &self.key {
+            Key::Given(key) => key,
+            Key::MadeUp(name, made) => loop {
+                if let Some(key) = made.get() {
+                    break key;
+                }
+                drop(made.get_or_init(|| Arc::new(self.generation.key_of(name))));
+            },
+        }
     }
 
     /// Which row of the key.
@@ -37,7 +68,7 @@ impl<O> Handle<O> {
     /// # Errors
     /// If the store can't.
     pub fn row(&self) -> Answer<'_, Option<Row>> {
-        self.docket.store().look(&self.key, Some(self.generation))
+        self.docket.store().look(self.key(), Some(self.generation))
     }
 
     /// Waits for its end, but no longer than so long.
@@ -85,7 +116,7 @@ impl<O> Clone for Handle<O> {
 
 impl<O> fmt::Debug for Handle<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("key", &self.key).field("generation", &self.generation).finish_non_exhaustive()
+        f.debug_struct("Handle").field("key", &self.key()).field("generation", &self.generation).finish_non_exhaustive()
     }
 }
 

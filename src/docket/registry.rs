@@ -1,9 +1,11 @@
 //! The tasks that are known, by name, with their types forgotten.
 
+use super::store::push;
 use super::{AddError, Cx, Entry, Gate, Limit, Perpetual, Policy, Rhythm, Rule, Show, Task};
 use crate::resilience::Verdict;
+use crate::sys::Arc;
 use crate::sys::ticks::Ticks;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map;
@@ -33,6 +35,9 @@ type Run = dyn Fn(&Value, Cx) -> Result<Running, Failure> + Send + Sync;
 
 /// A task whose type is forgotten.
 pub(super) struct Kind {
+    pub(super) name: Arc<str>,
+    /// The same, for groups.
+    pub(super) label: Cow<'static, str>,
     pub(super) policy: Policy,
     /// Those of its policy.
     pub(super) ticks: Option<Ticks>,
@@ -56,14 +61,14 @@ impl Kind {
         if let Some(show) = policy.log.iter().find(|show| args.get(show.field()).is_none()) {
             return Err(AddError::NoField { name: name.to_owned(), field: show.field().to_owned() });
         }
-        let gates = policy.limits.iter().map(|limit| gate(limit, name, &args)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Entry {
-            priority: policy.priority,
-            deliveries: policy.deliveries,
-            keep: policy.keep,
-            gates,
-            ..Entry::new(name, "", args)
-        })
+        let mut gates = Vec::with_capacity(policy.limits.len());
+        for limit in policy.limits {
+            gates.push(gate(limit, name, &args)?);
+        }
+        let mut entry = Entry::new(name, "", args);
+        (entry.priority, entry.deliveries, entry.keep) = (policy.priority, policy.deliveries, policy.keep);
+        entry.gates = gates;
+        Ok(entry)
     }
 }
 
@@ -98,7 +103,12 @@ fn gate(limit: &Limit, name: &str, args: &Value) -> Result<Gate, AddError> {
             whose.push_str(field);
         }
         let no_field = || AddError::NoField { name: name.to_owned(), field: field.to_owned() };
-        let _ = write!(whose, "={}", args.get(field).ok_or_else(no_field)?);
+        whose.push('=');
+        match args.get(field).ok_or_else(no_field)? {
+            // As below, without the way through the formatter: most limits are for these.
+            Value::Number(number) if number.is_u64() => push(&mut whose, number.as_u64().unwrap_or_default()),
+            value => _ = write!(whose, "{value}"),
+        }
     }
     match limit.rule {
         Rule::AtMost(_) => whose.push_str(" at once"),
@@ -158,7 +168,7 @@ impl Registry {
                 |error: T::Error| Failure { verdict: T::verdict(&error), text: error.to_string(), quotes_args: false };
             args.run(cx).await.map_err(failure)
         };
-        self.learn(T::NAME, T::POLICY, run)
+        self.learn(T::NAME.into(), T::POLICY, run)
     }
 
     /// Learns a closure, whose argument holds the fields.
@@ -181,16 +191,17 @@ impl Registry {
                 running.await.map_err(failure)
             }
         };
-        self.learn(name, policy, run)
+        self.learn(name.to_owned().into(), policy, run)
     }
 
-    fn learn<A, O, F, Fut>(mut self, name: &str, policy: Policy, run: F) -> Result<Self, RegisterError>
+    fn learn<A, O, F, Fut>(mut self, label: Cow<'static, str>, policy: Policy, run: F) -> Result<Self, RegisterError>
     where
         A: DeserializeOwned + Send + 'static,
         O: Serialize + Send + 'static,
         F: Fn(A, Cx) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<O, Failure>> + Send + 'static,
     {
+        let name = &*label;
         let hopeless = |text: String| Failure { text, verdict: Verdict::GiveUp, quotes_args: true };
         let run = move |args: &Value, cx: Cx| {
             let args = A::deserialize(args).map_err(|error| hopeless(error.to_string()))?;
@@ -209,6 +220,8 @@ impl Registry {
             _ => None,
         };
         let kind = Kind {
+            name: name.into(),
+            label: label.clone(),
             policy,
             ticks,
             empty: || {

@@ -15,6 +15,7 @@ mod types;
 pub use answer::Answer;
 pub use fates::Listener;
 pub use memory::MemoryStore;
+pub(super) use types::push;
 pub use types::{
     Cancelled, Claim, Claimed, Claims, Close, Ending, Entry, Excess, Existing, Fence, Finished, Gate, GateUse,
     Generation, Put, Renewal, Renewed, Row, Rule, Settle, Snapshot, State, StoreError, StrikeId, Topic, When,

@@ -21,6 +21,29 @@ use core::pin::pin;
 use core::time::Duration;
 use serde_json::Value;
 
+/// What becomes of an attempt.
+enum Fate {
+    /// The row ends.
+    Ends(Ending),
+    /// It is tried again, after this time; with why.
+    Retried(Duration, String),
+    /// Another worker has the row.
+    Lost,
+    /// Another worker will have it.
+    Abandoned,
+}
+
+impl Fate {
+    /// What the store is told.
+    fn close(self, next: Option<Entry>) -> Close {
+        match self {
+            Self::Ends(ending) => Close::End(ending, next),
+            Self::Retried(after, why) => Close::Retry(after, why),
+            Self::Lost | Self::Abandoned => unreachable!("that is not the worker's any more"),
+        }
+    }
+}
+
 impl Shop {
     /// Has a claimed task run beside the others.
     pub(super) async fn start<'env>(
@@ -40,14 +63,14 @@ impl Shop {
         if self.setup.at_most.get(&claimed.key) == Some(&0) {
             return self.end_unrun(&claimed).await;
         }
-        let scope = group.scope().child_after(kind.policy.timeout);
-        let name = claimed.name.clone();
+        let scope = group.scope().child_at(now + kind.policy.timeout);
+        let name = kind.label.clone();
         let cx = Cx::new(&self.setup.docket, scope, &self.setup.name, self.setup.lease, claimed);
         self.running.with(|all| all.insert(fence, Running { cx: cx.clone(), until, order: None }));
         if until < now + self.setup.lease / 3 {
             self.soon.notify_all();
         }
-        if group.spawn(name, Box::pin(self.attempt(cx.clone()))).is_err() {
+        if group.spawn(name, Box::pin(self.attempt(kind, cx.clone()))).is_err() {
             // It winds down.
             self.forget(cx.claimed());
             return self.give_back(cx.claimed()).await;
@@ -76,10 +99,9 @@ impl Shop {
         run.and_then(|run| run.order)
     }
 
-    async fn attempt(&self, cx: Cx) -> Result<(), StoreError> {
+    async fn attempt(&self, kind: &Kind, cx: Cx) -> Result<(), StoreError> {
         let (docket, claimed, scope) = (&self.setup.docket, cx.claimed(), cx.scope());
         let began = scope.now();
-        let kind = docket.registry().kind(&claimed.name).expect("looked for before it was started");
         self.tell(claimed, || EventKind::Begun);
         let Claimed { name: task, key, attempt, .. } = claimed;
         let (run, mut span) = (Run { task, key, worker: cx.worker(), attempt: *attempt }, Span::new());
@@ -96,57 +118,27 @@ impl Shop {
             .await
         };
         let outcome = scope.run(in_span).await;
-        let order = self.running.with(|running| running.get(&claimed.fence).and_then(|run| run.order));
         let now = scope.now();
-        let mut quotes = false;
-        let close = match outcome {
-            _ if order == Some(Order::Lost) => {
+        let fate = self.fate(kind, claimed, outcome, &fallen, (run, began, now));
+        // Told of afterwards, if somebody listens.
+        let event = match &fate {
+            Fate::Ends(ending) => self.is_heard().then(|| Box::new(EventKind::Ended(ending.clone()))),
+            Fate::Retried(after, why) => self.is_heard().then(|| Box::new(EventKind::Retried(*after, why.clone()))),
+            Fate::Lost => {
                 self.forget(claimed);
                 run.lost(now - began);
                 self.tell(claimed, || EventKind::Lost);
                 return Ok(());
             }
-            Outcome::Cancelled(_) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
-            // The run has cancelled itself.
-            Outcome::Cancelled(cancelled) if cancelled.is_own() && !cancelled.is_timeout() => {
-                Close::End(Ending::Cancelled, None)
-            }
-            // The worker ends: its lease lapses, and another takes over.
-            Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => {
-                run.ended("abandoned", None, now - began);
-                // The group, whose scope is cancelled too, cuts this short: that something ran is what it reports.
-                return pending().await;
-            }
-            outcome => {
-                let outcome = outcome.done().or_else(|| fallen.with(Option::take).map(Err));
-                // Why fields can't be read may quote them.
-                quotes = matches!(&outcome, Some(Ok(Err(failure))) if failure.quotes_args);
-                match self.judge(kind, claimed, outcome, now) {
-                    // It is not tried again.
-                    Close::Retry(..) if order == Some(Order::Cancelled) => Close::End(Ending::Cancelled, None),
-                    close => close,
-                }
-            }
+            // The group, whose scope is cancelled too, cuts this short: that something ran is what it reports.
+            Fate::Abandoned => return pending().await,
         };
-        match &close {
-            Close::End(ending, _) => run.ended(ending.word(), ending.why().filter(|_| !quotes), now - began),
-            Close::Retry(after, why) => run.retried(why, *after, now - began),
-            Close::Back => {}
-        }
-        // Told of afterwards, if somebody listens.
-        let event = self.is_heard().then(|| match &close {
-            Close::End(ending, _) => EventKind::Ended(ending.clone()),
-            Close::Retry(after, why) => EventKind::Retried(*after, why.clone()),
-            Close::Back => unreachable!("what has begun is not given back"),
-        });
-        let close = match close {
-            Close::End(ending, _) if ending != Ending::Cancelled => {
-                Close::End(ending, self.next(kind, claimed, cx.next(), now - began).await?)
-            }
-            close => close,
+        let next = match &fate {
+            Fate::Ends(ending) if *ending != Ending::Cancelled => self.next(kind, &cx, now - began).await?,
+            _ => None,
         };
-        let retries = matches!(close, Close::Retry(..));
-        let finished = docket.store().finish(&claimed.key, claimed.fence, close).await;
+        let retries = matches!(fate, Fate::Retried(..));
+        let finished = docket.store().finish(&claimed.key, claimed.fence, fate.close(next)).await;
         self.forget(claimed);
         match (finished?, event) {
             (Finished::Lost, _) => {
@@ -157,57 +149,59 @@ impl Shop {
             (Finished::Done(of), _) if retries && of != Some(claimed.generation) => {
                 self.tell_listener(claimed, || EventKind::Ended(Ending::Cancelled));
             }
-            (Finished::Done(_), Some(event)) => self.tell(claimed, || event),
+            (Finished::Done(_), Some(event)) => self.tell(claimed, || *event),
             (Finished::Done(_), None) => {}
         }
         Ok(())
     }
 
-    /// What becomes of an attempt that gave this; none: its time was over.
-    fn judge(
+    /// What becomes of an attempt that ended so, which is told to whoever logs.
+    fn fate(
         &self,
         kind: &Kind,
         claimed: &Claimed,
-        outcome: Option<Result<Result<Value, Failure>, Panic>>,
-        now: Instant,
-    ) -> Close {
-        let (ending, why, least) = match outcome {
-            Some(Ok(Ok(output))) => return Close::End(Ending::Done(output), None),
-            Some(Ok(Err(Failure { text, verdict, .. }))) => {
-                let least = match verdict {
-                    Verdict::GiveUp => return Close::End(Ending::Failed(text), None),
-                    Verdict::Retry => Duration::ZERO,
-                    Verdict::After(least) => least,
-                    Verdict::NotBefore(at) => at.since(now),
-                };
-                (Ending::Failed(text.clone()), text, least)
+        outcome: Outcome<Result<Result<Value, Failure>, Panic>>,
+        fallen: &Lock<Option<Panic>>,
+        (run, began, now): (Run<'_>, Instant, Instant),
+    ) -> Fate {
+        let order = self.running.with(|running| running.get(&claimed.fence).and_then(|run| run.order));
+        let mut quotes = false;
+        let fate = match outcome {
+            _ if order == Some(Order::Lost) => Fate::Lost,
+            Outcome::Cancelled(_) if order == Some(Order::Cancelled) => Fate::Ends(Ending::Cancelled),
+            // The run has cancelled itself.
+            Outcome::Cancelled(cancelled) if cancelled.is_own() && !cancelled.is_timeout() => {
+                Fate::Ends(Ending::Cancelled)
             }
-            Some(Err(panic)) => {
-                let text = panic.message().to_string();
-                (Ending::Panicked(text.clone()), format!("panicked: {text}"), Duration::ZERO)
+            // The worker ends: its lease lapses, and another takes over.
+            Outcome::Cancelled(cancelled) if !cancelled.is_timeout() => Fate::Abandoned,
+            outcome => {
+                let outcome = outcome.done().or_else(|| fallen.with(Option::take).map(Err));
+                // Why fields can't be read may quote them.
+                quotes = matches!(&outcome, Some(Ok(Err(failure))) if failure.quotes_args);
+                match judge(kind, claimed, outcome, now) {
+                    // It is not tried again.
+                    Fate::Retried(..) if order == Some(Order::Cancelled) => Fate::Ends(Ending::Cancelled),
+                    fate => fate,
+                }
             }
-            None => (Ending::TimedOut, String::from("timed out"), Duration::ZERO),
         };
-        let seed = mix::hash(&claimed.key) ^ claimed.generation.0;
-        match (kind.policy.delays)(claimed.attempt as usize - 1, seed).map(|delay| delay.max(least)) {
-            // Never is not later.
-            Some(delay) if !(now + delay).is_never() => Close::Retry(delay, why),
-            _ => Close::End(ending, None),
+        match &fate {
+            Fate::Ends(ending) => run.ended(ending.word(), ending.why().filter(|_| !quotes), now - began),
+            Fate::Retried(after, why) => run.retried(why, *after, now - began),
+            Fate::Abandoned => run.ended("abandoned", None, now - began),
+            Fate::Lost => {}
         }
+        fate
     }
 
     /// What comes under the key after a run that took so long.
-    async fn next(
-        &self,
-        kind: &Kind,
-        claimed: &Claimed,
-        next: Next,
-        took: Duration,
-    ) -> Result<Option<Entry>, StoreError> {
+    async fn next(&self, kind: &Kind, cx: &Cx, took: Duration) -> Result<Option<Entry>, StoreError> {
+        let claimed = cx.claimed();
         if self.is_spent(&claimed.key) {
             return Ok(None);
         }
-        let (args, due) = match (next, kind.policy.perpetual.map(|perpetual| perpetual.rhythm), &kind.ticks) {
+        let (args, due) = match (cx.next(), kind.policy.perpetual.map(|perpetual| perpetual.rhythm), &kind.ticks) {
             (Next::Again(args, due, None), ..) => (args, Some(due)),
             (Next::Again(args, _, Some(ticks)), ..) => (args, self.tick(&ticks, claimed).await?),
             (Next::Policy, Some(Rhythm::Every(every)), _) => {
@@ -236,5 +230,32 @@ impl Shop {
     async fn tick(&self, ticks: &Ticks, claimed: &Claimed) -> Result<Option<When>, StoreError> {
         let now = self.setup.docket.store().unix().await?;
         Ok(ticks.after(claimed.planned.map_or(now, |planned| now.max(planned))).map(When::At))
+    }
+}
+
+/// What becomes of an attempt that gave this; none: its time was over.
+fn judge(kind: &Kind, claimed: &Claimed, outcome: Option<Result<Result<Value, Failure>, Panic>>, now: Instant) -> Fate {
+    let (ending, why, least) = match outcome {
+        Some(Ok(Ok(output))) => return Fate::Ends(Ending::Done(output)),
+        Some(Ok(Err(Failure { text, verdict, .. }))) => {
+            let least = match verdict {
+                Verdict::GiveUp => return Fate::Ends(Ending::Failed(text)),
+                Verdict::Retry => Duration::ZERO,
+                Verdict::After(least) => least,
+                Verdict::NotBefore(at) => at.since(now),
+            };
+            (Ending::Failed(text.clone()), text, least)
+        }
+        Some(Err(panic)) => {
+            let text = panic.message().to_string();
+            (Ending::Panicked(text.clone()), format!("panicked: {text}"), Duration::ZERO)
+        }
+        None => (Ending::TimedOut, String::from("timed out"), Duration::ZERO),
+    };
+    let seed = mix::hash(&claimed.key) ^ claimed.generation.0;
+    match (kind.policy.delays)(claimed.attempt as usize - 1, seed).map(|delay| delay.max(least)) {
+        // Never is not later.
+        Some(delay) if !(now + delay).is_never() => Fate::Retried(delay, why),
+        _ => Fate::Ends(ending),
     }
 }

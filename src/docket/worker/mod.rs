@@ -337,7 +337,7 @@ impl Shop {
 
     fn tell_both(
         &self,
-        topic: Option<topic::Topic<Event>>,
+        topic: Option<&topic::Topic<Event>>,
         claimed: &super::Claimed,
         kind: impl FnOnce() -> EventKind,
     ) {
