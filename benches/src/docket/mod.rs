@@ -1,7 +1,9 @@
 //! Tasks that are added and run by a worker: `wakeful::docket`, in memory, beside apalis' memory storage.
 //!
 //! All is on one thread, a task is a number, and the figure is its CPU time from being added to its end. Ours writes down arguments
-//! and results as JSON, knows tasks by key, leases them, and remembers their ends; apalis sends values through a channel.
+//! and results as JSON, knows tasks by key, leases them, and remembers their ends for an hour; apalis sends values through a channel, and
+//! the delay queue forgets what it has given: with neither can anybody look at a task, wait for its result, or have it run again
+//! if its worker is lost.
 //!
 //! - `add_run`: ten thousand tasks are added, and then run by a worker of each kit.
 //! - `future`: a hundred thousand tasks are added, due over the next hundred milliseconds; they are run as they fall due. Ours is on a
