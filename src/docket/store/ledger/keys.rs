@@ -33,9 +33,9 @@ impl Key {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// Nothing depends on the order in which it is gone through.
-    all: HashMap<Box<str>, Key, RandomState>,
+    pub(super) all: HashMap<Box<str>, Key, RandomState>,
     /// How many of them look as if they had been made up.
-    alike: usize,
+    pub(super) alike: usize,
 }
 
 impl Keys {

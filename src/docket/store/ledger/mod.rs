@@ -14,6 +14,8 @@ mod put;
 mod rows;
 mod runs;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use super::fates::Fates;
 use super::gates::GateState;

@@ -13,11 +13,11 @@ const PAGE: u64 = 32;
 /// Pages of rows: neighbours are found in the same one, and what is not there costs a pointer.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    pages: HashMap<u64, Box<Page>, RandomState>,
+    pub(super) pages: HashMap<u64, Box<Page>, RandomState>,
 }
 
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     held: usize,
     /// Boxed, since they are large.
     slots: [Option<Box<Slot>>; PAGE as usize],
