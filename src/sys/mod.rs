@@ -17,6 +17,7 @@
 //! | [`kept`] | a reference count that need not be kept for what is there for ever |
 //! | `label` | what reports call a future |
 //! | [`row`] | places for values that come and go, several in an allocation |
+//! | [`shell`] | a value of which several have a share at once |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
 //! | `trail` | which calls led to a place in the code |
 //! | [`waker`] | a `Waker` made of an `Arc`, on targets that have no `alloc::task::Wake` |
@@ -67,6 +68,7 @@ pub(crate) mod row;
 #[cfg(feature = "docket")]
 pub(crate) mod runs;
 mod serial;
+pub(crate) mod shell;
 pub(crate) mod slot;
 mod spot;
 #[cfg(feature = "sim")]

@@ -64,6 +64,12 @@ impl<T> Spot<T> {
         self.reading(|place| f(unsafe { &*place }))
     }
 
+    /// Where the value is, for one who keeps others from writing there.
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *const T {
+        self.reading(|place| place)
+    }
+
     /// Says that nobody comes here any more, whom loom would have to have seen coming.
     #[inline(always)]
     pub(super) fn close(&self) {

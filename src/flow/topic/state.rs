@@ -9,12 +9,13 @@
 //! - **T3** Message `n` is published only when nobody holds message `n - capacity`. Publishers that wait for that lay their
 //!   messages down in line, and whoever lets one go puts its message into the ring: none is overtaken.
 //! - **T4** A message enters and leaves the ring by moves alone. It is cloned, and dropped, where the lock is free: for a reader that is
-//!   not its last it is moved into a shell, of which that reader takes a share, and the last reader takes it out again. A shell that
-//!   nobody has a share of stays in its cell, empty, for the next message.
+//!   not its last it is moved into a shell, of which that reader takes a share, and the last reader takes it out again. A shell of
+//!   which all shares have come back stays in its cell, empty, for the next message.
 
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
 use crate::sys::probe;
+use crate::sys::shell::{Share, Shell, Taken};
 use crate::sys::thread::contain;
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place};
 use alloc::boxed::Box;
@@ -63,7 +64,7 @@ struct Cell<T> {
     /// A message of which nobody has had a share.
     message: Option<T>,
     /// One of which somebody has, or nothing (T4).
-    shell: Option<Arc<Option<T>>>,
+    shell: Shell<T>,
     left: usize,
     held: usize,
 }
@@ -101,17 +102,17 @@ pub(super) enum Brought<T> {
 /// What is on its way out of the lock.
 pub(super) enum Out<T> {
     Message(T),
-    /// A share of a shell that has a message in it.
-    Share(Arc<Option<T>>),
+    /// A share of one.
+    Share(Share<T>),
 }
 
 impl<T: Clone> Out<T> {
     /// The message; outside the lock.
     #[inline]
-    pub(super) fn into_message(self) -> Option<T> {
+    pub(super) fn into_message(self) -> T {
         match self {
-            Self::Message(message) => Some(message),
-            Self::Share(shell) => (*shell).clone(),
+            Self::Message(message) => message,
+            Self::Share(share) => (*share).clone(),
         }
     }
 }
@@ -129,7 +130,7 @@ impl<T> Place for Hub<T> {
 #[track_caller]
 pub(super) fn hub<T>(capacity: usize) -> Arc<Topical<T>> {
     let cells = capacity.checked_next_power_of_two().expect("there is no room for so many messages");
-    let ring = (0..cells).map(|_| Cell { message: None, shell: None, left: 0, held: 0 }).collect();
+    let ring = (0..cells).map(|_| Cell { message: None, shell: Shell::new(), left: 0, held: 0 }).collect();
     let state = State {
         ring,
         capacity: capacity as u64,
@@ -146,20 +147,15 @@ pub(super) fn hub<T>(capacity: usize) -> Arc<Topical<T>> {
 }
 
 impl<T> Cell<T> {
-    /// Takes the message out, or the whole shell, if somebody has a share of it.
+    /// Takes the message out, or leaves it to those who have a share of it.
     #[inline]
     fn empty(&mut self) -> Option<Out<T>> {
         match self.message.take() {
             Some(message) => Some(Out::Message(message)),
-            None => self.empty_shell(),
-        }
-    }
-
-    fn empty_shell(&mut self) -> Option<Out<T>> {
-        let shell = self.shell.as_mut()?;
-        match Arc::get_mut(shell) {
-            Some(message) => message.take().map(Out::Message),
-            None => self.shell.take().map(Out::Share),
+            None => self.shell.take().map(|taken| match taken {
+                Taken::Whole(message) => Out::Message(message),
+                Taken::Shared(share) => Out::Share(share),
+            }),
         }
     }
 
@@ -173,22 +169,11 @@ impl<T> Cell<T> {
     /// A share of the message.
     #[inline]
     fn share(&mut self) -> Option<Out<T>> {
-        if let Some(message) = self.message.take() {
-            self.enshell(message);
+        match self.shell.share() {
+            Some(share) => Some(share),
+            None => self.message.take().map(|message| self.shell.lay(message)),
         }
-        self.shell.clone().map(Out::Share)
-    }
-
-    /// Moves the message into the shell, for the first of those who have a share of it.
-    #[inline(never)]
-    fn enshell(&mut self, message: T) {
-        match self.shell.as_mut().and_then(Arc::get_mut) {
-            Some(place) => {
-                debug_assert!(place.is_none());
-                mem::forget(place.replace(message));
-            }
-            None => mem::forget(self.shell.replace(Arc::new(Some(message)))),
-        }
+        .map(Out::Share)
     }
 }
 
@@ -233,13 +218,16 @@ impl<T> State<T> {
         self.cell(n).left == 0 && (self.fresh == 0 || n + 1 != self.next)
     }
 
+    /// The cell of the message that the next one displaces; at first, one that nothing has been in.
+    #[inline]
+    fn displaced(&mut self) -> &mut Cell<T> {
+        self.cell(self.next.wrapping_sub(self.capacity))
+    }
+
     /// Whether the next message would displace one that is held (T3).
     #[inline]
     fn is_full(&mut self) -> bool {
-        self.next >= self.capacity && {
-            let oldest = self.next - self.capacity;
-            self.cell(oldest).held > 0
-        }
+        self.displaced().held > 0
     }
 
     /// Publishes a message for which there is room, and of which there is a reader.
@@ -252,11 +240,10 @@ impl<T> State<T> {
                 outs.0[0] = self.cell(last).empty();
             }
         }
-        if let Some(oldest) = self.next.checked_sub(self.capacity) {
-            let cell = self.cell(oldest);
-            if mem::take(&mut cell.left) > 0 {
-                outs.0[1] = cell.empty();
-            }
+        let oldest = self.displaced();
+        if mem::take(&mut oldest.left) > 0 {
+            debug_assert!(outs.0[1].is_none());
+            mem::forget(mem::replace(&mut outs.0[1], oldest.empty()));
         }
         let (n, each, waited) = (self.next, self.each, self.waited);
         let cell = self.cell(n);

@@ -82,11 +82,13 @@ impl Reader {
 /// What a read gives, outside the lock.
 #[inline]
 fn give<T: Clone>(found: Found<T>) -> Option<Result<T, RecvError>> {
+    if let Found::Message(out) = found {
+        return Some(Ok(out.into_message()));
+    }
     match found {
-        Found::Message(out) => out.into_message().map(Ok),
         Found::Missed(missed) => Some(Err(RecvError::Missed(missed))),
         Found::End => Some(Err(RecvError::Closed)),
-        Found::Nothing => None,
+        _ => None,
     }
 }
 
