@@ -10,6 +10,7 @@
 
 mod cancel;
 mod counts;
+mod flow;
 mod limit;
 mod profile;
 mod queue;
@@ -57,6 +58,7 @@ const ROWS: &[Row] = &[
     ("sync.event_cycle", sync::event_cycle),
     ("sync.notify_one_idle", sync::notify_one_idle),
     ("sync.notify_cycle", sync::notify_cycle),
+    ("sync.one_value", sync::one_value),
     ("limit.allowed", limit::allowed),
     ("limit.denied", limit::denied),
     ("limit.denied_fraction", limit::denied_fraction),
@@ -67,6 +69,8 @@ const ROWS: &[Row] = &[
     ("task.local_child", task::local_child),
     ("work.ready_at_once", work::ready_at_once),
     ("work.pending_once", work::pending_once),
+    ("flow.publish_read_1", flow::publish_read_1),
+    ("flow.publish_read_8", flow::publish_read_8),
 ];
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use wakeful::sync::{Event, Notify, Semaphore};
+use wakeful::sync::{Event, Notify, Semaphore, oneshot};
 
 /// A permit is acquired by a future that is ready at its first poll, and given back.
 #[inline(never)]
@@ -74,5 +74,18 @@ pub fn notify_cycle() {
         assert!(notified.as_mut().poll(&mut cx).is_pending());
         notify.notify_one();
         assert!(notified.as_mut().poll(&mut cx).is_ready());
+    }
+}
+
+/// A channel is made, one waits, the value is sent and received, and both ends go.
+#[inline(never)]
+pub fn one_value() {
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..TIMES {
+        let (tx, mut rx) = oneshot::channel();
+        let mut recv = pin!(rx.recv());
+        assert!(recv.as_mut().poll(&mut cx).is_pending());
+        tx.send(black_box(1)).unwrap();
+        assert!(recv.poll(&mut cx).is_ready());
     }
 }
