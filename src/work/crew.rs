@@ -111,7 +111,7 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     }
 
     /// A worker with nothing to do, if there may be one more with something to do; it is made if there is none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn free<'a>(&'a mut self, ready: &'a mut Ready) -> Option<Seat<'a, G, T, Fut>> {
         if self.books.running >= self.books.most {
             return None;
@@ -137,7 +137,7 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
     }
 
     /// A worker, if it has something to do.
-    #[inline]
+    #[inline(always)]
     pub(super) fn taken<'a>(&'a mut self, number: usize, ready: &'a Ready) -> Option<Seat<'a, G, T, Fut>> {
         let worker = self.workers.get(number).filter(|worker| worker.body.is_some())?;
         Some(Seat { worker, number, waker: ready.waker(number), ready, books: &mut self.books })
@@ -159,6 +159,17 @@ impl<G: Tag<T>, T, Fut> Crew<G, T, Fut> {
 }
 
 impl Books {
+    /// Notes that a worker's item is started.
+    #[inline]
+    fn start(&mut self, worker: usize, now: Instant) {
+        if let Some(started) = &mut self.started {
+            started[worker] = now;
+            if self.has_timeout {
+                self.soonest = self.soonest.min(now + self.timeout);
+            }
+        }
+    }
+
     /// When the item was started that a worker has, or had, if anybody is to know.
     fn started(&self, worker: usize) -> Instant {
         self.started.as_ref().map_or(Instant::EPOCH, |started| started[worker])
@@ -176,24 +187,21 @@ pub(super) struct Seat<'a, G, T, Fut> {
 }
 
 impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut> {
-    /// Gives the worker an item, and polls its body for the first time. `OFTEN` as in [`poll`](Self::poll).
+    /// Gives the worker an item, and polls its body for the first time. `OFTEN` as in [`poll`](Self::poll); `PLAIN`: nobody is
+    /// to know when the item was started.
     #[inline(always)]
-    pub(super) fn start<const OFTEN: bool>(
+    pub(super) fn start<const OFTEN: bool, const PLAIN: bool>(
         &mut self,
-        tag: G,
+        mut tag: G,
         started: Instant,
         item: T,
         make: impl FnOnce(Lease<T>) -> Fut,
     ) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let index = tag.index();
-        *w.tag = tag;
         *w.given += 1;
-        if let Some(all) = &mut self.books.started {
-            all[self.number] = started;
-            if self.books.has_timeout {
-                self.books.soonest = self.books.soonest.min(started + self.books.timeout);
-            }
+        if !PLAIN {
+            self.books.start(self.number, started);
         }
         let lease = w.home.lend(item);
         let (body, waker) = (&mut w.body, &*self.waker);
@@ -204,20 +212,25 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
                 poll_body(body, &mut Context::from_waker(waker))
             })
         });
-        settle(w, polled)
+        // A tag that is not kept is a store less, of which a processor takes one in a cycle.
+        let ended = settle(w.body, w.home, w.span, &mut tag, polled);
+        if let Polled::Pending = ended {
+            *w.tag = tag;
+        }
+        ended
     }
 
-    /// Polls the worker's body. `OFTEN` or not are two functions, each called in one place: so the compiler
-    /// puts the whole of the one into the loop that it is called in.
+    /// Polls the worker's body. `OFTEN` or not, in a run that is `PLAIN` or not, are functions of their own, each called in one
+    /// place: so the compiler puts the whole of each into the loop that it is called in.
     #[inline(always)]
-    pub(super) fn poll<const OFTEN: bool>(&mut self) -> Polled<G, T, O, E> {
+    pub(super) fn poll<const OFTEN: bool, const PLAIN: bool>(&mut self) -> Polled<G, T, O, E> {
         let mut w = self.worker.as_mut().project();
         let (body, waker) = (&mut w.body, &*self.waker);
         let polled = w.home.watch(|| {
             let _entered = w.span.item(w.tag.index());
             catch(|| poll_body(body, &mut Context::from_waker(waker)))
         });
-        settle(w, polled)
+        settle(w.body, w.home, w.span, w.tag, polled)
     }
 
     /// Drops the worker's body.
@@ -247,14 +260,14 @@ impl<G: Tag<T>, T, O, E, Fut: Future<Output = Result<O, E>>> Seat<'_, G, T, Fut>
     }
 
     /// One that had nothing to do has something from now on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sit(self) {
         self.books.idle.remove(self.number);
         self.books.running += 1;
     }
 
     /// One that had something to do has nothing from now on.
-    #[inline]
+    #[inline(always)]
     pub(super) fn rise(self) {
         self.books.idle.insert(self.number);
         self.books.running -= 1;
@@ -275,24 +288,27 @@ fn poll_body<F: Future>(body: &mut Pin<&mut Option<F>>, cx: &mut Context<'_>) ->
 /// What a poll comes to.
 #[inline(always)]
 fn settle<G: Tag<T>, T, O, E, Fut>(
-    w: Projected<'_, G, T, Fut>,
+    body: Pin<&mut Option<Fut>>,
+    home: &mut Home<T>,
+    span: &mut Span,
+    tag: &mut G,
     polled: Result<Poll<Result<O, E>>, Box<dyn Any + Send>>,
 ) -> Polled<G, T, O, E> {
     let outcome = match polled {
-        Ok(Poll::Pending) if w.tag.is_given_up() => given_up(w.body, w.home),
+        Ok(Poll::Pending) if tag.is_given_up() => given_up(body, home),
         Ok(Poll::Pending) => return Polled::Pending,
-        Ok(Poll::Ready(Ok(result))) => match drop_item(w.home.back()) {
+        Ok(Poll::Ready(Ok(result))) => match drop_item(home.back()) {
             Ok(()) => {
-                *w.span = Span::new();
-                return Polled::Done(w.tag.hand_on(), result);
+                *span = Span::new();
+                return Polled::Done(tag.hand_on(), result);
             }
             Err(panic) => ItemOutcome::Panicked { message: message(panic), item: None },
         },
-        Ok(Poll::Ready(Err(error))) => ItemOutcome::Failed { error, item: w.home.back() },
-        Err(panic) => panicked(w.body, w.home, panic),
+        Ok(Poll::Ready(Err(error))) => ItemOutcome::Failed { error, item: home.back() },
+        Err(panic) => panicked(body, home, panic),
     };
-    *w.span = Span::new();
-    Polled::Ended((w.tag.hand_on(), outcome))
+    *span = Span::new();
+    Polled::Ended((tag.hand_on(), outcome))
 }
 
 /// The outcome of a body that is dropped because its item was given up.

@@ -33,6 +33,9 @@ pub(super) struct Desk<'p, N, F, K> {
     pub(super) closes: Instant,
     /// Whether the clock is of any interest.
     pub(super) is_timed: bool,
+    /// That it is of none, and no permit is needed before a pull. Such a run has loops of its own, which ask for neither: a
+    /// seventh fewer instructions an item.
+    pub(super) is_plain: bool,
     /// What items come from has registered the control waker, or the scope is cancelled.
     pub(super) blocked: bool,
     pub(super) stop: Option<Stop>,
@@ -45,6 +48,7 @@ pub(super) struct Desk<'p, N, F, K> {
 /// Where outcomes go.
 pub(super) struct Outlet<K> {
     pub(super) sink: K,
+    /// Of all but what was done.
     pub(super) count: Count,
 }
 
@@ -57,6 +61,17 @@ impl<K> Outlet<K> {
         self.count.add(&outcome);
         trace::item_ended(tag.index(), outcome.word());
         self.sink.tell(tag, worker, outcome);
+    }
+
+    /// The same where that is all there is to do: how many were done is found at the end, from how many were given out.
+    #[inline(always)]
+    fn done<G: Tag<T>, T, O, E>(&mut self, tag: G, worker: usize, result: O)
+    where
+        K: Outcomes<G, T, O, E>,
+    {
+        let outcome = ItemOutcome::Done(result);
+        trace::item_ended(tag.index(), outcome.word());
+        self.sink.tell(tag, Some(worker), outcome);
     }
 }
 
@@ -78,7 +93,7 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
 
     /// Counts and tells the end of an item, if a poll has come to one.
     #[inline(always)]
-    pub(super) fn end<O, E>(
+    pub(super) fn end<const PLAIN: bool, O, E>(
         &mut self,
         polled: Polled<N::Tag, N::Item, O, E>,
         worker: usize,
@@ -89,8 +104,8 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
         match polled {
             Polled::Pending => {}
             // Written once for all outcomes, this takes a tenth more instructions an item.
-            Polled::Done(tag, result) if self.durations.is_none() => {
-                self.outlet.end(tag, Some(worker), ItemOutcome::Done(result));
+            Polled::Done(tag, result) if PLAIN || self.durations.is_none() => {
+                self.outlet.done(tag, worker, result);
             }
             Polled::Done(tag, result) => self.end_otherwise(tag, Some(worker), started(), ItemOutcome::Done(result)),
             Polled::Ended((tag, outcome)) => self.end_otherwise(tag, Some(worker), started(), outcome),
@@ -189,9 +204,10 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
     }
 
     /// Gives a worker that has nothing to do one item after another, as long as bodies are ready at once. Whether it has
-    /// something to do now; if not, there is nothing to be given at present. `OFTEN` as in [`Seat::poll`].
+    /// something to do now; if not, there is nothing to be given at present. `OFTEN` as in [`Seat::poll`], `PLAIN` as
+    /// [`is_plain`](Self::is_plain) has it.
     #[inline(always)]
-    pub(super) fn fill<const OFTEN: bool, Fut, O, E>(
+    pub(super) fn fill<const OFTEN: bool, const PLAIN: bool, Fut, O, E>(
         &mut self,
         seat: &mut Seat<'_, N::Tag, N::Item, Fut>,
         budget: &mut u32,
@@ -206,11 +222,11 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
                 // If it is cut, the round ends with that, and says why.
                 return false;
             }
-            if self.now >= self.closes {
+            if !PLAIN && self.now >= self.closes {
                 self.out_of_time();
                 return false;
             }
-            let (tag, item) = match self.feed.poll_feed(&mut Context::from_waker(&self.control), self.closes) {
+            let (tag, item) = match self.feed.poll_feed::<PLAIN>(&mut Context::from_waker(&self.control), self.closes) {
                 Poll::Ready(Ok(pulled)) => pulled,
                 Poll::Ready(Err(stop)) => {
                     self.stop = Some(stop);
@@ -223,13 +239,13 @@ impl<N: Feed, F, K> Desk<'_, N, F, K> {
             };
             *budget -= 1;
             // D3.
-            if self.is_timed && self.is_late() || self.is_cut(seat.ready) {
+            if !PLAIN && self.is_timed && self.is_late() || self.is_cut(seat.ready) {
                 self.end_otherwise(tag, None, self.now, ItemOutcome::Skipped { item });
                 continue;
             }
-            match seat.start::<OFTEN>(tag, self.now, item, &self.body) {
+            match seat.start::<OFTEN, PLAIN>(tag, self.now, item, &self.body) {
                 Polled::Pending => return true,
-                polled => self.end(polled, seat.number, || seat.started()),
+                polled => self.end::<PLAIN, _, _>(polled, seat.number, || seat.started()),
             }
             if self.stop.is_some() {
                 return false;

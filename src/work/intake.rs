@@ -23,8 +23,14 @@ pub(super) trait Feed {
     /// The run begins, whose wakers these are.
     fn begin(&mut self, _: &mut Ready) {}
 
-    /// The next item, or why there is none any more. Nothing is waited for that comes at `closes` or later.
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<Self::Tag, Self::Item>;
+    /// The next item, or why there is none any more. Nothing is waited for that comes at `closes` or later. `PLAIN`:
+    /// [`is_plain`](Self::is_plain) is true.
+    fn poll_feed<const PLAIN: bool>(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<Self::Tag, Self::Item>;
+
+    /// Whether no permit is needed before a pull, or that is not this one's business.
+    fn is_plain(&self) -> bool {
+        true
+    }
 
     /// Goes on with what is fetched ahead.
     fn poll_ahead(&mut self, cx: &mut Context<'_>);
@@ -97,8 +103,8 @@ impl<S: Source> Feed for Intake<S> {
     type Tag = u64;
 
     #[inline]
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
-        let has_toll = self.toll.is_some();
+    fn poll_feed<const PLAIN: bool>(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+        let has_toll = !PLAIN && self.toll.is_some();
         if has_toll {
             if let Some(waits) = self.poll_toll(cx, closes) {
                 return waits.map(Err);
@@ -119,6 +125,11 @@ impl<S: Source> Feed for Intake<S> {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.toll.is_none()
     }
 
     #[inline]

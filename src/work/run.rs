@@ -191,6 +191,7 @@ where
             now: Instant::EPOCH,
             closes: Instant::NEVER,
             is_timed: options.item_timeout != Duration::MAX || wants_durations,
+            is_plain: false,
             blocked: false,
             stop: None,
             last_start: Instant::NEVER,
@@ -205,7 +206,10 @@ where
     drive.desk.feed.begin(&mut drive.ready);
     core::future::poll_fn(|cx| drive.poll(cx)).await;
     let Drive { desk: Desk { feed, outlet, stop, .. }, mut crew, .. } = drive;
-    Driven { feed, count: outlet.count, per_worker: crew.per_worker(), stop: stop.unwrap_or(Stop::Exhausted) }
+    let (mut count, per_worker) = (outlet.count, crew.per_worker());
+    // What workers were given was done, or has ended in one of these ways.
+    count.done = per_worker.iter().sum::<u64>() - (count.failed + count.panicked + count.timed_out + count.cancelled);
+    Driven { feed, count, per_worker, stop: stop.unwrap_or(Stop::Exhausted) }
 }
 
 impl<N, F, Fut, O, E, K> Drive<'_, N, F, Fut, K>
@@ -230,7 +234,7 @@ where
                 if looks {
                     self.look_ahead();
                 }
-                self.round(&mut budget)
+                if self.desk.is_plain { self.round::<true>(&mut budget) } else { self.round::<false>(&mut budget) }
             };
             if scope.polling(&mut bodies, round) {
                 return Poll::Ready(());
@@ -268,6 +272,7 @@ where
         if desk.is_timed {
             desk.now = desk.scope.now();
         }
+        desk.is_plain = !desk.is_timed && desk.feed.is_plain();
         if let Some(needed) = desk.options.to_meet.and_then(|most| desk.needed(most)) {
             self.crew.resize(needed);
         }
@@ -317,16 +322,16 @@ where
     }
 
     /// Whether the run is over.
-    fn round(&mut self, budget: &mut Budget) -> bool {
-        self.poll_ready(budget);
-        if self.crew.soonest() <= self.desk.now && self.desk.is_timed {
+    fn round<const PLAIN: bool>(&mut self, budget: &mut Budget) -> bool {
+        self.poll_ready::<PLAIN>(budget);
+        if !PLAIN && self.crew.soonest() <= self.desk.now && self.desk.is_timed {
             self.cut_late();
         }
         if self.is_over() {
             self.cut_all();
             return true;
         }
-        self.start_some(&mut budget.starts);
+        self.start_some::<PLAIN>(&mut budget.starts);
         if self.is_over() {
             self.cut_all();
             return true;
@@ -335,16 +340,16 @@ where
     }
 
     /// Polls who was woken, beginning where the budget ended the last time, and gives those who are done the next item.
-    fn poll_ready(&mut self, budget: &mut Budget) {
+    fn poll_ready<const PLAIN: bool>(&mut self, budget: &mut Budget) {
         self.ready.begin_pass();
         while let Some(worker) = self.ready.next() {
             if let Some(mut seat) = self.crew.taken(worker, &self.ready) {
-                let polled = seat.poll::<true>();
+                let polled = seat.poll::<true, PLAIN>();
                 if !matches!(polled, Polled::Pending) {
-                    self.desk.end(polled, worker, || seat.started());
+                    self.desk.end::<PLAIN, _, _>(polled, worker, || seat.started());
                     let is_on = self.desk.is_open()
                         && seat.is_wanted()
-                        && self.desk.fill::<true, _, _, _>(&mut seat, &mut budget.starts);
+                        && self.desk.fill::<true, PLAIN, _, _, _>(&mut seat, &mut budget.starts);
                     if !is_on {
                         seat.rise();
                     }
@@ -359,10 +364,10 @@ where
     }
 
     /// Pulls and starts as long as there are idle workers.
-    fn start_some(&mut self, budget: &mut u32) {
+    fn start_some<const PLAIN: bool>(&mut self, budget: &mut u32) {
         while self.desk.is_open() {
             let Some(mut seat) = self.crew.free(&mut self.ready) else { return };
-            if !self.desk.fill::<false, _, _, _>(&mut seat, budget) {
+            if !self.desk.fill::<false, PLAIN, _, _, _>(&mut seat, budget) {
                 return;
             }
             seat.sit();
@@ -411,11 +416,11 @@ where
     /// D2.
     fn poll_once_more(&mut self, worker: usize) {
         let Some(mut seat) = self.crew.taken(worker, &self.ready) else { return };
-        let polled = seat.poll::<false>();
+        let polled = seat.poll::<false, false>();
         if !matches!(polled, Polled::Pending) {
             let started = seat.started();
             seat.rise();
-            self.desk.end(polled, worker, || started);
+            self.desk.end::<false, _, _>(polled, worker, || started);
         }
     }
 

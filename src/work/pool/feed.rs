@@ -88,7 +88,7 @@ impl<T, O, E> Feed for Puller<T, O, E> {
     }
 
     #[inline]
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<Job<T, O, E>, T> {
+    fn poll_feed<const PLAIN: bool>(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<Job<T, O, E>, T> {
         loop {
             if let Some(toll) = &mut self.toll {
                 if !toll.has_permit && self.pool.remaining() == Some(0) {

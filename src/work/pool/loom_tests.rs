@@ -78,7 +78,7 @@ fn pulls(mut puller: Puller<u8, u8, u8>) -> Task<Pulled> {
     Task::new(async move {
         poll_fn(|cx| {
             puller.enter(Bell { feed: cx.waker().clone(), body: cx.waker().clone() });
-            puller.poll_feed(cx, Instant::NEVER)
+            puller.poll_feed::<false>(cx, Instant::NEVER)
         })
         .await
     })
@@ -165,7 +165,7 @@ fn loom_a_worker_that_rests_is_called_when_its_item_is_given_up() {
             poll_fn(|cx| {
                 if pulled.is_none() {
                     puller.enter(Bell { feed: cx.waker().clone(), body: cx.waker().clone() });
-                    match puller.poll_feed(cx, Instant::NEVER) {
+                    match puller.poll_feed::<false>(cx, Instant::NEVER) {
                         Poll::Ready(fed) => pulled = fed.ok(),
                         Poll::Pending => return Poll::Ready(None),
                     }

@@ -80,7 +80,8 @@ fn overseer(run: &Run) -> Task<usize> {
 /// A worker who asks for items until he leaves, or nothing is started any more.
 fn asks(mut line: Line<Never, Count, u8, u8>) -> Task<(bool, Stop)> {
     Task::new(async move {
-        let stop = poll_fn(|cx| line.poll_feed(cx, Instant::NEVER).map(|fed| fed.expect_err("nothing comes"))).await;
+        let stop =
+            poll_fn(|cx| line.poll_feed::<false>(cx, Instant::NEVER).map(|fed| fed.expect_err("nothing comes"))).await;
         (line.has_left(), stop)
     })
 }

@@ -177,7 +177,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
                 return Poll::Pending;
             }
         };
-        let pulled = intake.poll_feed(cx, closes);
+        let pulled = intake.poll_feed::<false>(cx, closes);
         match &pulled {
             Poll::Pending => {
                 // It is this one whom the source will wake.
@@ -267,7 +267,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
     type Item = S::Item;
     type Tag = u64;
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
+    fn poll_feed<const PLAIN: bool>(&mut self, cx: &mut Context<'_>, closes: Instant) -> Fed<u64, S::Item> {
         if self.team.is_elastic && self.is_excused() {
             return Poll::Ready(Err(Stop::Lost));
         }
