@@ -1,55 +1,47 @@
 //! A cell whose value is reached by one party at a time, as the owner of the cell sees to.
 //!
-//! In loom's models each access is checked against those of other threads: one that nothing orders fails the model. What is
-//! checked is the moment at which the pointer is asked for, so ask anew for each access.
+//! In loom's models each access is checked against those of other threads: one that nothing orders fails the model.
 
 #[cfg(not(wakeful_loom))]
-mod imp {
-    use core::cell::UnsafeCell;
-
-    pub(crate) struct Cell<T>(UnsafeCell<T>);
-
-    impl<T> Cell<T> {
-        #[inline]
-        pub(crate) const fn new(value: T) -> Self {
-            Self(UnsafeCell::new(value))
-        }
-
-        /// For a read.
-        #[inline]
-        pub(crate) fn read(&self) -> *const T {
-            self.0.get()
-        }
-
-        /// For a write, or for an exclusive borrow.
-        #[inline]
-        pub(crate) fn write(&self) -> *mut T {
-            self.0.get()
-        }
-    }
-}
-
+use core::cell::UnsafeCell;
 #[cfg(wakeful_loom)]
-mod imp {
-    use loom::cell::UnsafeCell;
+use loom::cell::UnsafeCell;
 
-    pub(crate) struct Cell<T>(UnsafeCell<T>);
+pub(crate) struct Cell<T>(UnsafeCell<T>);
 
-    impl<T> Cell<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(UnsafeCell::new(value))
-        }
+impl<T> Cell<T> {
+    #[inline]
+    pub(crate) fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
 
-        /// For a read.
-        pub(crate) fn read(&self) -> *const T {
-            self.0.with(|value| value)
-        }
+    /// Runs `f` with the place, at which nobody writes meanwhile.
+    #[inline(always)]
+    pub(crate) fn reading<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        #[cfg(wakeful_loom)]
+        return self.0.with(f);
+        #[cfg(not(wakeful_loom))]
+        f(self.0.get())
+    }
 
-        /// For a write, or for an exclusive borrow.
-        pub(crate) fn write(&self) -> *mut T {
-            self.0.with_mut(|value| value)
-        }
+    /// Runs `f` with the place, which is nobody else's meanwhile.
+    #[inline(always)]
+    pub(crate) fn writing<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        #[cfg(wakeful_loom)]
+        return self.0.with_mut(f);
+        #[cfg(not(wakeful_loom))]
+        f(self.0.get())
+    }
+
+    /// The place, for a read. Loom checks this moment, so ask anew for each access.
+    #[inline]
+    pub(crate) fn read(&self) -> *const T {
+        self.reading(|place| place)
+    }
+
+    /// The place, for a write or an exclusive borrow, as [`read`](Self::read) gives it.
+    #[inline]
+    pub(crate) fn write(&self) -> *mut T {
+        self.writing(|place| place)
     }
 }
-
-pub(crate) use imp::Cell;
