@@ -114,10 +114,11 @@ where
     type Output = Outcome<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.cancelled.is_none() {
-            let polled = self.as_mut().poll_body(cx);
-            match ready!(polled) {
-                Outcome::Cancelled(cancelled) if self.body.has_begun() => self.as_mut().begin_cleanup(cancelled),
+        if self.as_mut().project().cancelled.is_none() {
+            let outcome = ready!(self.as_mut().poll_body(cx));
+            let has_begun = self.as_mut().project().body.has_begun();
+            match outcome {
+                Outcome::Cancelled(cancelled) if has_begun => self.as_mut().begin_cleanup(cancelled),
                 outcome => return Poll::Ready(outcome),
             }
         }
@@ -147,7 +148,7 @@ where
     fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         let mut this = self.project();
         let polled = this.body.as_mut().poll(this.scope, cx);
-        let begun = this.body.has_begun();
+        let begun = this.body.as_mut().has_begun();
         match &polled {
             Poll::Ready(Outcome::Done(_)) => *this.shelter = None,
             _ if begun => {

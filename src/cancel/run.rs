@@ -122,9 +122,10 @@ impl<F: Future> Engine<F> {
     }
 
     /// Whether the body is there to be polled: it has begun, or begins now; `now` saves reading the clock.
-    #[inline]
-    pub(super) fn is_open(self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
-        match self.stage {
+    #[inline(always)]
+    pub(super) fn is_open(mut self: Pin<&mut Self>, scope: &Scope, now: Option<Instant>, cx: &mut Context<'_>) -> bool {
+        // By projection, here as elsewhere: a look at the whole would be one at a body that may borrow from itself.
+        match self.as_mut().project().stage {
             Stage::Begun => true,
             Stage::New => self.begin(scope, now, cx),
             Stage::Over | Stage::Refused => false,
@@ -181,19 +182,19 @@ impl<F: Future> Engine<F> {
     }
 
     /// Whether the body has begun, over or not.
-    pub(super) fn has_begun(&self) -> bool {
-        matches!(self.stage, Stage::Begun | Stage::Over)
+    pub(super) fn has_begun(self: Pin<&mut Self>) -> bool {
+        matches!(self.project().stage, Stage::Begun | Stage::Over)
     }
 
     /// What tells the run from others on its stack.
-    pub(super) fn number(&self) -> usize {
-        self.frame.number()
+    pub(super) fn number(self: Pin<&mut Self>) -> usize {
+        self.project().frame.number()
     }
 
     /// What a poll says where there is no body to be polled.
     #[cold]
-    pub(super) fn closed(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        match self.stage {
+    pub(super) fn closed(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        match self.as_mut().project().stage {
             Stage::Refused => self.end(scope, cx),
             Stage::Over => self.over(scope, cx),
             Stage::New | Stage::Begun => Poll::Pending,
