@@ -236,8 +236,11 @@ impl<T> SendEnd<T> {
             return None;
         }
         // A wait for the receiver to close that was leaked is over: the receiver may go without closing.
-        // SAFETY: these are of this end.
-        unsafe { block.forget(&block.sender, SENDER_WAITS, CLOSED) };
+        // The drop of its waker may panic, and the receiver is to be told all the same.
+        contain(|| {
+            // SAFETY: these are of this end.
+            unsafe { block.forget(&block.sender, SENDER_WAITS, CLOSED) };
+        });
         // AcqRel: partner of the loads and exchanges of the receiver, both ways.
         let before = block.state.fetch_add(ENDED | sent, Ordering::AcqRel);
         // SAFETY: N2: this has found it closed, with a value in its place.

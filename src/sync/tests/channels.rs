@@ -105,6 +105,25 @@ fn what_waits_that_were_leaked_have_left_goes_with_the_channel() {
 }
 
 #[test]
+fn a_waker_whose_drop_panics_keeps_nobody_from_being_told() {
+    let (mut tx, mut rx) = oneshot::channel::<u8>();
+    let waits = Task::waiting(rx.recv());
+    let mut closed = Box::pin(tx.closed());
+    let gone = AtomicUsize::new(0);
+    // The clone that was made for the wait is the last.
+    let waker = hooked(move |act| {
+        if act == Act::Drop && gone.fetch_add(1, Ordering::Relaxed) == 1 {
+            panic!("a waker whose drop panics");
+        }
+    });
+    assert!(closed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    core::mem::forget(closed);
+    drop(tx);
+    assert_eq!(waits.woken(), Err(oneshot::RecvError));
+}
+
+#[test]
 fn a_value_nobody_received_is_dropped_outside_the_lock() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let (tx, rx) = oneshot::channel();
