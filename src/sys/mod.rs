@@ -16,6 +16,7 @@
 //! | [`post`] | a value that is sent once, from one to another, without a lock |
 //! | [`kept`] | a reference count that need not be kept for what is there for ever |
 //! | `label` | what reports call a future |
+//! | [`relay`] | a value that goes from hand to hand, without a lock |
 //! | [`row`] | places for values that come and go, several in an allocation |
 //! | [`shell`] | a value of which several have a share at once |
 //! | [`once`] | a slot that is filled at most once, from any thread, without a lock |
@@ -64,6 +65,7 @@ pub(crate) mod pair;
 pub(crate) mod post;
 pub(crate) mod probe;
 mod reading;
+pub(crate) mod relay;
 pub(crate) mod row;
 #[cfg(feature = "docket")]
 pub(crate) mod runs;

@@ -123,12 +123,19 @@ pub(crate) struct Patience(core::ops::Range<u32>);
 impl Patience {
     /// How often there is something to wait for: without other threads never, and not in models of them, which would not end.
     const WAITS: u32 = if cfg!(all(feature = "std", not(wakeful_loom))) { 5 } else { 0 };
+    /// The same, where there is little to be lost by not waiting.
+    const FEW_WAITS: u32 = if Self::WAITS < 2 { Self::WAITS } else { 2 };
     /// How long the first wait is; each other one is twice as long as the one before.
     const PAUSES: u32 = 16;
 
     #[inline]
     pub(crate) fn new() -> Self {
         Self(0..Self::WAITS)
+    }
+
+    #[inline]
+    pub(crate) fn little() -> Self {
+        Self(0..Self::FEW_WAITS)
     }
 
     /// False: it has waited long enough.

@@ -171,6 +171,17 @@ impl Count {
         self.done + self.failed + self.panicked + self.timed_out + self.cancelled + self.skipped
     }
 
+    /// Those of another one, too.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        let Self { done, failed, panicked, timed_out, cancelled, skipped } = other;
+        self.done += done;
+        self.failed += failed;
+        self.panicked += panicked;
+        self.timed_out += timed_out;
+        self.cancelled += cancelled;
+        self.skipped += skipped;
+    }
+
     #[inline(always)]
     pub(super) fn add<T, O, E>(&mut self, outcome: &ItemOutcome<T, O, E>) {
         let place = match outcome {

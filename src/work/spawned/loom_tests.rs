@@ -5,7 +5,7 @@ use super::*;
 use crate::sys::model::{Task, model, spawn};
 use crate::time::{Clock, Time};
 use crate::work::intake::{Feed, Intake};
-use crate::work::outcome::Count;
+use crate::work::outcome::{Count, Ended, ItemOutcome, Sink};
 use crate::work::source::Source;
 use core::future::poll_fn;
 use core::task::Context;
@@ -30,6 +30,26 @@ impl Source for Never {
 
     fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u8>> {
         Poll::Pending
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        None
+    }
+
+    fn into_rest(self) {}
+}
+
+/// A source of so many items.
+struct Few(u8);
+
+impl Source for Few {
+    type Item = u8;
+    type Rest = ();
+
+    fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u8>> {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or(0);
+        Poll::Ready(left)
     }
 
     fn remaining(&self) -> Option<usize> {
@@ -130,7 +150,72 @@ fn loom_who_goes_into_line_while_the_source_is_put_back_has_it() {
         if other.woken() {
             assert!(other.poll().is_pending());
         }
-        assert!(run.stock.turn.read(|turn| turn.intake.is_none() && turn.line.is_empty()), "it does not lie there");
+        assert!(
+            !run.stock.intake.is_there() && run.stock.turn.read(|turn| turn.line.is_empty()),
+            "it does not lie there"
+        );
+    });
+}
+
+/// A run over so many items.
+fn run_of(items: u8) -> Arc<Team<Common<Few, Count, u8, u8>>> {
+    let common = Common::new(Intake::new(Few(items), None), Count::new());
+    Arc::new(Team::new(common, two(), false, None, Scope::new(Time::new(Still))))
+}
+
+#[test]
+fn loom_who_goes_into_line_while_another_pulls_is_called() {
+    model(|| {
+        let team = run_of(2);
+        let asks = |number| {
+            let (mut line, _) = Common::equip(&team, number);
+            Task::new(async move {
+                let fed = poll_fn(|cx| line.poll_feed::<false>(cx, Instant::NEVER)).await;
+                // It is busy, and does not come again.
+                (fed.map(|(_, item)| item), line)
+            })
+        };
+        let [mut one, mut other] = [0, 1].map(asks);
+        let there = spawn(move || {
+            let first = other.poll();
+            (other, first)
+        });
+        let first = one.poll();
+        let (other, others_first) = there.join().unwrap();
+        let [(one, _busy), (other, _as_well)] = [one.finish(first), other.finish(others_first)];
+        assert!(matches!((one, other), (Ok(0), Ok(1)) | (Ok(1), Ok(0))));
+    });
+}
+
+#[test]
+fn loom_what_becomes_of_each_item_is_told_once() {
+    model(|| {
+        let team = run_of(2);
+        let works = |number| {
+            let (mut line, mut teller) = Common::<Few, Count, u8, u8>::equip(&team, number);
+            Task::new(poll_fn(move |cx| {
+                loop {
+                    match line.poll_feed::<false>(cx, Instant::NEVER) {
+                        Poll::Ready(Ok((index, item))) => {
+                            teller.accept(Ended::new(index, Some(0), ItemOutcome::Done(item)));
+                        }
+                        Poll::Ready(Err(stop)) => return Poll::Ready(stop),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }))
+        };
+        let [mut one, mut other] = [0, 1].map(works);
+        let there = spawn(move || {
+            let first = other.poll();
+            (other, first)
+        });
+        let first = one.poll();
+        let (other, others_first) = there.join().unwrap();
+        assert_eq!((one.finish(first), other.finish(others_first)), (Stop::Exhausted, Stop::Exhausted));
+        let (sink, count, per_worker) = team.stock.outbox.empty();
+        assert_eq!((sink.map(|sink| sink.done), count.done, per_worker.iter().sum()), (Some(2), 2, 2));
+        assert!(team.stock.intake.is_there());
     });
 }
 

@@ -3,12 +3,16 @@
 //!
 //! The source is put back by whoever has it (P1), and whoever puts it back, or leaves without having taken it, calls the first one
 //! in line, so that it does not lie there while somebody waits (P2).
+//!
+//! Between threads a lock costs more than most items do. As long as nobody stands in line, and nothing else is to be known of a
+//! turn, the source is taken and put back without one; it is marked while there is something to be known, under the lock.
 
 use super::{Member, Stock, Team, note_stop, oversee};
 use crate::cancel::{Reason, Scope};
 use crate::spawn::{Panic, Spawn};
 use crate::sys::atomic::{AtomicBool, Ordering};
-use crate::sys::thread::{Patience, catch};
+use crate::sys::relay::{Goods, Relay};
+use crate::sys::thread::{Patience, catch, contain};
 use crate::sys::{Arc, Told};
 use crate::time::Instant;
 use crate::work::crowd::Crowd;
@@ -16,7 +20,7 @@ use crate::work::intake::{Fed, Feed, Intake};
 use crate::work::lease::Lease;
 use crate::work::options::Options;
 use crate::work::outbox::Outbox;
-use crate::work::outcome::{Ended, ItemOutcome, Sink};
+use crate::work::outcome::{Count, Ended, ItemOutcome, Sink};
 use crate::work::report::{Report, Stop};
 use crate::work::source::Source;
 use alloc::boxed::Box;
@@ -27,17 +31,19 @@ use core::time::Duration;
 
 /// The source and the sink of all workers.
 pub(super) struct Common<S: Source, K, O, E> {
-    pub(super) turn: Told<Turn<S>>,
-    outbox: Outbox<K, S::Item, O, E>,
+    /// There, unless somebody pulls.
+    pub(super) intake: Relay<Intake<S>>,
+    pub(super) turn: Told<Turn>,
+    pub(super) outbox: Outbox<K, S::Item, O, E>,
 }
 
 /// The source, for one whose turn it is, or why nobody pulls any more.
-type Turned<S> = Poll<Result<Box<Intake<S>>, Stop>>;
+type Turned<S> = Poll<Result<Held<S>, Stop>>;
 
-/// Whose turn it is to pull.
-pub(super) struct Turn<S> {
-    /// There, unless somebody pulls.
-    pub(super) intake: Option<Box<Intake<S>>>,
+type Held<S> = Box<Goods<Intake<S>>>;
+
+/// What is to be known of whose turn it is to pull.
+pub(super) struct Turn {
     /// Who waits for it, by the place at which he stands: in order, and none is given twice.
     pub(super) line: VecDeque<(u64, Waker)>,
     next_place: u64,
@@ -53,10 +59,17 @@ pub(super) struct Turn<S> {
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Common<S, K, O, E> {
     pub(super) fn new(intake: Intake<S>, sink: K) -> Self {
-        let intake = Some(Box::new(intake));
-        let turn =
-            Turn { intake, line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None, is_pending: false };
-        Self { turn: Told::new(turn), outbox: Outbox::new(sink) }
+        let turn = Turn { line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None, is_pending: false };
+        Self { intake: Relay::new(intake), turn: Told::new(turn), outbox: Outbox::new(sink) }
+    }
+
+    /// Changes what is to be known, under the lock, and marks the source if there is something.
+    fn change<R>(&self, f: impl FnOnce(&mut Turn, &Relay<Intake<S>>) -> R) -> R {
+        self.turn.with(|turn| {
+            let r = f(turn, &self.intake);
+            self.intake.mark(turn.is_to_be_known());
+            r
+        })
     }
 }
 
@@ -66,13 +79,13 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
 
     fn equip(team: &Arc<Team<Self>>, number: usize) -> (Self::Feed, Self::Teller) {
         let told = Arc::new(AtomicBool::new(true));
-        let teller = Teller { team: team.clone(), number, told: told.clone() };
+        let teller = Teller { team: team.clone(), number, told: told.clone(), count: Count::new() };
         let team = team.clone();
         (Line { team, number, is_new: true, place: None, held: None, index: 0, told, leaves: false }, teller)
     }
 
     fn stop(&self, stop: &Stop) {
-        self.turn.with(|turn| note_stop(&mut turn.stop, stop));
+        self.change(|turn, _| note_stop(&mut turn.stop, stop));
         self.call_all();
     }
 
@@ -85,7 +98,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
             turn.called += turn.line.len();
             core::mem::take(&mut turn.line)
         });
-        line.into_iter().for_each(|(_, waker)| waker.wake());
+        line.into_iter().for_each(|(_, waker)| contain(|| waker.wake()));
     }
 }
 
@@ -104,7 +117,7 @@ pub(super) struct Line<S: Source, K: Sink<S::Item, O, E>, O, E> {
     /// Where it stands in line, or stood when it was called, if it has not come since.
     place: Option<u64>,
     /// While it is this one's turn.
-    held: Option<Box<Intake<S>>>,
+    held: Option<Held<S>>,
     /// P3. The item that the worker has, or had last.
     index: u64,
     told: Arc<AtomicBool>,
@@ -117,50 +130,104 @@ pub(super) struct Teller<S: Source, K: Sink<S::Item, O, E>, O, E> {
     team: Arc<Team<Common<S, K, O, E>>>,
     number: usize,
     told: Arc<AtomicBool>,
+    /// What this one has told.
+    count: Count,
 }
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Sink<S::Item, O, E> for Teller<S, K, O, E> {
     fn accept(&mut self, mut ended: Ended<S::Item, O, E>) {
         // Relaxed: the feed of the same task reads it.
         self.told.store(true, Ordering::Relaxed);
+        self.count.add(&ended.outcome);
         ended.worker = ended.worker.map(|_| self.number);
         self.team.stock.outbox.tell(ended);
     }
 }
 
+impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Teller<S, K, O, E> {
+    fn drop(&mut self) {
+        self.team.stock.outbox.count(self.number, &self.count);
+    }
+}
+
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     /// Takes the source, or stands in line for it.
+    #[inline]
     fn poll_turn(&mut self, cx: &Context<'_>) -> Turned<S> {
         if let Some(intake) = self.held.take() {
             return Poll::Ready(Ok(intake));
         }
+        let common = &self.team.stock;
+        common.turn.touch();
+        match self.place {
+            None => match common.intake.try_take() {
+                Some(intake) => Poll::Ready(Ok(intake)),
+                None => self.wait_turn(cx),
+            },
+            // Who stood in line is to leave it.
+            Some(_) => self.wait_turn(cx),
+        }
+    }
+
+    #[cold]
+    fn wait_turn(&mut self, cx: &Context<'_>) -> Turned<S> {
+        let common = &self.team.stock;
         // To stand in line costs a turn of the executor, where a pull on another thread is over in no time.
         let mut patience = Patience::new();
         loop {
-            let (is_brief, came) = self.team.stock.turn.with(|turn| (!turn.is_pending, turn.come(&mut self.place)));
-            if let (polled @ Poll::Ready(_), _old) = came {
-                return polled;
+            if self.place.is_none() && !common.intake.is_marked() {
+                if let Some(intake) = common.intake.try_take() {
+                    return Poll::Ready(Ok(intake));
+                }
+            } else {
+                let (is_pending, came) =
+                    common.change(|turn, intake| (turn.is_pending, turn.come(intake, &mut self.place)));
+                if let (polled @ Poll::Ready(_), _old) = came {
+                    return polled;
+                }
+                if is_pending {
+                    break;
+                }
             }
-            if !(is_brief && patience.wait()) {
+            if !patience.wait() {
                 break;
             }
         }
         let mut waker = Some(cx.waker().clone());
-        let (polled, _old) = self.team.stock.turn.with(|turn| match turn.come(&mut self.place) {
-            (Poll::Pending, _) => (Poll::Pending, turn.stand(&mut self.place, &mut waker)),
-            ready => ready,
+        let (polled, _old) = common.change(|turn, intake| {
+            // From here on whoever puts it back sees that there is somebody.
+            intake.mark(true);
+            match turn.come(intake, &mut self.place) {
+                (Poll::Pending, _) => (Poll::Pending, turn.stand(&mut self.place, &mut waker)),
+                ready => ready,
+            }
         });
         polled
     }
 
     /// P2. Whether nobody waits for it.
-    fn put_back(&mut self, intake: Box<Intake<S>>) -> bool {
-        let left = self.team.to_meet.and_then(|_| intake.remaining());
-        let (next, nobody_waits) = self.team.stock.turn.with(|turn| {
-            (turn.intake, turn.left, turn.is_pending) = (Some(intake), left, false);
-            (turn.next(), turn.called == 0)
+    #[inline]
+    fn put_back(&self, intake: Held<S>) -> bool {
+        let common = &self.team.stock;
+        if self.team.to_meet.is_some() {
+            let left = intake.remaining();
+            common.turn.with(|turn| turn.left = left);
+        }
+        common.turn.touch();
+        match common.intake.try_put(intake) {
+            Ok(()) => true,
+            Err(intake) => self.put_back_and_call(intake),
+        }
+    }
+
+    #[cold]
+    fn put_back_and_call(&self, intake: Held<S>) -> bool {
+        let (next, nobody_waits) = self.team.stock.change(|turn, place| {
+            place.put(intake);
+            turn.is_pending = false;
+            (turn.next(true), turn.called == 0)
         });
-        next.into_iter().for_each(Waker::wake);
+        next.into_iter().for_each(|waker| contain(|| waker.wake()));
         nobody_waits
     }
 
@@ -182,7 +249,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
             Poll::Pending => {
                 // It is this one whom the source will wake.
                 self.held = Some(intake);
-                self.team.stock.turn.with(|turn| turn.is_pending = true);
+                self.team.stock.change(|turn, _| turn.is_pending = true);
                 self.team.asked(self.number, &mut self.is_new, false);
                 return Poll::Pending;
             }
@@ -210,30 +277,29 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     }
 }
 
-impl<S> Turn<S> {
-    fn take(&mut self) -> Turned<S> {
-        match (&self.stop, self.intake.take()) {
-            (None, Some(intake)) => Poll::Ready(Ok(intake)),
-            (None, None) => Poll::Pending,
-            (Some(stop), intake) => {
-                self.intake = intake;
-                Poll::Ready(Err(stop.clone()))
-            }
-        }
+impl Turn {
+    /// Whether who takes the source, or puts it back, is to look here.
+    fn is_to_be_known(&self) -> bool {
+        self.stop.is_some() || self.is_pending || self.called != 0 || !self.line.is_empty()
     }
 
-    /// P2. Whom to call.
-    fn next(&mut self) -> Option<Waker> {
-        let (_, next) = self.intake.as_ref().and_then(|_| self.line.pop_front())?;
+    /// P2. Whom to call, if the source is there.
+    fn next(&mut self, is_there: bool) -> Option<Waker> {
+        let (_, next) = if is_there { self.line.pop_front()? } else { return None };
         self.called += 1;
         Some(next)
     }
 
-    /// As [`take`](Self::take), by one who stood at `place`: if it is his turn, he stands there no longer, and has his waker back.
-    fn come(&mut self, place: &mut Option<u64>) -> (Turned<S>, Option<Waker>) {
-        let polled = self.take();
-        let old = if polled.is_ready() { self.leave(place) } else { None };
-        (polled, old)
+    /// One who stood at `place` comes for the source: if it is his turn, he stands there no longer, and has his waker back.
+    fn come<S: Source>(&mut self, intake: &Relay<Intake<S>>, place: &mut Option<u64>) -> (Turned<S>, Option<Waker>) {
+        let came = match &self.stop {
+            Some(stop) => Err(stop.clone()),
+            None => match intake.take() {
+                Some(intake) => Ok(intake),
+                None => return (Poll::Pending, None),
+            },
+        };
+        (Poll::Ready(came), self.leave(place))
     }
 
     /// One who stood at `place` waits no longer.
@@ -278,7 +344,9 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
         if let Some(intake) = &mut self.held {
             return intake.poll_ahead(cx);
         }
-        if let Poll::Ready(Ok(mut intake)) = self.team.stock.turn.with(Turn::take) {
+        let common = &self.team.stock;
+        let taken = common.turn.with(|turn| if turn.stop.is_none() { common.intake.take() } else { None });
+        if let Some(mut intake) = taken {
             intake.poll_ahead(cx);
             self.put_back(intake);
         }
@@ -304,7 +372,8 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
     }
 
     fn out_of_time(&mut self) -> Stop {
-        let intake = self.held.take().or_else(|| self.team.stock.turn.with(|turn| turn.intake.take()));
+        let common = &self.team.stock;
+        let intake = self.held.take().or_else(|| common.turn.with(|_| common.intake.take()));
         let Some(mut intake) = intake else { return Stop::OutOfTime };
         let stop = intake.out_of_time();
         self.put_back(intake);
@@ -324,12 +393,13 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Drop for Line<S, K, O, E> {
         if let Some(intake) = self.held.take() {
             self.put_back(intake);
         }
-        let (_old, next) = self.team.stock.turn.with(|turn| (turn.leave(&mut self.place), turn.next()));
-        next.into_iter().for_each(Waker::wake);
-        let number = self.number;
-        if !self.told.swap(true, Ordering::Relaxed) {
-            let ended = Ended::new(self.index, Some(number), ItemOutcome::Cancelled { item: None });
-            if let Err(panic) = catch(|| self.team.stock.outbox.tell(ended)) {
+        let (_old, next) =
+            self.team.stock.change(|turn, intake| (turn.leave(&mut self.place), turn.next(intake.is_there())));
+        next.into_iter().for_each(|waker| contain(|| waker.wake()));
+        if !self.told.load(Ordering::Relaxed) {
+            let (_, mut teller) = Common::equip(&self.team, self.number);
+            let ended = Ended::new(self.index, Some(self.number), ItemOutcome::Cancelled { item: None });
+            if let Err(panic) = catch(|| teller.accept(ended)) {
                 self.team.panicked(Panic::new(panic));
             }
         }
@@ -359,12 +429,12 @@ where
     let deadline = options.limit.deadline(started);
     let common = Common::new(Intake::new(source, options.limiter.clone()), sink);
     let team = oversee(spawner, common, options, deadline, outer, body).await;
-    let (intake, stop) = team.stock.turn.with(|turn| (turn.intake.take(), turn.stop.take()));
+    let (intake, stop) = team.stock.turn.with(|turn| (team.stock.intake.take(), turn.stop.take()));
     let (sink, count, per_worker) = team.stock.outbox.empty();
     let (Some(intake), Some(sink)) = (intake, sink) else {
         unreachable!("all who take them have put them back, but those who panic")
     };
-    let (not_started, rest) = intake.into_rest();
+    let (not_started, rest) = intake.into_inner().into_rest();
     let stop = stop.unwrap_or(Stop::Lost);
     (Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }, sink)
 }
