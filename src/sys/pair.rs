@@ -47,7 +47,7 @@ const RECEIVER_WAITS: u8 = 1 << 5;
 /// The receiver does not come back.
 const RECEIVER_LEFT: u8 = 1 << 6;
 
-struct Block<T> {
+struct Block<T, S> {
     state: AtomicU8,
     resource: Resource,
     id: Id,
@@ -56,9 +56,11 @@ struct Block<T> {
     receiver: Spot<Waker>,
     /// The sender's.
     sender: Spot<Waker>,
+    /// What both look at.
+    shared: S,
 }
 
-impl<T> Block<T> {
+impl<T, S> Block<T, S> {
     /// Keeps the waker in `place` until the other end sets the bit `until`; false: it has done so. The bit `waits` says that it
     /// waits.
     ///
@@ -118,11 +120,11 @@ impl<T> Block<T> {
 }
 
 /// Where the block is, which is there until this end has left (N4).
-struct End<T>(NonNull<Block<T>>, PhantomData<Block<T>>);
+struct End<T, S>(NonNull<Block<T, S>>, PhantomData<Box<Block<T, S>>>);
 
-impl<T> End<T> {
+impl<T, S> End<T, S> {
     #[inline(always)]
-    fn block(&self) -> &Block<T> {
+    fn block(&self) -> &Block<T, S> {
         // SAFETY: N4.
         unsafe { self.0.as_ref() }
     }
@@ -154,24 +156,31 @@ impl<T> End<T> {
 }
 
 /// Sends, once.
-pub(crate) struct SendEnd<T>(End<T>);
+pub(crate) struct SendEnd<T, S = ()>(End<T, S>);
 
 /// Receives, once.
-pub(crate) struct RecvEnd<T> {
-    end: End<T>,
+pub(crate) struct RecvEnd<T, S = ()> {
+    end: End<T, S>,
     /// There is nothing to receive any more.
     over: bool,
 }
 
-// SAFETY: N2, N3: the ends move a value of `T` and wakers from one to the other.
-unsafe impl<T: Send> Send for End<T> {}
-// SAFETY: by a shared borrow an end reaches the state only.
-unsafe impl<T: Send> Sync for End<T> {}
+// SAFETY: N2, N3: the ends move a value of `T` and wakers from one to the other, and share the rest.
+unsafe impl<T: Send, S: Send + Sync> Send for End<T, S> {}
+// SAFETY: by a shared borrow an end reaches the state and what is shared only.
+unsafe impl<T: Send, S: Send + Sync> Sync for End<T, S> {}
 
 /// Both ends.
 #[track_caller]
 #[inline]
 pub(crate) fn pair<T>() -> (SendEnd<T>, RecvEnd<T>) {
+    pair_with(())
+}
+
+/// Both ends, and what both look at.
+#[track_caller]
+#[inline]
+pub(crate) fn pair_with<T, S>(shared: S) -> (SendEnd<T, S>, RecvEnd<T, S>) {
     let block = Box::new(Block {
         state: AtomicU8::new(0),
         resource: Resource::new(),
@@ -179,6 +188,7 @@ pub(crate) fn pair<T>() -> (SendEnd<T>, RecvEnd<T>) {
         value: Spot::new(),
         receiver: Spot::new(),
         sender: Spot::new(),
+        shared,
     });
     let block = NonNull::from(Box::leak(block));
     (SendEnd(End(block, PhantomData)), RecvEnd { end: End(block, PhantomData), over: false })
@@ -204,27 +214,39 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-impl<T> SendEnd<T> {
+impl<T, S> SendEnd<T, S> {
     /// Sends the value, and wakes who waits for it. An error: it is not received any more.
     #[inline]
     pub(crate) fn send(self, value: T) -> Result<(), T> {
+        self.send_in_silence(value).map(wake)
+    }
+
+    /// Sends the value, and gives the waker of who waits for it. An error: it is not received any more.
+    #[inline]
+    pub(crate) fn send_in_silence(self, value: T) -> Result<Option<Waker>, T> {
         let this = ManuallyDrop::new(self);
         let block = this.0.block();
         // SAFETY: N2: nothing has ended yet.
         unsafe { block.value.write(value) };
         // SAFETY: the drop of this end, which would do so too, is not run.
         match unsafe { this.end(SENT) } {
-            None => Ok(()),
-            Some(back) => Err(back),
+            (None, waker) => Ok(waker),
+            (Some(back), _) => Err(back),
         }
     }
 
-    /// Sets `ENDED` with the bit `sent`, leaves, and wakes. Gives the value back, if there was one that nobody takes.
+    /// What both ends look at.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &S {
+        &self.0.block().shared
+    }
+
+    /// Sets `ENDED` with the bit `sent`, and leaves. Gives the value back, if there was one that nobody takes, and who waits.
     ///
     /// # Safety
     /// It is the last that this end does. With `SENT` there is a value in its place.
     #[inline]
-    unsafe fn end(&self, sent: u8) -> Option<T> {
+    unsafe fn end(&self, sent: u8) -> (Option<T>, Option<Waker>) {
         let block = self.0.block();
         block.resource.touch(Access::Write);
         let all = ENDED | sent | SENDER_LEFT;
@@ -233,7 +255,7 @@ impl<T> SendEnd<T> {
         if block.state.load(Ordering::Relaxed) == 0
             && block.state.compare_exchange(0, all, Ordering::Release, Ordering::Relaxed).is_ok()
         {
-            return None;
+            return (None, None);
         }
         // A wait for the receiver to close that was leaked is over: the receiver may go without closing.
         // The drop of its waker may panic, and the receiver is to be told all the same.
@@ -249,8 +271,7 @@ impl<T> SendEnd<T> {
         let waker = (before & RECEIVER_WAITS != 0).then(|| unsafe { block.receiver.take() });
         // SAFETY: by the contract of this method.
         unsafe { self.0.leave(SENDER_LEFT, RECEIVER_LEFT) };
-        wake(waker);
-        back
+        (back, waker)
     }
 
     /// Whether nothing is received any more.
@@ -273,7 +294,7 @@ impl<T> SendEnd<T> {
     }
 }
 
-impl<T> Waits for SendEnd<T> {
+impl<T, S> Waits for SendEnd<T, S> {
     fn forget(&mut self) {
         let block = self.0.block();
         block.resource.touch(Access::Write);
@@ -286,15 +307,22 @@ impl<T> Waits for SendEnd<T> {
     }
 }
 
-impl<T> Drop for SendEnd<T> {
+impl<T, S> Drop for SendEnd<T, S> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: it is being dropped.
-        unsafe { self.end(0) };
+        let (_, waker) = unsafe { self.end(0) };
+        wake(waker);
     }
 }
 
-impl<T> RecvEnd<T> {
+impl<T, S> RecvEnd<T, S> {
+    /// What both ends look at.
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &S {
+        &self.end.block().shared
+    }
+
     /// What was sent, or that nothing will be. Pending: it may still come.
     #[inline]
     pub(crate) fn take(&mut self) -> Poll<Option<T>> {
@@ -377,7 +405,7 @@ impl<T> RecvEnd<T> {
     }
 }
 
-impl<T> Waits for RecvEnd<T> {
+impl<T, S> Waits for RecvEnd<T, S> {
     fn forget(&mut self) {
         let block = self.end.block();
         block.resource.touch(Access::Write);
@@ -390,7 +418,7 @@ impl<T> Waits for RecvEnd<T> {
     }
 }
 
-impl<T> Drop for RecvEnd<T> {
+impl<T, S> Drop for RecvEnd<T, S> {
     #[inline]
     fn drop(&mut self) {
         let block = self.end.block();

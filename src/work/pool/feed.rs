@@ -24,11 +24,12 @@ pub(super) struct Queue<T, O, E>(pub(super) Arc<Shared<T, O, E>>);
 
 impl<T, O, E> Stock for Queue<T, O, E> {
     type Feed = Puller<T, O, E>;
-    type Teller = Tell;
+    type Teller = Tell<T, O, E>;
 
-    fn equip(team: &Arc<Team<Self>>, number: usize) -> (Puller<T, O, E>, Tell) {
+    fn equip(team: &Arc<Team<Self>>, number: usize) -> (Puller<T, O, E>, Tell<T, O, E>) {
         let pool = team.stock.0.clone();
-        (Puller { team: team.clone(), pool, number, is_new: true, toll: None, has_left: false }, Tell)
+        let tell = Tell(pool.clone());
+        (Puller { team: team.clone(), pool, number, is_new: true, toll: None, has_left: false }, tell)
     }
 
     fn stop(&self, stop: &Stop) {
@@ -107,7 +108,7 @@ impl<T, O, E> Feed for Puller<T, O, E> {
             match pull {
                 Pull::Item(item, job) => {
                     if job.is_late() {
-                        job.skip(item);
+                        job.skip(&self.pool, item);
                         continue;
                     }
                     if let Some(toll) = &mut self.toll {
@@ -169,12 +170,12 @@ impl<T, O, E> Drop for Puller<T, O, E> {
 }
 
 /// Tells each job what became of it.
-pub(super) struct Tell;
+pub(super) struct Tell<T, O, E>(Arc<Shared<T, O, E>>);
 
-impl<T, O, E> Outcomes<Job<T, O, E>, T, O, E> for Tell {
+impl<T, O, E> Outcomes<Job<T, O, E>, T, O, E> for Tell<T, O, E> {
     #[inline]
     fn tell(&mut self, job: Job<T, O, E>, _: Option<usize>, outcome: ItemOutcome<T, O, E>) {
-        job.end(outcome);
+        job.end(&self.0, outcome);
     }
 }
 

@@ -1,23 +1,24 @@
 //! Items on their way through a pool, and who waits for what becomes of them.
 
 use super::state::Shared;
+use crate::sys::Arc;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::{Arc, Told, probe};
+use crate::sys::pair::{RecvEnd, SendEnd, pair_with};
+use crate::sys::probe::{self, Access, Resource};
 use crate::time::Instant;
 use crate::work::outcome::ItemOutcome;
 use crate::work::tag::Tag;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::ptr;
+use core::task::{Context, Poll};
 
-/// What becomes of one item, between the pool and the ticket.
+/// What a job and its ticket look at.
 pub(super) struct Slot<T, O, E> {
-    inner: Told<Inner<T, O, E>>,
-    /// Whether the answer is there. Written under the lock.
-    is_answered: AtomicBool,
-    /// The item was given up. Written under the lock.
+    /// The item was given up.
     is_cut: AtomicBool,
+    resource: Resource,
     /// Who has pulled the item. Written and read under the lock of the pool.
     worker: AtomicUsize,
     /// The first instant at which the item is not started any more.
@@ -25,67 +26,18 @@ pub(super) struct Slot<T, O, E> {
     pool: Arc<Shared<T, O, E>>,
 }
 
-struct Inner<T, O, E> {
-    answer: Answer<T, O, E>,
-    /// Whether there is a ticket.
-    is_wanted: bool,
-    /// Of who awaits the ticket.
-    waiter: Option<Waker>,
-}
-
-enum Answer<T, O, E> {
-    Open,
-    Here(ItemOutcome<T, O, E>),
-    Taken,
-}
-
 impl<T, O, E> Slot<T, O, E> {
-    /// Puts the answer there for who has the ticket, and gives the waker of who waits for it. If nobody has the ticket, the outcome
-    /// stays.
-    pub(super) fn answer(&self, outcome: &mut Option<ItemOutcome<T, O, E>>) -> Option<Waker> {
-        self.inner.with(|inner| {
-            inner.answer = match outcome.take() {
-                Some(outcome) if inner.is_wanted => Answer::Here(outcome),
-                unwanted => {
-                    *outcome = unwanted;
-                    Answer::Taken
-                }
-            };
-            // Relaxed: who finds it takes the lock.
-            self.is_answered.store(true, Ordering::Relaxed);
-            inner.waiter.take()
-        })
-    }
-
-    /// Whether the answer is there, or was.
-    fn is_answered(&self) -> bool {
-        self.inner.look();
-        // Relaxed: whoever wants to have it takes the lock.
-        self.is_answered.load(Ordering::Relaxed)
-    }
-
-    /// Gives the item up. False: it has ended.
-    fn cut(&self) -> bool {
-        self.inner.with(|inner| {
-            let is_open = matches!(inner.answer, Answer::Open);
-            if is_open {
-                // Relaxed: the worker is called after this, and looks when it comes.
-                self.is_cut.store(true, Ordering::Relaxed);
-            }
-            is_open
-        })
+    /// Gives the item up.
+    fn cut(&self) {
+        self.resource.touch(Access::Write);
+        // Relaxed: the worker is called after this, and looks when it comes.
+        self.is_cut.store(true, Ordering::Relaxed);
     }
 
     fn is_cut(&self) -> bool {
-        self.inner.look();
+        self.resource.touch(Access::Read);
         // Relaxed: who does not see it yet is called.
         self.is_cut.load(Ordering::Relaxed)
-    }
-
-    /// Notes who has pulled the item, under the lock of the pool.
-    pub(super) fn set_worker(&self, number: usize) {
-        // Relaxed: under that lock.
-        self.worker.store(number, Ordering::Relaxed);
     }
 
     /// Who has pulled the item, for one who found under the lock of the pool that it is not in the queue.
@@ -95,77 +47,87 @@ impl<T, O, E> Slot<T, O, E> {
     }
 }
 
+/// Where it is said what becomes of an item.
+pub(super) type Answer<T, O, E> = SendEnd<ItemOutcome<T, O, E>, Slot<T, O, E>>;
+
 /// That an item was accepted. It ends exactly once: dropped without an end, it is cancelled.
 pub(super) struct Job<T, O, E> {
-    slot: Option<Arc<Slot<T, O, E>>>,
+    answer: Option<Answer<T, O, E>>,
     index: u64,
 }
 
 impl<T, O, E> Job<T, O, E> {
     /// A job, and the ticket to it.
     pub(super) fn new(closes: Instant, pool: &Arc<Shared<T, O, E>>) -> (Self, Ticket<T, O, E>) {
-        let slot = Arc::new(Slot {
-            inner: Told::new(Inner { answer: Answer::Open, is_wanted: true, waiter: None }),
-            is_answered: AtomicBool::new(false),
+        let (answer, outcome) = pair_with(Slot {
             is_cut: AtomicBool::new(false),
+            resource: Resource::new(),
             worker: AtomicUsize::new(usize::MAX),
             closes,
             pool: pool.clone(),
         });
-        (Self { slot: Some(slot.clone()), index: 0 }, Ticket { slot, has_ended: false })
+        (Self { answer: Some(answer), index: 0 }, Ticket { outcome, has_ended: false })
+    }
+
+    fn slot(&self) -> Option<&Slot<T, O, E>> {
+        self.answer.as_ref().map(SendEnd::shared)
     }
 
     /// It was not accepted.
     pub(super) fn refuse(mut self) {
-        self.slot = None;
+        self.answer = None;
     }
 
     /// Whether it is the one of `slot`.
-    pub(super) fn is_of(&self, slot: &Arc<Slot<T, O, E>>) -> bool {
-        self.slot.as_ref().is_some_and(|own| Arc::ptr_eq(own, slot))
+    pub(super) fn is_of(&self, slot: &Slot<T, O, E>) -> bool {
+        self.slot().is_some_and(|own| ptr::eq(own, slot))
     }
 
     /// It was pulled, after so many others, by this worker; under the lock of the pool.
     pub(super) fn pulled(&mut self, index: u64, worker: usize) {
         self.index = index;
-        if let Some(slot) = &self.slot {
-            slot.set_worker(worker);
+        if let Some(slot) = self.slot() {
+            // Relaxed: under that lock.
+            slot.worker.store(worker, Ordering::Relaxed);
         }
     }
 
     /// Whether the item is not to be started any more.
     #[inline]
     pub(super) fn is_late(&self) -> bool {
-        let Some(slot) = &self.slot else { return true };
+        let Some(slot) = self.slot() else { return true };
         slot.is_cut() || !slot.closes.is_never() && slot.pool.scope.now() >= slot.closes
     }
 
-    /// W1. Counts what became of it, and tells who waits for it.
+    /// W1. Counts what became of it, and tells who waits for it. This is its pool.
     #[inline]
-    pub(super) fn end(mut self, outcome: ItemOutcome<T, O, E>) {
-        self.end_with(outcome);
+    pub(super) fn end(mut self, pool: &Shared<T, O, E>, outcome: ItemOutcome<T, O, E>) {
+        if let Some(answer) = self.answer.take() {
+            pool.end(answer, outcome);
+        }
     }
 
     /// It was not started.
-    pub(super) fn skip(self, item: T) {
-        self.end(ItemOutcome::Skipped { item });
+    pub(super) fn skip(self, pool: &Shared<T, O, E>, item: T) {
+        self.end(pool, ItemOutcome::Skipped { item });
     }
 
-    fn end_with(&mut self, outcome: ItemOutcome<T, O, E>) {
-        if let Some(slot) = self.slot.take() {
-            slot.pool.end(&slot, outcome);
+    fn cancelled(&mut self, item: Option<T>) {
+        if let Some(answer) = self.answer.take() {
+            let pool = answer.shared().pool.clone();
+            pool.end(answer, ItemOutcome::Cancelled { item });
         }
     }
 }
 
 impl<T, O, E> Drop for Job<T, O, E> {
     fn drop(&mut self) {
-        self.end_with(ItemOutcome::Cancelled { item: None });
+        self.cancelled(None);
     }
 }
 
 impl<T, O, E> Tag<T> for Job<T, O, E> {
-    const NONE: Self = Self { slot: None, index: 0 };
+    const NONE: Self = Self { answer: None, index: 0 };
 
     #[inline]
     fn index(&self) -> u64 {
@@ -174,17 +136,17 @@ impl<T, O, E> Tag<T> for Job<T, O, E> {
 
     #[inline]
     fn hand_on(&mut self) -> Self {
-        Self { slot: self.slot.take(), index: self.index }
+        Self { answer: self.answer.take(), index: self.index }
     }
 
     #[inline]
     fn is_given_up(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.is_cut())
+        self.slot().is_some_and(Slot::is_cut)
     }
 
     fn lost(&mut self, item: impl FnOnce() -> Option<T>) {
-        if self.slot.is_some() {
-            self.end_with(ItemOutcome::Cancelled { item: item() });
+        if self.answer.is_some() {
+            self.cancelled(item());
         }
     }
 }
@@ -223,7 +185,7 @@ impl<T, O, E> Tag<T> for Job<T, O, E> {
 /// ```
 #[must_use = "without its ticket, what becomes of an item is only counted"]
 pub struct Ticket<T, O, E> {
-    slot: Arc<Slot<T, O, E>>,
+    outcome: RecvEnd<ItemOutcome<T, O, E>, Slot<T, O, E>>,
     /// It was ready: nothing is left to be taken.
     has_ended: bool,
 }
@@ -232,14 +194,17 @@ impl<T, O, E> Ticket<T, O, E> {
     /// Gives the item up. One that waits in the queue leaves it at once, and is skipped; the body of one that is worked on is
     /// polled once more and, if it is not done, dropped, and the item cancelled. The ticket says what came of it.
     pub fn cancel(&self) {
-        if self.slot.cut() {
-            self.slot.pool.withdraw(&self.slot);
+        if !self.is_resolved() {
+            let slot = self.outcome.shared();
+            slot.cut();
+            slot.pool.withdraw(slot);
         }
     }
 
     /// Whether it is known what became of the item.
     pub fn is_resolved(&self) -> bool {
-        self.slot.is_answered()
+        let (_, is_answered) = self.outcome.looks();
+        is_answered
     }
 }
 
@@ -249,42 +214,16 @@ impl<T, O, E> Future for Ticket<T, O, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         assert!(!this.has_ended, "a ticket was polled after it was ready");
-        // Most who look find it there, and need no waker.
-        let mut waiter = if this.slot.is_answered() { None } else { Some(cx.waker().clone()) };
-        let (answer, _old) = this.slot.inner.with(|inner| match core::mem::replace(&mut inner.answer, Answer::Taken) {
-            Answer::Open => {
-                inner.answer = Answer::Open;
-                (None, core::mem::replace(&mut inner.waiter, waiter.take()))
-            }
-            answer => (Some(answer), inner.waiter.take()),
-        });
-        match answer {
-            Some(Answer::Here(outcome)) => {
+        match this.outcome.poll(cx) {
+            Poll::Ready(outcome) => {
                 this.has_ended = true;
-                Poll::Ready(outcome)
+                Poll::Ready(outcome.expect("each job that was accepted has an end"))
             }
-            Some(_) => unreachable!("it is wanted, and taken once"),
-            None => {
+            Poll::Pending => {
                 probe::waiting("ticket", None, u64::MAX);
                 Poll::Pending
             }
         }
-    }
-}
-
-impl<T, O, E> Drop for Ticket<T, O, E> {
-    fn drop(&mut self) {
-        if self.has_ended {
-            return;
-        }
-        let _unasked = self.slot.inner.with(|inner| {
-            inner.is_wanted = false;
-            let answer = match inner.answer {
-                Answer::Here(_) => core::mem::replace(&mut inner.answer, Answer::Taken),
-                Answer::Open | Answer::Taken => Answer::Taken,
-            };
-            (answer, inner.waiter.take())
-        });
     }
 }
 

@@ -109,7 +109,7 @@ fn loom_a_worker_that_waits_is_called_for_what_is_submitted() {
         let first = task.poll();
         let ticket = submitter.join().unwrap().expect("it is open");
         let (job, item) = task.finish(first).expect("there is one");
-        job.skip(item);
+        job.skip(&pool, item);
         assert!(ticket.is_resolved());
     });
 }
@@ -121,7 +121,7 @@ fn loom_who_awaits_a_ticket_is_told() {
         let ticket = submit(&pool).unwrap();
         let (job, _) = ready(pull(&pool)).unwrap();
         let mut task = wait(ticket);
-        let worker = spawn(move || job.end(ItemOutcome::Done(1)));
+        let worker = spawn(move || job.end(&pool, ItemOutcome::Done(1)));
         let first = task.poll();
         worker.join().unwrap();
         assert_eq!(task.finish(first), ItemOutcome::Done(1));
@@ -134,10 +134,10 @@ fn loom_an_item_that_is_given_up_while_a_worker_takes_it_ends_once() {
         let pool = pool();
         let ticket = submit(&pool).unwrap();
         let worker = spawn({
-            let mut task = pull(&pool);
+            let (mut task, pool) = (pull(&pool), pool.clone());
             move || match task.poll() {
                 Poll::Ready(Ok((job, _))) if !job.is_given_up() => {
-                    job.end(ItemOutcome::Done(1));
+                    job.end(&pool, ItemOutcome::Done(1));
                     Some(ItemOutcome::Done(1))
                 }
                 Poll::Ready(Ok((mut job, item))) => {
@@ -202,7 +202,7 @@ fn loom_who_is_called_and_leaves_calls_the_next() {
         let ticket = submit(&pool).unwrap();
         leaver.join().unwrap();
         let (job, item) = second.finish(Poll::Pending).expect("there is one");
-        job.skip(item);
+        job.skip(&pool, item);
         assert!(ticket.is_resolved());
     });
 }

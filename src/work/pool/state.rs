@@ -1,6 +1,6 @@
 //! What a pool, its workers and its tickets share.
 
-use super::job::{Job, Slot};
+use super::job::{Answer, Job, Slot};
 use super::line::{Bell, Line};
 use super::report::WorkerPoolReport;
 use crate::cancel::{Deadline, KeepOpen, Scope};
@@ -224,7 +224,7 @@ impl<T, O, E> Shared<T, O, E> {
     }
 
     /// Gives up what has not ended: takes it out of the queue, or calls the worker that has it.
-    pub(super) fn withdraw(&self, slot: &Arc<Slot<T, O, E>>) {
+    pub(super) fn withdraw(&self, slot: &Slot<T, O, E>) {
         let (queued, bell) = self.state.with(|state| match state.queue.iter().position(|(_, job)| job.is_of(slot)) {
             Some(at) => {
                 let queued = state.queue.remove(at);
@@ -236,7 +236,7 @@ impl<T, O, E> Shared<T, O, E> {
         let was_queued = queued.is_some();
         if let Some((item, job)) = queued {
             self.room.put_back(1);
-            job.skip(item);
+            job.skip(self, item);
         }
         if let Some(bell) = bell {
             if was_queued { &bell.feed } else { &bell.body }.wake_by_ref();
@@ -283,7 +283,7 @@ impl<T, O, E> Shared<T, O, E> {
     pub(super) fn abandon(&self) {
         self.close();
         let left = self.state.with(|state| core::mem::take(&mut state.queue));
-        left.into_iter().for_each(|(item, job)| job.skip(item));
+        left.into_iter().for_each(|(item, job)| job.skip(self, item));
     }
 
     /// The run is over.
@@ -307,25 +307,24 @@ impl<T, O, E> Shared<T, O, E> {
     }
 
     /// W1. A job has ended.
-    pub(super) fn end(&self, slot: &Slot<T, O, E>, outcome: ItemOutcome<T, O, E>) {
-        let mut outcome = Some(outcome);
-        let (waiter, over) = self.state.with(|state| {
-            if let Some(outcome) = &outcome {
-                state.count.add(outcome);
-            }
+    pub(super) fn end(&self, answer: Answer<T, O, E>, outcome: ItemOutcome<T, O, E>) {
+        let (waiter, unwanted, over) = self.state.with(|state| {
+            state.count.add(&outcome);
             state.open -= 1;
-            // The lock of the slot is the inner one: so whoever finds the answer finds it counted, and a pool that is over has
-            // answered everything.
-            let waiter = slot.answer(&mut outcome);
-            if let (Some(_), Some(ItemOutcome::Skipped { .. })) = (&state.end, &outcome) {
-                state.not_started.extend(outcome.take().and_then(ItemOutcome::into_item));
+            // Under the lock: so whoever finds the answer finds it counted, and a pool that is over has answered everything.
+            let (waiter, mut unwanted) = match answer.send_in_silence(outcome) {
+                Ok(waiter) => (waiter, None),
+                Err(unwanted) => (None, Some(unwanted)),
+            };
+            if let (Some(_), Some(ItemOutcome::Skipped { .. })) = (&state.end, &unwanted) {
+                state.not_started.extend(unwanted.take().and_then(ItemOutcome::into_item));
             }
-            (waiter, state.over())
+            (waiter, unwanted, state.over())
         });
         if let Some(waiter) = waiter {
             contain(|| waiter.wake());
         }
-        if let Some(unwanted) = outcome {
+        if let Some(unwanted) = unwanted {
             contain(|| drop(unwanted));
         }
         self.tell_over(over);
