@@ -1,8 +1,8 @@
 //! Waking those who wait in a tree, and how they come into its lines; the invariants S1–S3 stand in `tree.rs`.
 
-use super::tree::{Branch, CHILDREN, Tree, WAITERS, link};
+use super::tree::{Below, Branch, CHILDREN, Tree, WAITERS, link, take_child};
+use crate::sys::Arc;
 use crate::sys::thread::contain;
-use crate::sys::{Arc, Weak};
 use crate::wait::{Batch, Seat};
 use alloc::vec::Vec;
 use core::task::Waker;
@@ -22,7 +22,7 @@ struct Sweep<'a> {
     top: &'a Branch,
     left: Left,
     deep: Vec<Level>,
-    found: Vec<Weak<Branch>>,
+    found: Vec<Arc<Branch>>,
     /// Of several nodes together.
     batch: Batch,
 }
@@ -59,7 +59,7 @@ impl Sweep<'_> {
         }
         let before = self.deep.last().map_or(0, |level| level.before);
         if self.found.len() > before {
-            if let Some(node) = self.found.pop().and_then(|child| child.upgrade()) {
+            if let Some(node) = self.found.pop() {
                 self.enter(node, [usize::MAX; 2]);
             }
         } else if let Some(level) = self.deep.pop() {
@@ -96,9 +96,7 @@ impl Sweep<'_> {
                 left[WAITERS] -= 1;
             }
             while left[WAITERS] == 0 && left[CHILDREN] > 0 && found.len() < most {
-                found.extend(held.first(CHILDREN).and_then(Option::take));
-                // Without a waker: it takes no room.
-                held.dismiss(CHILDREN, batch);
+                found.extend(take_child(held, batch));
                 left[CHILDREN] -= 1;
             }
             for line in [WAITERS, CHILDREN] {
@@ -148,29 +146,22 @@ pub(super) fn attach(branch: &Arc<Branch>) {
         // Acquire: partner of the releasing store in `Seat::join`. A sweep that passed the parent before the link was
         // joined had its flag set before that, which is seen afterwards.
         if !link.is_waiting() {
-            let child = Arc::downgrade(at);
-            let unused = link.with(|seat| {
-                if seat.is_waiting() {
-                    return Some(child);
+            link.with(|seat| {
+                if !seat.is_waiting() {
+                    *seat.slot() = Some(Below::new(at));
+                    let none = join(seat, CHILDREN, None);
+                    debug_assert!(none.is_none());
                 }
-                let unused = seat.slot().replace(child);
-                let none = join(seat, CHILDREN, None);
-                debug_assert!(none.is_none());
-                unused
             });
-            drop(unused);
         }
         at = link.get_ref().home();
     }
 }
 
-/// Takes the node out of its parent's line, and with it the weak count that the line holds.
+/// Takes the node out of its parent's line, where a sweep might come by a count of it.
 pub(super) fn detach(branch: &Arc<Branch>) {
     let Some(link) = link(branch).filter(|link| link.is_waiting()) else { return };
     let mut none = Batch::new();
-    let unused = link.with(|seat| {
-        let waker = seat.leave(&mut none);
-        (seat.slot().take(), waker)
-    });
+    let unused = link.with(|seat| seat.leave(&mut none));
     drop(unused);
 }

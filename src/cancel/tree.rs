@@ -16,7 +16,10 @@
 //! later sees the change, since the lock of each node on the way orders the two.
 //!
 //! A sweep and a drop are loops, not recursions: a tree may be deeper than a stack.
-#![expect(unsafe_code, reason = "a node's link stays in place because nothing moves out of the node's `Arc`")]
+#![expect(
+    unsafe_code,
+    reason = "a node's link stays in place because nothing moves out of the node's `Arc`, and says where the node is"
+)]
 
 use super::hold::{self, Hold};
 use super::reach::Cover;
@@ -29,7 +32,9 @@ use crate::time::{Instant, Time};
 use crate::wait::{Batch, Departure, Hall, Held, Line, Place, Waiter};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use core::pin::Pin;
+use core::ptr::NonNull;
 use core::time::Duration;
 
 /// Who waits on the node itself.
@@ -100,7 +105,7 @@ impl Place for Tree {
     type State = State;
     type Shared = Node;
     /// The child, for an entry in `CHILDREN`.
-    type Slot = Option<Weak<Branch>>;
+    type Slot = Option<Below>;
     type Lines = [Line<Self::Slot>; 2];
     const PASSES_ON: bool = false;
 
@@ -120,6 +125,45 @@ pub(super) struct Node {
     time: Option<Time>,
     /// The way to the parent, and the place in its line.
     link: Option<TreeWaiter>,
+}
+
+/// A node that stands in its parent's line.
+///
+/// It keeps nothing of the node: as long as it stands there, the node is there, since the last that it does is to leave the line,
+/// for which it takes the parent's lock.
+pub(super) struct Below(NonNull<Branch>);
+
+// SAFETY: nodes are shared by threads.
+unsafe impl Send for Below {}
+
+impl Below {
+    #[inline]
+    pub(super) fn new(node: &Arc<Branch>) -> Self {
+        // SAFETY: it is that of a reference count, and so of something.
+        Self(unsafe { NonNull::new_unchecked(Arc::as_ptr(node).cast_mut()) })
+    }
+
+    /// The node, unless it is about to leave.
+    ///
+    /// # Safety
+    /// The node stands in the line, and the lock of that is held.
+    #[inline]
+    unsafe fn get(&self) -> Option<Arc<Branch>> {
+        // SAFETY: by the contract of this method the node has not been freed, so the weak count that all strong ones have together
+        // is there still. It is not given up here.
+        let count = ManuallyDrop::new(unsafe { Weak::from_raw(self.0.as_ptr()) });
+        count.upgrade()
+    }
+}
+
+/// Takes the first child off its line. None: it is about to leave, or there is none.
+#[inline]
+pub(super) fn take_child(held: &mut Held<'_, Tree>, batch: &mut Batch) -> Option<Arc<Branch>> {
+    // SAFETY: it is the first of the line, and whoever has this has the lock.
+    let child = unsafe { held.first(CHILDREN)?.as_ref()?.get() };
+    // Without a waker: it takes no room.
+    held.dismiss(CHILDREN, batch);
+    child
 }
 
 /// Where a new node hangs.
