@@ -59,8 +59,12 @@ impl Sweep<'_> {
         }
         let before = self.deep.last().map_or(0, |level| level.before);
         if self.found.len() > before {
-            if let Some(node) = self.found.pop() {
-                self.enter(node, [usize::MAX; 2]);
+            // Most have nothing below them.
+            let deep = self.deep.len();
+            while self.found.len() > before && self.deep.len() == deep && !self.batch.is_full() {
+                if let Some(node) = self.found.pop() {
+                    self.enter(node, [usize::MAX; 2]);
+                }
             }
         } else if let Some(level) = self.deep.pop() {
             self.enter(level.node, level.left);

@@ -14,8 +14,9 @@ const SIZE: usize = 32;
 
 /// Wakers taken out under a lock, to be fired outside it.
 ///
-/// Invariant B1: the first `len` places hold wakers that nobody else owns.
+/// Invariant B1: the places from `fired` up to `len` hold wakers that nobody else owns; if there are none, both are 0.
 pub(crate) struct Batch {
+    fired: usize,
     len: usize,
     wakers: [MaybeUninit<Waker>; SIZE],
 }
@@ -24,7 +25,7 @@ impl Batch {
     /// An empty batch.
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { len: 0, wakers: [const { MaybeUninit::uninit() }; SIZE] }
+        Self { fired: 0, len: 0, wakers: [const { MaybeUninit::uninit() }; SIZE] }
     }
 
     /// Whether nobody is to be woken.
@@ -49,10 +50,16 @@ impl Batch {
         self.len += 1;
     }
 
-    fn pop(&mut self) -> Option<Waker> {
-        self.len = self.len.checked_sub(1)?;
-        // SAFETY: B1: this place was below `len` and is not any more, so the waker is moved out once.
-        Some(unsafe { self.wakers[self.len].assume_init_read() })
+    #[inline]
+    fn next(&mut self) -> Option<Waker> {
+        if self.fired == self.len {
+            (self.fired, self.len) = (0, 0);
+            return None;
+        }
+        let at = self.fired;
+        self.fired += 1;
+        // SAFETY: B1: this place was between `fired` and `len` and is not any more, so the waker is moved out once.
+        Some(unsafe { self.wakers[at].assume_init_read() })
     }
 
     /// Wakes all in the order in which they came. Should one panic, the rest are woken while it unwinds, and further panics
@@ -60,14 +67,13 @@ impl Batch {
     #[inline]
     pub(crate) fn fire(&mut self) {
         if self.len != 0 {
-            self.wakers[..self.len].reverse();
             self.wake_rest();
         }
     }
 
     #[inline(never)]
     fn wake_rest(&mut self) {
-        while let Some(waker) = self.pop() {
+        while let Some(waker) = self.next() {
             probe::firing(&waker);
             waker.wake();
         }
@@ -87,7 +93,7 @@ impl Drop for Batch {
 impl Batch {
     #[cold]
     fn wake_unwinding(&mut self) {
-        while let Some(waker) = self.pop() {
+        while let Some(waker) = self.next() {
             probe::firing(&waker);
             contain(|| waker.wake());
         }
