@@ -63,7 +63,9 @@ impl Sweep<'_> {
             let deep = self.deep.len();
             while self.found.len() > before && self.deep.len() == deep && !self.batch.is_full() {
                 if let Some(node) = self.found.pop() {
-                    self.enter(node, [usize::MAX; 2]);
+                    if !self.take_leaf(&node) {
+                        self.enter(node, [usize::MAX; 2]);
+                    }
                 }
             }
         } else if let Some(level) = self.deep.pop() {
@@ -83,6 +85,21 @@ impl Sweep<'_> {
         if left != [0; 2] {
             self.deep.push(Level { node, left, before });
         }
+    }
+
+    /// Takes all off the lines of a node that has no children there, if there is room for them.
+    #[inline]
+    fn take_leaf(&mut self, node: &Branch) -> bool {
+        let batch = &mut self.batch;
+        node.with(|held| {
+            if held.state.lengths[CHILDREN] != 0 {
+                return false;
+            }
+            while !batch.is_full() && held.dismiss(WAITERS, batch) {
+                held.state.lengths[WAITERS] -= 1;
+            }
+            held.state.lengths[WAITERS] == 0
+        })
     }
 
     /// Takes the waiters of a node off their line, then the children off theirs: as many as are there now, and as there is room
