@@ -16,10 +16,7 @@
 //! later sees the change, since the lock of each node on the way orders the two.
 //!
 //! A sweep and a drop are loops, not recursions: a tree may be deeper than a stack.
-#![expect(
-    unsafe_code,
-    reason = "a node's link stays in place because nothing moves out of the node's `Arc`, and says where the node is"
-)]
+#![expect(unsafe_code, reason = "a node stays in place in its `Arc`, and is there while it stands in a line")]
 
 use super::hold::{self, Hold};
 use super::reach::Cover;
