@@ -14,9 +14,8 @@ const SIZE: usize = 32;
 
 /// Wakers taken out under a lock, to be fired outside it.
 ///
-/// Invariant B1: the places from `fired` up to `len` hold wakers that nobody else owns; if there are none, both are 0.
+/// Invariant B1: the first `len` places hold wakers that nobody else owns.
 pub(crate) struct Batch {
-    fired: usize,
     len: usize,
     wakers: [MaybeUninit<Waker>; SIZE],
 }
@@ -25,7 +24,7 @@ impl Batch {
     /// An empty batch.
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { fired: 0, len: 0, wakers: [const { MaybeUninit::uninit() }; SIZE] }
+        Self { len: 0, wakers: [const { MaybeUninit::uninit() }; SIZE] }
     }
 
     /// Whether nobody is to be woken.
@@ -50,16 +49,10 @@ impl Batch {
         self.len += 1;
     }
 
-    #[inline]
-    fn next(&mut self) -> Option<Waker> {
-        if self.fired == self.len {
-            (self.fired, self.len) = (0, 0);
-            return None;
-        }
-        let at = self.fired;
-        self.fired += 1;
-        // SAFETY: B1: this place was between `fired` and `len` and is not any more, so the waker is moved out once.
-        Some(unsafe { self.wakers[at].assume_init_read() })
+    fn pop(&mut self) -> Option<Waker> {
+        self.len = self.len.checked_sub(1)?;
+        // SAFETY: B1: this place was below `len` and is not any more, so the waker is moved out once.
+        Some(unsafe { self.wakers[self.len].assume_init_read() })
     }
 
     /// Wakes all in the order in which they came. Should one panic, the rest are woken while it unwinds, and further panics
@@ -67,13 +60,14 @@ impl Batch {
     #[inline]
     pub(crate) fn fire(&mut self) {
         if self.len != 0 {
+            self.wakers[..self.len].reverse();
             self.wake_rest();
         }
     }
 
     #[inline(never)]
     fn wake_rest(&mut self) {
-        while let Some(waker) = self.next() {
+        while let Some(waker) = self.pop() {
             probe::firing(&waker);
             waker.wake();
         }
@@ -93,7 +87,7 @@ impl Drop for Batch {
 impl Batch {
     #[cold]
     fn wake_unwinding(&mut self) {
-        while let Some(waker) = self.next() {
+        while let Some(waker) = self.pop() {
             probe::firing(&waker);
             contain(|| waker.wake());
         }
