@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use wakeful::cancel::{Scope, current};
@@ -519,6 +519,35 @@ fn a_ticket_is_told_when_the_executor_drops_tasks() {
         assert_eq!((report.count.cancelled, report.count.skipped), (2, 2), "{report}");
         assert!(report.not_started == [4] || lost == 1, "{:?}", report.not_started);
     }
+}
+
+/// Looks at a pool when it is dropped, as what a task holds may, of which the last waker goes.
+struct Looks(WorkerPool<u64, u64, u64>, Mutex<Option<mpsc::Sender<usize>>>);
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let running = self.0.running();
+        self.1.lock().unwrap().take().map(|tx| tx.send(running));
+    }
+}
+
+#[test]
+fn a_ticket_that_is_dropped_lets_go_of_who_awaited_it() {
+    let tasks = Mutex::new(Vec::new());
+    let spawner = move |task: Task| tasks.lock().unwrap().push(task);
+    let pool = set().spawn_on(spawner, &Scope::new(ManualClock::new().time()));
+    let (tx, looked) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Looks(pool.clone(), Mutex::new(Some(tx)))));
+    let mut ticket = pool.try_submit(1).unwrap();
+    assert!(Pin::new(&mut ticket).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert!(looked.try_recv().is_err());
+    drop(ticket);
+    assert!(looked.try_recv().is_ok());
 }
 
 /// A waker that panics.

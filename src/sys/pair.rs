@@ -392,6 +392,12 @@ impl<T, S> RecvEnd<T, S> {
         {
             return;
         }
+        // Nobody is to be woken any more, and the sender, who would find the waker, may be under a lock. Its drop may panic, and the
+        // sender is to be told all the same.
+        contain(|| {
+            // SAFETY: these are of this end.
+            unsafe { block.forget(&block.receiver, RECEIVER_WAITS, ENDED) };
+        });
         let waker = self.close();
         let value = match self.over {
             true => None,
