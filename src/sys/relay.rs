@@ -19,11 +19,11 @@ use core::ptr;
 
 const MARK: usize = 1;
 
-/// What is handed on. Where it lies is on a cache line of its own, and never odd.
+/// What is handed on. It lies on a cache line of its own, so its address has bits to spare.
 #[repr(align(64))]
 pub(crate) struct Goods<T> {
     value: T,
-    /// What has no size has no place of its own.
+    /// So that what has no size has an address of its own, too.
     _room: u8,
 }
 
@@ -67,10 +67,10 @@ fn has_mark<T>(word: *mut T) -> bool {
 }
 
 /// # Safety
-/// An exchange has given this word, without its mark, to the caller (R1).
+/// The word, which has no mark, is of a box that is the caller's: an exchange has given it, or has not taken it (R1).
 #[inline(always)]
 unsafe fn own<T>(word: *mut Goods<T>) -> Box<Goods<T>> {
-    // SAFETY: R1: it is of a box, and by the contract of this function the caller's alone.
+    // SAFETY: by the contract of this function.
     unsafe { Box::from_raw(word) }
 }
 
@@ -107,7 +107,9 @@ impl<T> Relay<T> {
         }
     }
 
+    /// Whether there is a mark.
     pub(crate) fn is_marked(&self) -> bool {
+        // Relaxed, also below: it is only a hint without the lock, and with it nothing more is needed.
         has_mark(self.word.load(Ordering::Relaxed))
     }
 
