@@ -3,7 +3,7 @@
 use super::outcome::{Count, Ended, Sink};
 use crate::sys::Told;
 use crate::sys::relay::{Goods, Relay};
-use crate::sys::thread::Patience;
+use crate::sys::thread::{Patience, contain};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -146,7 +146,8 @@ impl<K, T, O, E> Drop for Hand<'_, K, T, O, E> {
                 rest.is_broken = true;
                 core::mem::take(&mut rest.left)
             });
-            drop(left);
+            // This unwinds already.
+            contain(|| drop(left));
         }
     }
 }
