@@ -325,3 +325,20 @@ fn two_nodes_disagree_and_the_course_of_a_run_with_them_is_reproducible() {
     let run = |back| Builder::new().run(async move |sim: Sim| sim.node("a").jump(SECOND * back)).unwrap().hash;
     assert_ne!(run(1), run(2));
 }
+
+#[test]
+fn a_sleep_by_another_clock_is_named_in_the_deadlock_that_it_makes() {
+    let stray = |sim: Sim| async move {
+        let stray = sim.spawn("stray", async { wakeful::sleep(Duration::from_secs(3_600)).await });
+        stray.await;
+    };
+    let failure = Builder::new().run(stray).unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Deadlock);
+    assert!(failure.message().contains("the sleep of `stray` has no timer here: by another clock"), "{failure}");
+
+    let no_sleep = Builder::new().run(|_| stuck()).unwrap_err();
+    let endless = Builder::new().run(|sim| async move { sim.time().sleep(Duration::MAX).await }).unwrap_err();
+    for failure in [no_sleep, endless] {
+        assert!(!failure.message().contains("has no timer here"), "{failure}");
+    }
+}

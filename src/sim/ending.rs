@@ -56,8 +56,14 @@ impl Exec<'_> {
             let failure = self.failure(FailureKind::Standstill, message, self.tasks(|_, _| true));
             return self.proven(failure, |_, _| true);
         }
-        let message = "nobody is ready, no timer is left, and the root is not done".to_string();
-        let failure = self.failure(FailureKind::Deadlock, message, self.tasks(|_, _| true));
+        let tasks = self.tasks(|_, _| true);
+        let mut message = "nobody is ready, no timer is left, and the root is not done".to_string();
+        if let Some(astray) = tasks.iter().find(|task| sleeps_elsewhere(task, self.time.now())) {
+            let label = astray.label();
+            message +=
+                &format!("; the sleep of `{label}` has no timer here: by another clock, as outside every scope?");
+        }
+        let failure = self.failure(FailureKind::Deadlock, message, tasks);
         self.proven(failure, |_, _| true)
     }
 
@@ -120,4 +126,10 @@ impl Exec<'_> {
     fn tasks(&self, wanted: impl Fn(u32, &Meta) -> bool) -> Vec<TaskInfo> {
         self.world.core.with(|core| core.dump(wanted))
     }
+}
+
+/// Whether the last poll of a task came to a sleep that is not over, though no timer is left: it was dropped in that poll, or is by
+/// a clock that is not of this run.
+fn sleeps_elsewhere(task: &TaskInfo, now: Instant) -> bool {
+    task.waits.iter().any(|wait| wait.what == "sleep" && !wait.until.is_never() && wait.until > now)
 }

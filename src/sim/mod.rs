@@ -167,6 +167,8 @@
 //! - Everything runs on one thread. What the memory model allows to several is not explored: that is for loom.
 //! - Only what is chosen through the simulator can be replayed. Threads of your own are outside it: that one wakes a task
 //!   is an error unless you [allow it](Builder::foreign_wakes).
+//! - Outside every scope [`sleep`](crate::sleep) and the other free functions go by the system's clock, here too: a test begins with a
+//!   [`Scope`](crate::cancel::Scope) over [`Sim::time`], and what it spawns brings its own.
 //! - Schedules differ at polls: code between two awaits is never interrupted.
 //! - Without `std` there is no telling threads apart: a program must not make two runs at once on two of them.
 //! - A report says what a task waits for if its last poll reached one of the kit's own futures; of others, with `std`, where

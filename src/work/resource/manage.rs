@@ -9,6 +9,10 @@ use core::future::Future;
 /// at any point: by the pool's timeouts, or because whoever asked for the object gives up. An object that was being checked
 /// or cleaned then is dropped, and its place is free.
 ///
+/// # Time
+/// It runs in the caller's scope, if there is one: [`sleep`](crate::sleep) and what else looks for the [current](crate::cancel::current())
+/// scope go by that one, and not by the pool. One that waits outside all scopes brings a [`Time`](crate::time::Time) of its own.
+///
 /// # Examples
 /// ```
 /// use core::time::Duration;
