@@ -336,7 +336,7 @@ impl<R, E> GroupReport<R, E> {
     }
 }
 
-/// Why a group takes no more children.
+/// Why a group takes no more children, or a [phase](super::Phase) nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -350,12 +350,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Over => "the group is over, and takes no more children",
-            Self::Draining => "the group winds down, and takes no more children",
+            Self::Draining => "the group or phase winds down, and takes nobody in",
         })
     }
 }
 
-/// The error of spawning into a group that takes no more children; it gives back what was to be spawned.
+/// The error of spawning into a group that takes no more children, or of being tracked by a [phase](super::Phase) that takes
+/// nobody in; it gives back what was to be spawned.
 pub struct SpawnError<F> {
     future: F,
     refusal: Refusal,
