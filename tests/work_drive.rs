@@ -34,6 +34,10 @@ async fn body(item: Lease<u64>) -> Result<u64, ()> {
     Ok(*item)
 }
 
+fn assert_send<T: Send>(value: T) -> T {
+    value
+}
+
 /// Takes all there is.
 async fn all<T, O, E>(mut results: Results<T, O, E>) -> Vec<Ended<T, O, E>> {
     let mut all = Vec::new();
@@ -355,9 +359,6 @@ fn a_wake_up_polls_the_one_that_it_is_for() {
 
 #[test]
 fn results_are_a_stream_and_everything_may_borrow() {
-    fn assert_send<T: Send>(value: T) -> T {
-        value
-    }
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());
         let words = ["a".to_owned(), "bc".to_owned()];
@@ -370,6 +371,30 @@ fn results_are_a_stream_and_everything_may_borrow() {
         let set = work(&words).drive();
         assert_send(set.run(&scope, |word: Lease<&String>| ready(Ok(word.len())), consumer)).await;
         assert_eq!(total, 3);
+    });
+}
+
+/// Within another future the lifetime of what is borrowed counts as any.
+#[test]
+fn a_future_around_a_run_over_borrowed_items_is_send() {
+    fn length(word: &&String) -> usize {
+        word.len()
+    }
+    async fn total(scope: &Scope, words: &[String]) -> usize {
+        let body = |word: Lease<&String>| ready(Ok::<_, ()>(word.len()));
+        let sum = async |mut results: Results<_, usize, ()>| {
+            let mut sum = 0;
+            while let Some(ended) = results.next().await {
+                sum += ended.outcome.done().unwrap();
+            }
+            sum
+        };
+        let freely = work(words).drive().run(scope, body, sum).await.value;
+        freely + work(words).per_key(n(1), length).drive().run(scope, body, sum).await.value
+    }
+    sim::check(|sim| async move {
+        let (scope, words) = (Scope::new(sim.time()), ["a".to_owned(), "bc".to_owned()]);
+        assert_eq!(assert_send(async move { total(&scope, &words).await }).await, 6);
     });
 }
 

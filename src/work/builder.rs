@@ -253,6 +253,9 @@ impl<S: Source> Work<S> {
 
     /// Works on `most` items of one key at a time at most, of one host for instance; those of other keys go on meanwhile. It is
     /// the last setting: see [`PerKey`].
+    ///
+    /// Where items are references and the run is part of a future that has to be `Send`, let `key` be a function with a name, of
+    /// `&&Item`: the compiler takes no closure for one there.
     pub fn per_key<F, G>(self, most: NonZeroUsize, key: F) -> PerKey<S, F>
     where
         F: FnMut(&S::Item) -> G,

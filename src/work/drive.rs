@@ -165,7 +165,7 @@ impl<S: Source> Drive<S> {
     ///
     /// # Panics
     /// Passes on the panics of the source and the consumer. Those of bodies are outcomes, with `std`.
-    pub fn run<F, Fut, O, E, C, V>(
+    pub fn run<F, Fut, O, E, C, CFut, V>(
         self,
         scope: &Scope,
         body: F,
@@ -174,7 +174,8 @@ impl<S: Source> Drive<S> {
     where
         F: Fn(Lease<S::Item>) -> Fut,
         Fut: Future<Output = Result<O, E>>,
-        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+        C: FnOnce(Results<S::Item, O, E>) -> CFut,
+        CFut: Future<Output = V>,
     {
         let scope = scope.child();
         async move {
@@ -234,7 +235,7 @@ impl<S: Source> Drive<S> {
     ///     assert_eq!(sim.now().as_nanos(), 7_000_000_000);
     /// });
     /// ```
-    pub fn run_on<P, F, Fut, O, E, C, V>(
+    pub fn run_on<P, F, Fut, O, E, C, CFut, V>(
         self,
         spawner: P,
         scope: &Scope,
@@ -249,7 +250,8 @@ impl<S: Source> Drive<S> {
         Fut: Future<Output = Result<O, E>> + Send + 'static,
         O: Send + 'static,
         E: Send + 'static,
-        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+        C: FnOnce(Results<S::Item, O, E>) -> CFut,
+        CFut: Future<Output = V>,
     {
         let scope = scope.child();
         async move {
@@ -268,7 +270,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
     ///
     /// # Cancel safety
     /// As without a bound for each key: what is set aside is dropped with the source.
-    pub fn run<G, B, Fut, O, E, C, V>(
+    pub fn run<G, B, Fut, O, E, C, CFut, V>(
         self,
         scope: &Scope,
         body: B,
@@ -279,7 +281,8 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
         G: Hash + Eq,
         B: Fn(Lease<S::Item>) -> Fut,
         Fut: Future<Output = Result<O, E>>,
-        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+        C: FnOnce(Results<S::Item, O, E>) -> CFut,
+        CFut: Future<Output = V>,
     {
         let scope = scope.child();
         async move {
@@ -295,7 +298,7 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
     ///
     /// # Cancel safety
     /// As without a bound for each key: what is set aside is dropped with the source.
-    pub fn run_on<P, G, B, Fut, O, E, C, V>(
+    pub fn run_on<P, G, B, Fut, O, E, C, CFut, V>(
         self,
         spawner: P,
         scope: &Scope,
@@ -312,7 +315,8 @@ impl<S: Source, F> Drive<S, ByKey<F>> {
         Fut: Future<Output = Result<O, E>> + Send + 'static,
         O: Send + 'static,
         E: Send + 'static,
-        C: AsyncFnOnce(Results<S::Item, O, E>) -> V,
+        C: FnOnce(Results<S::Item, O, E>) -> CFut,
+        CFut: Future<Output = V>,
     {
         let scope = scope.child();
         async move {
@@ -330,10 +334,10 @@ type KeyedDelivery<S, V, O, E> =
     Delivery<PerKeyRest<<S as Source>::Item, <S as Source>::Rest>, V, <S as Source>::Item, O, E>;
 
 /// Polls run and consumer, each when it was woken, until both are over.
-async fn side_by_side<R, V, T, O, E>(
+async fn side_by_side<R, V, T, O, E, C: Future<Output = V>>(
     hub: Arc<Hub<T, O, E>>,
     mut run: Pin<&mut impl Future<Output = Report<R>>>,
-    consumer: impl AsyncFnOnce(Results<T, O, E>) -> V,
+    consumer: impl FnOnce(Results<T, O, E>) -> C,
 ) -> Delivery<R, V, T, O, E> {
     let mut consumer = pin!(consumer(Results::new(hub.clone())));
     let (mut report, mut value) = (None, None);
