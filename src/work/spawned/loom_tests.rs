@@ -188,6 +188,24 @@ fn loom_who_goes_into_line_while_another_pulls_is_called() {
 }
 
 #[test]
+fn loom_nothing_is_pulled_once_a_run_has_stopped() {
+    model(|| {
+        let team = run_of(2);
+        let asks = |number| {
+            let (mut line, _) = Common::equip(&team, number);
+            Task::new(
+                async move { poll_fn(|cx| line.poll_feed::<false>(cx, Instant::NEVER)).await.map(|(_, item)| item) },
+            )
+        };
+        let [mut one, mut other] = [0, 1].map(asks);
+        let there = spawn(move || one.poll());
+        team.stock.stop(&Stop::OutOfTime);
+        assert!(matches!(other.poll(), Poll::Ready(Err(Stop::OutOfTime))), "although it may lie there");
+        assert!(matches!(there.join().unwrap(), Poll::Ready(Ok(1) | Err(Stop::OutOfTime))));
+    });
+}
+
+#[test]
 fn loom_what_becomes_of_each_item_is_told_once() {
     model(|| {
         let team = run_of(2);
