@@ -104,6 +104,7 @@ fn what_waits_that_were_leaked_have_left_goes_with_the_channel() {
     }
 }
 
+#[cfg(all(test, feature = "std"))]
 #[test]
 fn a_waker_whose_drop_panics_keeps_nobody_from_being_told() {
     let (mut tx, mut rx) = oneshot::channel::<u8>();
