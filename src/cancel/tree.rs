@@ -147,7 +147,7 @@ impl Below {
     #[inline]
     unsafe fn get(&self) -> Option<Arc<Branch>> {
         // SAFETY: by the contract of this method the node has not been freed, so the weak count that all strong ones have together
-        // is there still. It is not given up here.
+        // is there still, and stands for one that `into_raw` would have given. It is not given up here.
         let count = ManuallyDrop::new(unsafe { Weak::from_raw(self.0.as_ptr()) });
         count.upgrade()
     }

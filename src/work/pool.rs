@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! - **W1** Every item that was taken ends exactly once: it is counted in one place, and its ticket is told, if there is one.
-//!   Whoever has a job ends it; a job that is dropped is cancelled. Both are done under the lock of the pool, inside which the
-//!   one of the slot is taken: who finds the answer finds it counted, and a pool that is over has answered everything.
+//!   Whoever has a job ends it; a job that is dropped is cancelled. Both are done under the lock of the pool: who finds the
+//!   answer finds it counted, and a pool that is over has answered everything.
 //! - **W2** Each item in the queue has taken a permit of `room`, which comes back when it leaves the queue.
 //! - **W3** An item is in the queue, or a worker has it that is noted in its slot. Both change under the lock of the pool: who
 //!   gives up an item and does not find it in the queue calls that worker, which looks whether it was given up.
