@@ -150,6 +150,42 @@ fn loom_a_first_wait_that_races_with_an_earlier_deadline_sees_it_or_is_woken() {
 }
 
 #[test]
+fn loom_who_joins_below_a_node_while_that_is_swept_is_woken_by_the_next_sweep() {
+    model(|| {
+        let root = root().child_at(Instant::from_nanos(50));
+        let child = root.child();
+        let mut there = wait(&child);
+        assert!(!poll(&mut there, Waker::noop()));
+        let mover = spawn({
+            let root = root.clone();
+            move || root.set_deadline(Instant::from_nanos(40))
+        });
+        let (mut joins, (count, waker)) = (wait(&child), counter());
+        assert!(!poll(&mut joins, &waker));
+        mover.join().unwrap();
+        root.cancel("over");
+        assert!(count.load(Ordering::Relaxed) > 0, "it stands in no line that leads to it");
+    });
+}
+
+#[test]
+fn loom_a_child_that_ends_while_its_parent_is_swept_is_there_until_the_sweep_has_left_it() {
+    model(|| {
+        let root = root();
+        let child = root.child();
+        let mut wait = wait(&child);
+        assert!(!poll(&mut wait, Waker::noop()));
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        drop(wait);
+        drop(child);
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
 fn loom_two_reasons_that_race_leave_one() {
     model(|| {
         let root = root();

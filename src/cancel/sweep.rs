@@ -1,4 +1,4 @@
-//! Waking those who wait in a tree, and how they come into its lines; the invariants S1–S3 stand in `tree.rs`.
+//! Waking those who wait in a tree, and how they come into its lines; the invariants S1–S4 stand in `tree.rs`.
 
 use super::tree::{Below, Branch, CHILDREN, Tree, WAITERS, link, take_child};
 use crate::sys::Arc;
@@ -7,37 +7,32 @@ use crate::wait::{Batch, Seat};
 use alloc::vec::Vec;
 use core::task::Waker;
 
-/// As many children as are taken off a line at once: few enough that what was read of them is at hand still when they are
-/// visited.
+/// As many children as are visited at once, under the lock of their parent.
 const CHILDREN_AT_ONCE: usize = 32;
 
 /// Wakes everybody who waits on this node or below it (S3); should a waker panic, the rest while that unwinds.
 pub(super) fn sweep(branch: &Branch) {
-    Sweep { top: branch, left: [usize::MAX; 2], deep: Vec::new(), found: Vec::new(), batch: Batch::new() }.run();
+    Sweep { top: branch, left: ALL, deep: Vec::new(), batch: Batch::new() }.run();
 }
 
-/// What a sweep has still to do: children that it has found, then what is left in the lines of the nodes that they were found
-/// in, the innermost first, then what is left in those of its own node.
+/// What a sweep has still to do: what is left in the lines of nodes inside its own, the innermost last, then in those of its own.
 struct Sweep<'a> {
     top: &'a Branch,
     left: Left,
-    deep: Vec<Level>,
-    found: Vec<Arc<Branch>>,
+    deep: Vec<(Arc<Branch>, Left)>,
     /// Of several nodes together.
     batch: Batch,
-}
-
-/// A node inside that of the sweep.
-struct Level {
-    node: Arc<Branch>,
-    left: Left,
-    /// How many children of others had been found before its own.
-    before: usize,
 }
 
 /// How many are to be taken off each line. Those in front are these: who joins anew while others are woken is not woken again
 /// for it.
 type Left = [usize; 2];
+
+/// Nothing.
+const NONE: Left = [0; 2];
+
+/// All that are there.
+const ALL: Left = [usize::MAX; 2];
 
 impl Sweep<'_> {
     fn run(&mut self) {
@@ -48,7 +43,7 @@ impl Sweep<'_> {
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.found.is_empty() && self.deep.is_empty() && self.left == [0; 2] && self.batch.is_empty()
+        self.deep.is_empty() && self.left == NONE && self.batch.is_empty()
     }
 
     /// Does a part; a waker that panics in it has been taken out before, and is all that is lost.
@@ -57,82 +52,60 @@ impl Sweep<'_> {
         if self.batch.is_full() {
             self.batch.fire();
         }
-        let before = self.deep.last().map_or(0, |level| level.before);
-        if self.found.len() > before {
-            // Most have nothing below them.
-            let deep = self.deep.len();
-            while self.found.len() > before && self.deep.len() == deep && !self.batch.is_full() {
-                if let Some(node) = self.found.pop() {
-                    if !self.take_leaf(&node) {
-                        self.enter(node, [usize::MAX; 2]);
-                    }
-                }
+        if let Some((node, left)) = self.deep.pop() {
+            let (left, child) = take(&node, left, &mut self.batch);
+            if left != NONE {
+                self.deep.push((node, left));
             }
-        } else if let Some(level) = self.deep.pop() {
-            self.enter(level.node, level.left);
-        } else if self.left != [0; 2] {
-            self.left = self.take(self.top, self.left);
+            self.deep.extend(child.map(|child| (child, ALL)));
+        } else if self.left != NONE {
+            let (left, child) = take(self.top, self.left, &mut self.batch);
+            self.left = left;
+            self.deep.extend(child.map(|child| (child, ALL)));
         } else {
             self.batch.fire();
         }
     }
+}
 
-    /// Takes what it can off the lines of a node, which is come back to if that is not all.
-    #[inline]
-    fn enter(&mut self, node: Arc<Branch>, left: Left) {
-        let before = self.found.len();
-        let left = self.take(&node, left);
-        if left != [0; 2] {
-            self.deep.push(Level { node, left, before });
+/// Takes the waiters of a node off their line, then the children off theirs: as many as are there now, and as there is room for
+/// in `batch`, and up to the first child that is to be visited by itself, which is next. Gives what is left, and that child.
+#[inline]
+fn take(node: &Branch, left: Left, batch: &mut Batch) -> (Left, Option<Arc<Branch>>) {
+    node.with(|held| {
+        let mut left = [0, 1].map(|line| left[line].min(held.state.lengths[line]));
+        let there = left;
+        while left[WAITERS] > 0 && !batch.is_full() {
+            held.dismiss(WAITERS, batch);
+            left[WAITERS] -= 1;
         }
-    }
-
-    /// Takes all off the lines of a node that has no children there, if there is room for them.
-    #[inline]
-    fn take_leaf(&mut self, node: &Branch) -> bool {
-        let batch = &mut self.batch;
-        node.with(|held| {
-            if held.state.lengths[CHILDREN] != 0 {
-                return false;
-            }
-            while !batch.is_full() && held.dismiss(WAITERS, batch) {
-                held.state.lengths[WAITERS] -= 1;
-            }
-            held.state.lengths[WAITERS] == 0
-        })
-    }
-
-    /// Takes the waiters of a node off their line, then the children off theirs: as many as are there now, and as there is room
-    /// for. Gives what is left.
-    #[inline]
-    fn take(&mut self, node: &Branch, left: Left) -> Left {
-        let (found, batch) = (&mut self.found, &mut self.batch);
-        let before = found.len();
-        let most = found.capacity().min(before + CHILDREN_AT_ONCE);
-        let left = node.with(|held| {
-            let mut left = [0, 1].map(|line| left[line].min(held.state.lengths[line]));
-            let there = left;
-            while left[WAITERS] > 0 && !batch.is_full() {
-                held.dismiss(WAITERS, batch);
-                left[WAITERS] -= 1;
-            }
-            while left[WAITERS] == 0 && left[CHILDREN] > 0 && found.len() < most {
-                found.extend(take_child(held, batch));
+        let mut next = None;
+        if left[WAITERS] == 0 {
+            let rest = left[CHILDREN].saturating_sub(CHILDREN_AT_ONCE);
+            while left[CHILDREN] > rest && next.is_none() && !batch.is_full() {
+                next = take_child(held, |child| take_leaf(child, batch));
                 left[CHILDREN] -= 1;
             }
-            for line in [WAITERS, CHILDREN] {
-                held.state.lengths[line] -= there[line] - left[line];
-            }
-            left
-        });
-        // The first that is found is visited first.
-        found[before..].reverse();
-        if left[WAITERS] == 0 && left[CHILDREN] > 0 {
-            // Not under the lock.
-            found.reserve(CHILDREN_AT_ONCE);
         }
-        left
-    }
+        for line in [WAITERS, CHILDREN] {
+            held.state.lengths[line] -= there[line] - left[line];
+        }
+        (left, next)
+    })
+}
+
+/// Takes all off the lines of a node that has no children there, if there is room for them.
+#[inline]
+fn take_leaf(node: &Branch, batch: &mut Batch) -> bool {
+    node.with(|held| {
+        if held.state.lengths[CHILDREN] != 0 {
+            return false;
+        }
+        while !batch.is_full() && held.dismiss(WAITERS, batch) {
+            held.state.lengths[WAITERS] -= 1;
+        }
+        held.state.lengths[WAITERS] == 0
+    })
 }
 
 impl Drop for Sweep<'_> {

@@ -8,9 +8,10 @@
 //!   `CHILDREN`, and so on up to the root. Whoever joins does so from below upwards, looks at each link on the way, and
 //!   looks at the flags afterwards.
 //! - **S3** A sweep (after a node was cancelled or begins to drain, a deadline or a budget became less, a shield was taken
-//!   away, or a run ended that others relied on) empties both lines of a node, then those of each child that it found, and
-//!   wakes all waiters. Those that go on waiting join anew;
+//!   away, or a run ended that others relied on) empties both lines of a node, those of each child after that child has begun
+//!   to leave its own, and wakes all waiters. Those that go on waiting join anew;
 //!   who joins a line after the sweep came to it stays there.
+//! - **S4** The lock of a child is taken under that of its parent, by a sweep; never the other way round.
 //!
 //! From S2 and S3: a sweep that begins after a change finds everybody who joined before it came by; who joins
 //! later sees the change, since the lock of each node on the way orders the two.
@@ -140,11 +141,20 @@ impl Below {
         Self(unsafe { NonNull::new_unchecked(Arc::as_ptr(node).cast_mut()) })
     }
 
-    /// The node, unless it is about to leave.
+    /// The node, which may be about to leave.
+    ///
+    /// # Safety
+    /// The node stands in the line, and the lock of that is held as long as the node is used.
+    #[inline]
+    unsafe fn node(&self) -> &Branch {
+        // SAFETY: what it is in is dropped in order, of which the link is the first, and that waits for the lock.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// A count of the node, unless it is about to leave.
     ///
     /// # Safety
     /// The node stands in the line, and the lock of that is held.
-    #[inline]
     unsafe fn get(&self) -> Option<Arc<Branch>> {
         // SAFETY: by the contract of this method the node has not been freed, so the weak count that all strong ones have together
         // is there still, and stands for one that `into_raw` would have given. It is not given up here.
@@ -153,14 +163,19 @@ impl Below {
     }
 }
 
-/// Takes the first child off its line. None: it is about to leave, or there is none.
+/// Takes the first child off its line, calling `visit` with it under the lock of the line; gives the child if it is to be
+/// come back to, unless it is about to leave.
+///
+/// Whoever joins below the child after the visit finds that it is in no line (S2).
 #[inline]
-pub(super) fn take_child(held: &mut Held<'_, Tree>, batch: &mut Batch) -> Option<Arc<Branch>> {
-    // SAFETY: it is the first of the line, and whoever has this has the lock.
-    let child = unsafe { held.first(CHILDREN)?.as_ref()?.get() };
-    // Without a waker: it takes no room.
-    held.dismiss(CHILDREN, batch);
-    child
+pub(super) fn take_child(held: &mut Held<'_, Tree>, visit: impl FnOnce(&Branch) -> bool) -> Option<Arc<Branch>> {
+    held.part(CHILDREN, |child| {
+        let child = child.as_ref()?;
+        // SAFETY: it is in the line until this is over, and whoever has `held` has the lock.
+        let is_over = visit(unsafe { child.node() });
+        // SAFETY: as above.
+        if is_over { None } else { unsafe { child.get() } }
+    })?
 }
 
 /// Where a new node hangs.

@@ -18,6 +18,8 @@ pub(super) const IDLE: u32 = 0;
 pub(super) const WAITING: u32 = 1;
 /// Taken off its line with a grant.
 pub(super) const GRANTED: u32 = 2;
+/// In a line, and about to be taken off it by who has the lock ([`Held::part`]).
+pub(super) const PARTING: u32 = 3;
 
 /// A kind of hall: what it guards and what its waiters bring.
 pub(crate) trait Place: Sized {
@@ -341,6 +343,25 @@ impl<P: Place> Held<'_, P> {
             batch.push(waker);
         }
         true
+    }
+
+    /// As [`dismiss`](Self::dismiss) for a waiter without a waker; calls `f` with what it brought while it is in the line still,
+    /// but does not say so any more. None: nobody waits.
+    ///
+    /// Whoever looks after `f` has begun, and be it by what `f` does, finds that he is to join anew, for which he takes the
+    /// lock; and the waiter stays where it is until `f` is over, since to go it takes the lock, too.
+    #[inline]
+    pub(crate) fn part<R>(&mut self, line: usize, f: impl FnOnce(&mut P::Slot) -> R) -> Option<R> {
+        let entry = self.lines.as_ref()[line].first?;
+        // SAFETY: alive, being in a line (W3); the borrow ends with the statement.
+        unsafe { entry.as_ref() }.flag.store(PARTING, Ordering::Release);
+        // SAFETY: `entry` is in a line of this hall, whose lock is held; the borrow ends before `self` is used again.
+        let inner = unsafe { Line::inner(entry) };
+        debug_assert!(inner.waker.is_none(), "it is not woken");
+        let r = f(&mut inner.slot);
+        // SAFETY: `entry` is in this line, since `f` can't reach the hall.
+        unsafe { self.take_off(line, entry, IDLE) };
+        Some(r)
     }
 
     /// Takes those off `line` without a grant of whom `leaves` says so, by what they brought: they may join again. Their

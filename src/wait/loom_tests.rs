@@ -138,6 +138,38 @@ fn loom_two_grants_reach_two_waiters_while_a_third_leaves() {
     });
 }
 
+/// One line of waiters without wakers, who are taken off it by [`Held::part`].
+struct Parted;
+
+impl Place for Parted {
+    type State = ();
+    type Shared = ();
+    type Slot = ();
+    type Lines = [Line<()>; 1];
+    const PASSES_ON: bool = false;
+
+    fn left(_: &mut Held<'_, Self>, _: Departure, (): &mut (), _: &mut Batch) {}
+}
+
+#[test]
+fn loom_a_waiter_that_is_parted_with_is_there_until_that_is_over() {
+    model(|| {
+        let hall = Arc::new(Hall::<Parted>::new((), (), [Line::new()]));
+        let guest = Box::pin(Waiter::new(hall.clone(), ()));
+        let none = guest.as_ref().with(|seat| seat.join(0, None));
+        assert!(none.is_none());
+        let gone = Arc::new(AtomicBool::new(false));
+        let host = spawn({
+            let gone = gone.clone();
+            move || hall.with(|held| held.part(0, |()| [0; 3].map(|_| gone.load(Ordering::Relaxed))))
+        });
+        drop(guest);
+        gone.store(true, Ordering::Relaxed);
+        let seen = host.join().unwrap();
+        assert!(seen.is_none_or(|seen| seen == [false; 3]), "its memory is gone while it is being used");
+    });
+}
+
 #[test]
 fn loom_of_two_that_fill_a_slot_one_wins_and_both_see_it() {
     struct Counted(usize, Arc<AtomicUsize>);

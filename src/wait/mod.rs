@@ -16,7 +16,8 @@
 //! # Invariants
 //!
 //! - **W1** Everything in an entry but its flag is read and written under the lock of its hall only.
-//! - **W2** An entry is in at most one line, a line of its own hall, and its flag says `WAITING` exactly while it is.
+//! - **W2** An entry is in at most one line, a line of its own hall, and its flag says `WAITING` exactly while it is; `PARTING`
+//!   from when who has the lock has begun to take it off, which nobody sees who has the lock himself ([`Held::part`]).
 //! - **W3** An entry in a line is pinned, and leaves the line, under the lock, before its memory goes.
 //! - **W4** Whoever takes an entry off a line writes its flag last and does not touch the entry again.
 //! - **W5** A waker leaves the lock before it is woken or dropped, and is cloned before it enters.

@@ -114,8 +114,8 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     pub(crate) fn standing(&self) -> Standing {
         match self.flag() {
             IDLE => Standing::Idle,
-            WAITING => Standing::Waiting,
-            _ => Standing::Granted,
+            GRANTED => Standing::Granted,
+            _ => Standing::Waiting,
         }
     }
 
@@ -172,7 +172,7 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     #[inline(always)]
     pub(crate) fn quit(self: Pin<&Self>) {
         let flag = self.flag();
-        if flag != IDLE && (flag == WAITING || P::PASSES_ON) {
+        if flag != IDLE && (flag != GRANTED || P::PASSES_ON) {
             self.leave();
         }
     }
