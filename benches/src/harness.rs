@@ -11,6 +11,10 @@
 //! come back page by page in the next one: a row would then measure what lies behind it by chance. And before each round it
 //! merges the small pieces that it was given back, which it puts off until something large is asked for: who asks for one
 //! large piece would else pay for the ten thousand small ones of the contender before.
+//!
+//! Each round runs at another place of the stack. Where it lies beside what else is read, a clock's page above all, modulo a page,
+//! costs some contenders a third more at some places and others at others; a process that stayed at one place would show
+//! that in place of the work.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -83,7 +87,8 @@ impl Bench {
             for turn in 0..contenders.len() {
                 let contender = (round + turn) % contenders.len();
                 tidy_heap();
-                rounds[contender].push(contenders[contender].1());
+                let figure = at_depth(round * STEP % PAGE, contenders[contender].1);
+                rounds[contender].push(figure);
             }
         }
         for figures in &mut rounds {
@@ -176,6 +181,22 @@ fn process_cpu_ns() -> i64 {
     let status = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(status, 0, "the process has a CPU clock");
     time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// What lies this far apart is told apart by its address modulo a page alone.
+const PAGE: usize = 4096;
+
+/// How far below the last one a round runs: all rounds of a row are spread over a page.
+const STEP: usize = 272;
+
+/// Calls `work` at about `bytes` below the present end of the stack.
+#[inline(never)]
+fn at_depth(bytes: usize, work: fn() -> f64) -> f64 {
+    const FRAME: usize = 64;
+    let frame = black_box([0_u8; FRAME]);
+    let figure = if bytes < FRAME { work() } else { at_depth(bytes - FRAME, work) };
+    black_box(frame);
+    figure
 }
 
 /// Has the allocator merge small pieces, as it does when a large one is asked for.
