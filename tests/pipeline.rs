@@ -643,6 +643,24 @@ fn merged_streams_have_ended_until_another_is_added() {
 }
 
 #[test]
+fn merged_streams_may_end_at_the_last_of_a_turn_and_leave_a_wake_up_behind() {
+    // Two turns of 128, of which the first leaves a wake-up of a stream that has ended by the end of the second.
+    let ends = |n: u32| {
+        stream::poll_fn(move |cx| {
+            if n == 0 {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Ready(None::<u32>)
+        })
+    };
+    let mut merged = merge((0..256).map(ends));
+    assert_eq!(block_on(merged.next()), None);
+    // It is not taken for one of whoever comes next in that place.
+    merged.push(ends(1));
+    assert_eq!(block_on(merged.next()), None);
+}
+
+#[test]
 fn a_merged_stream_that_panics_is_dropped_and_the_others_go_on() {
     let bad = |n: u32| stream::iter(0..3).map(move |at| if (n, at) == (1, 1) { panic!("bad") } else { 10 * n + at });
     let mut merged = merge((0..3).map(bad));

@@ -143,13 +143,16 @@ impl<S: Stream> Stream for Merge<S> {
                     return Poll::Ready(Some(item));
                 }
                 budget -= 1;
-                if budget == 0 && !this.is_empty() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                if budget == 0 {
+                    break;
                 }
             }
+            // Wake-ups of sources that have ended may be left: they concern nobody.
             if this.is_empty() {
                 return Poll::Ready(None);
+            }
+            if budget == 0 {
+                break;
             }
             if this.ready.rest() {
                 probe::waiting("merged streams", None, u64::MAX);
