@@ -144,6 +144,28 @@ fn an_error_ends_the_source_and_is_in_the_rest_with_its_cursor() {
     });
 }
 
+/// Within another future the lifetime of what is borrowed counts as any.
+#[test]
+fn a_future_around_a_run_over_pages_that_borrow_is_send() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    async fn total(scope: &Scope, words: &[String]) -> usize {
+        let listing = pages(0, |at: usize| {
+            let (items, next) = (&words[at..=at], Some(at + 1).filter(|next| *next < words.len()));
+            async move { Ok::<_, ()>(Page { items, next }) }
+        });
+        let mut lengths = Collect::new();
+        let body = |word: Lease<&String>| ready(Ok::<_, ()>(word.len()));
+        work(listing).run(scope, body, &mut lengths).await;
+        lengths.into_results().into_iter().sum()
+    }
+    sim::check(|sim| async move {
+        let (scope, words) = (Scope::new(sim.time()), ["a".to_owned(), "bc".to_owned()]);
+        assert_eq!(assert_send(async move { total(&scope, &words).await }).await, 3);
+    });
+}
+
 #[test]
 fn empty_pages_without_an_end_let_others_have_a_turn() {
     let mut fetched = 0;

@@ -213,7 +213,7 @@ pub use drive::{Delivery, Drive, Freely, Results};
 pub use lease::Lease;
 pub use options::OnError;
 pub use outcome::{Collect, Count, Ended, ItemOutcome, Sink};
-pub use pages::{Page, Pages, PagesRest, Unpulled, pages};
+pub use pages::{Fetch, Page, Pages, PagesRest, Unpulled, pages};
 pub use per_key::{ByKey, PerKey, PerKeyRest};
 pub(crate) use per_key::{DEFAULT_LOOK_AHEAD, Groups};
 pub use periodic::{

@@ -65,7 +65,7 @@ pub struct Page<I, C> {
 ///     assert_eq!((report.count.done, report.elapsed()), (30, Duration::from_secs(7)));
 /// });
 /// ```
-pub fn pages<C, F, Fut, I, E>(first: C, fetch: F) -> Pages<C, F, Fut, I::IntoIter, E>
+pub fn pages<C, F, Fut, I, E>(first: C, fetch: F) -> Pages<C, F>
 where
     C: Clone,
     F: FnMut(C) -> Fut,
@@ -84,24 +84,48 @@ where
     }
 }
 
+/// A function that fetches a page by its cursor: what [`pages`] takes, whose items and errors go by its type alone.
+pub trait Fetch<C>: FnMut(C) -> Self::Future {
+    /// The fetch that it begins.
+    type Future: Future<Output = Result<Page<Self::Items, C>, Self::Error>>;
+    /// The items of a page.
+    type Items: IntoIterator;
+    /// Why a page can't be fetched.
+    type Error;
+}
+
+impl<C, F, Fut, I, E> Fetch<C> for F
+where
+    F: FnMut(C) -> Fut,
+    Fut: Future<Output = Result<Page<I, C>, E>>,
+    I: IntoIterator,
+{
+    type Future = Fut;
+    type Items = I;
+    type Error = E;
+}
+
+/// The items of a page, one after another.
+type Items<C, F> = <<F as Fetch<C>>::Items as IntoIterator>::IntoIter;
+
 /// A source that comes page by page; made by [`pages`].
-pub struct Pages<C, F, Fut, I, E> {
+pub struct Pages<C, F: Fetch<C>> {
     fetch: F,
     /// G1.
     next: Option<C>,
-    under_way: Option<Pin<Box<Fut>>>,
+    under_way: Option<Pin<Box<F::Future>>>,
     /// G2.
     waker: Option<Waker>,
     /// What is given.
-    page: Option<I>,
+    page: Option<Items<C, F>>,
     /// What was fetched ahead.
-    after: Option<I>,
+    after: Option<Items<C, F>>,
     /// A page is fetched ahead when so many items are left, or fewer.
     at: usize,
-    error: Option<E>,
+    error: Option<F::Error>,
 }
 
-impl<C, F, Fut, I, E> Pages<C, F, Fut, I, E> {
+impl<C, F: Fetch<C>> Pages<C, F> {
     /// Fetches the next page when only so many items of a page are left, by what its iterator knows
     /// ([at least](Iterator::size_hint)), instead of as soon as it is there. Zero: when it is asked for the first item of the
     /// next page, so that nothing is fetched in vain.
@@ -112,14 +136,7 @@ impl<C, F, Fut, I, E> Pages<C, F, Fut, I, E> {
     }
 }
 
-impl<C, F, Fut, I, J, E> Pages<C, F, Fut, I, E>
-where
-    C: Clone,
-    F: FnMut(C) -> Fut,
-    Fut: Future<Output = Result<Page<J, C>, E>>,
-    J: IntoIterator<IntoIter = I>,
-    I: Iterator,
-{
+impl<C: Clone, F: Fetch<C>> Pages<C, F> {
     /// Goes on with the fetch that is under way, or begins one. Ready: there is nothing more to wait for.
     fn poll_fetch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.after.is_some() || self.error.is_some() {
@@ -158,18 +175,11 @@ where
     }
 }
 
-impl<C, F, Fut, I, J, E> Source for Pages<C, F, Fut, I, E>
-where
-    C: Clone,
-    F: FnMut(C) -> Fut,
-    Fut: Future<Output = Result<Page<J, C>, E>>,
-    J: IntoIterator<IntoIter = I>,
-    I: Iterator,
-{
-    type Item = I::Item;
-    type Rest = PagesRest<I, C, E>;
+impl<C: Clone, F: Fetch<C>> Source for Pages<C, F> {
+    type Item = <F::Items as IntoIterator>::Item;
+    type Rest = PagesRest<Items<C, F>, C, F::Error>;
 
-    fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
+    fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         for _ in 0..BUDGET {
             if let Some(item) = self.page.as_mut().and_then(Iterator::next) {
                 self.look_ahead(cx);
@@ -204,13 +214,13 @@ where
         page?.checked_add(after?)
     }
 
-    fn into_rest(self) -> PagesRest<I, C, E> {
+    fn into_rest(self) -> Self::Rest {
         let Self { page, after, next, error, .. } = self;
         PagesRest { items: Unpulled { page, after }, next, error }
     }
 }
 
-impl<C: fmt::Debug, F, Fut, I, E: fmt::Debug> fmt::Debug for Pages<C, F, Fut, I, E> {
+impl<C: fmt::Debug, F: Fetch<C, Error: fmt::Debug>> fmt::Debug for Pages<C, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages")
             .field("next", &self.next)
