@@ -513,3 +513,44 @@ impl<F: Future<Output = ()>> Future for CatchPanics<F> {
 fn under_every_schedule_no_slot_is_lost_and_none_is_too_many() {
     Builder::new().runs(1_500).check(traffic);
 }
+
+/// What a library asks of its users, so that it can spawn what uses their pools.
+trait Connect: Send + Sync + 'static {
+    type Connection: Send;
+
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, ()>> + Send;
+}
+
+struct Adapter<C>(C);
+
+impl<C: Connect> Manage for Adapter<C> {
+    type Object = C::Connection;
+    type Error = ();
+
+    async fn create(&self) -> Result<Self::Object, ()> {
+        self.0.connect().await
+    }
+}
+
+#[test]
+fn a_pool_is_used_in_tasks_that_are_spawned_also_by_what_is_generic() {
+    struct Dials(Sim);
+    impl Connect for Dials {
+        type Connection = u32;
+
+        async fn connect(&self) -> Result<u32, ()> {
+            self.0.time().sleep(ms(5)).await;
+            Ok(7)
+        }
+    }
+    async fn uses<C: Connect>(sim: &Sim, pool: ResourcePool<Adapter<C>>) -> bool {
+        sim.spawn("generic", async move { pool.get().await.is_ok() }).await
+    }
+    sim::check(|sim| async move {
+        let generic = ResourcePool::builder(&sim.time(), Adapter(Dials(sim.clone()))).build();
+        assert!(uses(&sim, generic).await);
+        let pool = ResourcePool::builder(&sim.time(), Factory::new(&sim)).build();
+        assert!(sim.spawn("of one kind", async move { pool.get().await.is_ok() }).await);
+        assert_eq!(sim.now().as_nanos(), 5_000_000);
+    });
+}

@@ -9,6 +9,10 @@ use core::future::Future;
 /// at any point: by the pool's timeouts, or because whoever asked for the object gives up. An object that was being checked
 /// or cleaned then is dropped, and its place is free.
 ///
+/// None of its futures has to be `Send`: what stays on one thread may be pooled too. Where they are, those of the pool are, and a
+/// task that is spawned may use it. Code that is generic over managers can't ask for that: if it spawns, let it be generic over a
+/// trait of its own, whose futures are `Send`, and pool by an adapter.
+///
 /// # Time
 /// It runs in the caller's scope, if there is one: [`sleep`](crate::sleep) and what else looks for the [current](crate::cancel::current())
 /// scope go by that one, and not by the pool. One that waits outside all scopes brings a [`Time`](crate::time::Time) of its own.
