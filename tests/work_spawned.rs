@@ -1,11 +1,11 @@
 //! Batch work whose workers are tasks of their own.
 
 use std::collections::BTreeSet;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use wakeful::sim::{self, Builder, Rng, Sim};
 use wakeful::spawn::{Spawn, Task};
 use wakeful::sync::watch;
 use wakeful::time::{Instant, ManualClock};
-use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Sink, Stop, work};
+use wakeful::work::{Collect, Count, Ended, ItemOutcome, Lease, OnError, Sink, Source, Stop, work};
 
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -291,6 +291,94 @@ fn an_executor_that_drops_its_tasks_loses_no_item() {
     let Poll::Ready((report, all)) = run.as_mut().poll(cx) else { panic!("nobody is left") };
     assert_eq!((report.count.cancelled, report.rest, report.stop), (3, 3..5, Stop::Lost));
     assert_eq!(all.into_outcomes(), [const { ItemOutcome::<u64, (), ()>::Cancelled { item: None } }; 3]);
+}
+
+/// Has nothing yet, and panics when it is asked how much that is, once it is told to.
+struct Unsure(Arc<AtomicBool>);
+
+impl Source for Unsure {
+    type Item = u64;
+    type Rest = ();
+
+    fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u64>> {
+        Poll::Pending
+    }
+
+    fn remaining(&self) -> Option<usize> {
+        assert!(!self.0.load(Ordering::Relaxed), "unsure");
+        None
+    }
+
+    fn into_rest(self) {}
+}
+
+#[test]
+fn a_source_is_not_asked_what_is_left_by_a_task_that_is_dropped() {
+    let scope = Scope::new(ManualClock::new().time());
+    let cx = &mut Context::from_waker(Waker::noop());
+    let (tasks, panics) = (Tasks::default(), Arc::new(AtomicBool::new(false)));
+    let set = work(Unsure(panics.clone())).workers_to_meet(n(3)).deadline_after(ms(100));
+    let mut run = pin!(set.run_on(kept(&tasks), &scope, body, Count::new()));
+    assert!(run.as_mut().poll(cx).is_pending());
+    tasks.lock().unwrap().iter_mut().for_each(|task| assert!(task.as_mut().poll(cx).is_pending()));
+    panics.store(true, Ordering::Relaxed);
+    tasks.lock().unwrap().clear();
+    panics.store(false, Ordering::Relaxed);
+    let Poll::Ready((report, _)) = run.as_mut().poll(cx) else { panic!("nobody is left") };
+    assert_eq!((report.pulled(), report.stop), (0, Stop::Lost));
+}
+
+/// A waker that panics.
+struct Bad;
+
+impl Wake for Bad {
+    fn wake(self: Arc<Self>) {
+        resume_unwind(Box::new("a bad waker"));
+    }
+}
+
+#[test]
+fn the_panic_of_a_waker_does_not_leave_the_drop_of_a_task() {
+    let scope = Scope::new(ManualClock::new().time());
+    let tasks = Tasks::default();
+    let mut run = pin!(work(0..5).workers(n(3)).run_on(kept(&tasks), &scope, body, Count::new()));
+    assert!(run.as_mut().poll(&mut Context::from_waker(&Arc::new(Bad).into())).is_pending());
+    tasks.lock().unwrap().clear();
+    let Poll::Ready((report, _)) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("all are gone")
+    };
+    assert_eq!((report.not_started, report.stop), (Some(5), Stop::Lost));
+}
+
+/// An item whose drop may panic.
+struct Bomb(bool);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.0, "a bomb");
+    }
+}
+
+#[test]
+fn what_a_sink_that_panicked_was_not_told_is_dropped_without_a_second_panic() {
+    let scope = Scope::new(ManualClock::new().time());
+    let cx = &mut Context::from_waker(Waker::noop());
+    let tasks = Tasks::default();
+    let others = tasks.clone();
+    // While the first is telling it something, the second finds it taken and leaves the bomb there.
+    let sink = move |ended: Ended<Bomb, (), ()>| {
+        let mut other = others.lock().unwrap().pop().expect("it is told once");
+        assert!(other.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert_ne!(ended.index, 0, "sink");
+    };
+    let fails = |_: Lease<Bomb>| ready(Err::<(), ()>(()));
+    let source = [Bomb(false), Bomb(true)].into_iter();
+    let mut run = pin!(work(source).workers(n(2)).run_on(kept(&tasks), &scope, fails, sink));
+    assert!(run.as_mut().poll(cx).is_pending());
+    let mut first = tasks.lock().unwrap().remove(0);
+    assert!(first.as_mut().poll(cx).is_ready());
+    let panic = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx).is_ready())).unwrap_err();
+    assert!(panic.downcast_ref::<String>().is_some_and(|text| text.contains("sink")), "the first panic goes through");
 }
 
 /// Counts its wakes.

@@ -582,6 +582,43 @@ fn a_pool_that_is_dropped_keeps_the_panic_of_a_waker_in_and_skips_what_is_queued
     });
 }
 
+#[test]
+fn the_panic_of_a_waker_does_not_leave_the_drop_of_a_task_and_all_are_told() {
+    let (noop, bad) = (&mut Context::from_waker(Waker::noop()), Waker::from(Arc::new(Bad)));
+    let bad = &mut Context::from_waker(&bad);
+    let scope = Scope::new(ManualClock::new().time());
+    let hangs = |_: Lease<u64>| pending::<Result<u64, u64>>();
+    let tasks = Tasks::default();
+    let spawner = {
+        let tasks = tasks.clone();
+        move |task| tasks.lock().unwrap().push(Box::pin(task))
+    };
+    let pool = worker_pool(hangs).workers(n(2)).capacity(n(1)).spawn_on(spawner, &scope);
+    poll_all(&tasks, noop);
+    let mut taken = std::mem::take(&mut *tasks.lock().unwrap());
+    let [_, first, second] = &mut taken[..] else { panic!("a keeper and two workers") };
+    assert!(first.as_mut().poll(noop).is_pending());
+    assert!(second.as_mut().poll(bad).is_pending());
+    let begun = pool.try_submit(1).unwrap();
+    // One that was called and has not come calls the next.
+    drop(taken.remove(1));
+    let worker = &mut taken[1];
+    assert!(worker.as_mut().poll(noop).is_pending());
+    let queued = pool.try_submit(2).unwrap();
+    let mut waits = Box::pin(pool.submit(3));
+    assert!(waits.as_mut().poll(bad).is_pending());
+    // The pool is closed.
+    drop(taken.remove(0));
+    assert!(queued.is_resolved());
+    let mut drain = Box::pin(pool.drain(Duration::MAX));
+    assert!(drain.as_mut().poll(bad).is_pending());
+    // The last item ends.
+    drop(taken);
+    assert!(begun.is_resolved());
+    let Poll::Ready(report) = drain.as_mut().poll(noop) else { panic!("it is over") };
+    assert_eq!((report.count.cancelled, report.count.skipped, report.stop), (1, 1, Stop::Lost));
+}
+
 /// An item whose drop panics.
 #[derive(Debug)]
 struct Bomb(bool);

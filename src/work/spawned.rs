@@ -89,12 +89,15 @@ pub(super) struct Team<C> {
     scope: Scope,
 }
 
-/// Notes why nothing more is started: the first reason stays, but an error comes before all others (K8).
-pub(super) fn note_stop(first: &mut Option<Stop>, stop: &Stop) {
+/// Notes why nothing more is started: the first reason stays, but an error comes before all others (K8). What it took the place
+/// of is given back, to be dropped outside the lock.
+#[must_use]
+pub(super) fn note_stop(first: &mut Option<Stop>, stop: &Stop) -> Option<Stop> {
     let is_error = |stop: &Stop| matches!(stop, Stop::Failed { .. });
     if first.as_ref().is_none_or(|first| is_error(stop) && !is_error(first)) {
-        *first = Some(stop.clone());
+        return first.replace(stop.clone());
     }
+    None
 }
 
 impl<C: Stock> Team<C> {
@@ -157,7 +160,9 @@ impl<C: Stock> Team<C> {
 
     /// Source or sink have panicked: the run passes the first such panic on when everybody is gone.
     fn panicked(&self, panic: Panic) {
-        self.scope.cancel(Reason::sibling_failed());
+        contain(|| {
+            self.scope.cancel(Reason::sibling_failed());
+        });
         let mut panic = Some(panic);
         self.crowd.with(|crowd| {
             if crowd.panic.is_none() {
@@ -187,7 +192,8 @@ struct Present<C: Stock> {
 impl<C: Stock> Drop for Present<C> {
     fn drop(&mut self) {
         if let Some(waiter) = self.team.change(|crowd| crowd.gone(self.number)) {
-            waiter.wake();
+            // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
+            contain(|| waiter.wake());
         }
     }
 }
@@ -198,7 +204,9 @@ struct Owner(Option<Scope>);
 impl Drop for Owner {
     fn drop(&mut self) {
         if let Some(scope) = self.0.take() {
-            scope.cancel(Reason::owner_dropped());
+            contain(|| {
+                scope.cancel(Reason::owner_dropped());
+            });
         }
     }
 }

@@ -195,7 +195,7 @@ impl<T, O, E> Shared<T, O, E> {
         (pull, nobody_waits)
     }
 
-    /// A worker is done with what stands before the queue.
+    /// A worker is done with what stands before the queue. Lets no waker's panic out.
     pub(super) fn put_back(&self, toll: Box<Toll>) {
         let next = self.state.with(|state| {
             if let Some(gate) = &mut state.gate {
@@ -204,7 +204,7 @@ impl<T, O, E> Shared<T, O, E> {
             state.next()
         });
         if let Some(next) = next {
-            next.feed.wake_by_ref();
+            contain(|| next.feed.wake_by_ref());
         }
     }
 
@@ -214,12 +214,12 @@ impl<T, O, E> Shared<T, O, E> {
         drop(old);
     }
 
-    /// A worker is gone.
+    /// A worker is gone. Lets no waker's panic out.
     pub(super) fn leave(&self, number: usize) {
         let (old, next) = self.state.with(|state| (state.line.leave(number), state.next()));
         drop(old);
         if let Some(next) = next {
-            next.feed.wake_by_ref();
+            contain(|| next.feed.wake_by_ref());
         }
     }
 
@@ -245,7 +245,7 @@ impl<T, O, E> Shared<T, O, E> {
 
     /// Nothing more is started.
     pub(super) fn stop(&self, stop: &Stop) {
-        self.call_all_if(|state| note_stop(&mut state.stop, stop));
+        let _old = self.call_all_if(|state| note_stop(&mut state.stop, stop));
     }
 
     /// Why nothing more is started.
@@ -263,20 +263,18 @@ impl<T, O, E> Shared<T, O, E> {
     }
 
     /// Changes what workers ask for. Lets no waker's panic out.
-    fn call_all_if(&self, change: impl FnOnce(&mut State<T, O, E>)) {
-        let all = self.state.with(|state| {
-            change(state);
-            state.call_all()
-        });
+    fn call_all_if<R>(&self, change: impl FnOnce(&mut State<T, O, E>) -> R) -> R {
+        let (changed, all) = self.state.with(|state| (change(state), state.call_all()));
         for bell in all {
             contain(|| bell.feed.wake_by_ref());
         }
+        changed
     }
 
-    /// Accepts nothing more. Workers go on with what is in the queue.
+    /// Accepts nothing more. Workers go on with what is in the queue. Lets no waker's panic out, as more is at stake (W4).
     pub(super) fn close(&self) {
         self.call_all_if(|state| state.is_closed = true);
-        self.room.close();
+        contain(|| self.room.close());
     }
 
     /// W4. Accepts nothing more, and starts nothing more.
@@ -288,10 +286,10 @@ impl<T, O, E> Shared<T, O, E> {
 
     /// The run is over.
     pub(super) fn run_over(&self, stop: Stop) {
-        let end = Some((self.scope.now(), stop));
+        let mut end = Some((self.scope.now(), stop));
         self.state.with(|state| {
             if state.end.is_none() {
-                state.end = end;
+                state.end = end.take();
             }
         });
         self.abandon();
@@ -332,7 +330,8 @@ impl<T, O, E> Shared<T, O, E> {
 
     fn tell_over(&self, over: Option<Over>) {
         if over.is_some() {
-            self.over.set();
+            // A job may end in a drop, which may be part of an unwinding.
+            contain(|| self.over.set());
         }
         // The scope moves on.
         drop(over);

@@ -85,7 +85,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
     }
 
     fn stop(&self, stop: &Stop) {
-        self.change(|turn, _| note_stop(&mut turn.stop, stop));
+        let _old = self.change(|turn, _| note_stop(&mut turn.stop, stop));
         self.call_all();
     }
 
@@ -205,14 +205,20 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
         polled
     }
 
+    /// Notes how many items are left, after a pull or a look ahead: the source is not asked by who leaves with it, which may be in
+    /// a drop.
+    #[inline]
+    fn note_left(&self, intake: &Held<S>) {
+        if self.team.to_meet.is_some() {
+            let left = intake.remaining();
+            self.team.stock.turn.with(|turn| turn.left = left);
+        }
+    }
+
     /// P2. Whether nobody waits for it.
     #[inline]
     fn put_back(&self, intake: Held<S>) -> bool {
         let common = &self.team.stock;
-        if self.team.to_meet.is_some() {
-            let left = intake.remaining();
-            common.turn.with(|turn| turn.left = left);
-        }
         common.turn.touch();
         match common.intake.try_put(intake) {
             Ok(()) => true,
@@ -260,6 +266,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
             }
             Poll::Ready(Err(stop)) => self.team.stock.stop(stop),
         }
+        self.note_left(&intake);
         let nobody_waits = self.put_back(intake);
         self.team.asked(self.number, &mut self.is_new, nobody_waits);
         pulled
@@ -348,6 +355,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Feed for Line<S, K, O, E> {
         let taken = common.turn.with(|turn| if turn.stop.is_none() { common.intake.take() } else { None });
         if let Some(mut intake) = taken {
             intake.poll_ahead(cx);
+            self.note_left(&intake);
             self.put_back(intake);
         }
     }
