@@ -80,6 +80,7 @@ pub(crate) async fn a_phase_whose_turn_has_come_gives_futures_back(cx: Cx<impl S
     let uses = requests.track("uses", async move {
         draining.await;
         let refused = late.track("late", ready(7)).unwrap_err();
+        assert_eq!(refused.to_string(), "the group or phase winds down, and takes nobody in");
         assert_eq!((refused.refusal(), refused.into_inner().await), (Refusal::Draining, 7));
         assert_eq!(late.enter("late").unwrap_err(), Refusal::Draining);
         // Whom the phases before it need still works, and takes others in.
