@@ -105,6 +105,20 @@ fn it_survives_errors_panics_and_what_takes_too_long() {
 }
 
 #[test]
+fn an_iteration_that_has_no_time_at_all_is_not_begun() {
+    sim::check(|sim| async move {
+        let (scope, began) = (Scope::new(sim.time()), Cell::new(false));
+        let body = async |_: Iteration| {
+            began.set(true);
+            Ok::<_, ()>(())
+        };
+        let run = periodic(ms(10), body).iteration_timeout(Duration::ZERO).on_failure(|_| ControlFlow::Break(()));
+        let report = run.run(&scope).await;
+        assert_eq!((report.count.timed_out, began.get()), (1, false));
+    });
+}
+
+#[test]
 fn a_stop_waits_for_the_iteration_and_nothing_begins_after_it() {
     sim::check(|sim| async move {
         let scope = Scope::new(sim.time());

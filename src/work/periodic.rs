@@ -124,7 +124,7 @@ impl<F, H> Periodic<F, H> {
         self
     }
 
-    /// Cuts an iteration short that takes longer than `timeout`, which is a failure.
+    /// Cuts an iteration short that takes longer than `timeout`, which is a failure; with no time at all, none begins.
     pub fn iteration_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -92,8 +92,8 @@ impl<K> Stage<K> {
         self
     }
 
-    /// Cuts a body short when it has run for `duration`; never, unless set. The time that a worker waits for room in the queue
-    /// does not count.
+    /// Cuts a body short when it has run for `duration`; never, unless set: as [`Work::item_timeout`](crate::work::Work::item_timeout).
+    /// The time that a worker waits for room in the queue does not count.
     pub fn item_timeout(mut self, duration: Duration) -> Self {
         self.item_timeout = duration;
         self

@@ -79,7 +79,8 @@ impl<F> WorkerPoolBuilder<F> {
         self
     }
 
-    /// Cuts a body short when it has run for `duration`; never, unless set.
+    /// Cuts a body short when it has run for `duration`; never, unless set. It counts from the start, and what is ready in time or at
+    /// that instant is done: with no time at all, that is a body whose first poll is its last.
     pub fn item_timeout(mut self, duration: Duration) -> Self {
         self.options.item_timeout = duration;
         self
