@@ -339,7 +339,7 @@ fn model(
             Verdict::Retry => 0,
             Verdict::After(delay) => delay.as_nanos() as u64,
             Verdict::NotBefore(at) => at.as_nanos().saturating_sub(now),
-            Verdict::GiveUp => return (Ending::Error(attempts, GaveUp::NotRetried), now),
+            _ => return (Ending::Error(attempts, GaveUp::NotRetried), now),
         };
         let delay = delays.next().map(|delay| least.max(delay.as_nanos() as u64));
         let Some(delay) = delay.filter(|delay| now + delay < total) else {

@@ -115,6 +115,7 @@ impl Model {
                 (delay, Jitter::None) => delay,
                 (delay, Jitter::Full) => random.between(0, delay),
                 (delay, Jitter::Equal) => random.between(delay / 2, delay),
+                _ => unreachable!("the model knows three"),
             },
             Self::UpTo(inner, left) => {
                 *left = left.checked_sub(1)?;

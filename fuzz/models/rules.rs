@@ -202,12 +202,14 @@ impl Rule {
         let counted = |used: u64| match carry {
             Carry::Fraction => (used * most).div_ceil(old_most),
             Carry::Clamp => used,
+            _ => unreachable!("the model knows two"),
         };
         match self.kind {
             Kind::Bucket => {
                 let left = match carry {
                     Carry::Fraction => full * (old_full - spent) / old_full,
                     Carry::Clamp => permit * (old_full - spent) / old_permit,
+                    _ => unreachable!("the model knows two"),
                 };
                 self.paid = u128::from(now) * nano + full.saturating_sub(left);
             }

@@ -7,6 +7,7 @@ use core::fmt;
 
 /// A task could not be added.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum AddError {
     /// No task of this name is registered.
     Unknown {

@@ -122,6 +122,7 @@ impl<O> fmt::Debug for Handle<O> {
 
 /// There is no result.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum NoResult {
     /// It ended otherwise.
     Ended(Ending),

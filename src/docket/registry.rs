@@ -283,6 +283,7 @@ impl fmt::Debug for Registry {
 
 /// A task could not be learnt.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum RegisterError {
     /// There is a task of this name already.
     Duplicate(String),

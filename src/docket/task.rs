@@ -88,6 +88,7 @@ pub struct Policy {
 
 /// What is seen of a field in logs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Show {
     /// Its value, as JSON.
     Value(&'static str),
@@ -115,6 +116,7 @@ pub struct Perpetual {
 
 /// When a task that repeats is due again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Rhythm {
     /// So long after it was due.
     Every(Duration),

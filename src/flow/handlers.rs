@@ -87,6 +87,7 @@ pub struct HandlerError<E> {
 
 /// How a handler failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum HandlerFault<E> {
     /// It gave an error.
     Failed(E),
@@ -95,6 +96,7 @@ pub enum HandlerFault<E> {
 }
 
 /// Why a message was not handled, or not by all.
+#[non_exhaustive]
 pub enum HandlersError<T, E> {
     /// Nothing is published any more: the message is handed back.
     Closed(T),

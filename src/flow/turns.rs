@@ -19,6 +19,7 @@ const LINE: usize = 0;
 
 /// A call that was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Skipped {
     /// A later call took its place.
     Superseded,

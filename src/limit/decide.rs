@@ -107,6 +107,7 @@ pub struct Mark(pub(super) u128);
 
 /// What becomes of what was used or saved up so far, when a limit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Carry {
     /// Its fraction stays: what was half used up is half used up.
     Fraction,

@@ -32,6 +32,7 @@ use core::time::Duration;
 /// });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum MissedTick {
     /// Each comes at once, until the schedule is caught up with.
     #[default]

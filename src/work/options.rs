@@ -39,6 +39,7 @@ pub(super) struct Options {
 /// });
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnError {
     /// Goes on with the others.
     #[default]

@@ -431,6 +431,7 @@ pub enum Topic {
 
 /// A store could not do it.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no wall clock, and the entry is due at a date.
     NoWall,

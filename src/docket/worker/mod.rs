@@ -205,6 +205,7 @@ impl fmt::Debug for Worker {
 
 /// A worker could not go on.
 #[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub enum WorkerError {
     /// Its scope was cancelled while something ran.
     Cancelled(Cancelled),

@@ -37,6 +37,7 @@ pub(super) const ENDED: usize = 2;
 /// | `DropOldest` | what may miss something, but has to know: metrics, logs, caches to be reloaded |
 /// | `Latest` | what shows a state: progress, positions, configuration |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Slow {
     /// It misses nothing: publishers wait for it.
     #[default]

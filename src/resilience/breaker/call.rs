@@ -9,6 +9,7 @@ use core::fmt;
 
 /// What a call says about a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mark {
     /// It does what it should.
     Success,

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 /// Of which calls a [`CircuitBreaker`](super::CircuitBreaker) takes the rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Window {
     /// The last so many.
     Calls(NonZeroU32),

@@ -28,6 +28,7 @@ use core::time::Duration;
 
 /// How a breaker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BreakerState {
     /// Calls go through, and their results are counted.
     Closed,

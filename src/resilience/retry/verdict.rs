@@ -8,6 +8,7 @@ use core::time::Duration;
 ///
 /// A `bool` is one too: true is [`Retry`](Self::Retry), false is [`GiveUp`](Self::GiveUp).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Try again, when the schedule says.
     Retry,

@@ -30,6 +30,7 @@ impl<S: Schedule> Schedule for Capped<S> {
 /// What [`Schedule::jitter`] makes of a delay: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015. For the
 /// third kind that it describes there is [`Decorrelated`](super::Decorrelated).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Jitter {
     /// Nothing: the delay is as it was.
     None,
