@@ -97,6 +97,11 @@ fn what_is_at_a_time_of_every_hour_ticks_in_hours_that_there_are() {
     assert_eq!(spring, [utc(1, 0, 30), utc(1, 1, 30), utc(1, 2, 30)], "1:30, 3:30, 4:30");
     let autumn = ticks("30 * * * *", "Europe/Berlin", utc(211, 0, 0));
     assert_eq!(autumn, [utc(211, 0, 30), utc(211, 1, 30), utc(211, 2, 30)], "2:30, 2:30, 3:30");
+    // What is at several times of a day is no more than that.
+    let spring = ticks("0,30 2 * * *", "Europe/Berlin", utc(1, 0, 0));
+    assert_eq!(spring, [utc(2, 0, 0), utc(2, 0, 30)], "none of the 29th");
+    let autumn = ticks("0 2,3 * * *", "Europe/Berlin", utc(210, 12, 0));
+    assert_eq!(autumn, [utc(211, 0, 0), utc(211, 1, 0), utc(211, 2, 0)], "2:00, 2:00, 3:00");
     // Clocks on Lord Howe Island are put back by half an hour: 2:00 is 1:30 on the 5th of April.
     let half = ticks("*/20 * * * *", "Australia/Lord_Howe", utc(7, 14, 20));
     assert_eq!(half, [utc(7, 14, 40), utc(7, 15, 10), utc(7, 15, 30)], "1:40, 1:40, 2:00");

@@ -16,10 +16,11 @@ use core::time::Duration;
 /// `@daily` and its like. The zone is by its IANA name; its rules are the system's, or else those of the crate `jiff`.
 ///
 /// # Time
-/// What is at a fixed time of the day (`30 2 * * *`) ticks once on each day: when clocks are put forward over it, at the instant
-/// of that, and when they are put back over it, the first time. What is at a time of every hour (`30 * * * *`) ticks in hours
-/// that there are, also in both of two that are called the same. As in Vixie's cron and in the open cron pattern
-/// specification.
+/// What is at one fixed time of the day (`30 2 * * *`) ticks once on each day: when clocks are put forward over it, at the instant
+/// of that, and when they are put back over it, the first time. What is at a time of every hour (`30 * * * *`), or at several
+/// times of a day (`0,30 2 * * *`, `0 1-3 * * *`), ticks at those that there are, also in both of two hours that are called the
+/// same: what clocks are put forward over is left out. As in the open cron pattern specification; Vixie's cron takes lists and
+/// ranges for fixed times. What must not be missed on any day is best at one time.
 ///
 /// # Examples
 /// ```
