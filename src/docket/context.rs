@@ -3,7 +3,7 @@
 use super::{AddError, Claimed, Docket, Generation, Renewal, Renewed, StoreError, Task, When};
 use crate::cancel::Scope;
 use crate::sys::ticks::Ticks;
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use alloc::vec;
 use core::any::Any;
 use core::fmt;
@@ -37,7 +37,7 @@ struct Inner {
     worker: Arc<str>,
     lease: Duration,
     claimed: Claimed,
-    next: Lock<Next>,
+    next: Told<Next>,
 }
 
 /// What comes after a run under its key.
@@ -54,7 +54,7 @@ pub(super) enum Next {
 
 impl Cx {
     pub(super) fn new(docket: &Docket, scope: Scope, worker: &Arc<str>, lease: Duration, claimed: Claimed) -> Self {
-        let next = Lock::new(Next::Policy);
+        let next = Told::new(Next::Policy);
         Self(Arc::new(Inner { docket: docket.clone(), scope, worker: worker.clone(), lease, claimed, next }))
     }
 
@@ -170,7 +170,7 @@ impl Cx {
     }
 
     pub(super) fn next(&self) -> Next {
-        self.0.next.with(|next| next.clone())
+        self.0.next.read(Next::clone)
     }
 }
 

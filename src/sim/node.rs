@@ -130,6 +130,7 @@ impl Node {
     /// Sets its calendar: it is `unix` after the Unix epoch at present. Timers are not touched.
     pub fn set_wall(&self, unix: Duration) {
         let now = self.now();
+        Resource::CLOCK.touch(Access::Write);
         self.machine.state.with(|state| state.wall = (unix, now));
     }
 

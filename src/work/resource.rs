@@ -26,7 +26,7 @@ pub use state::{ResourceCount, ResourceStatus};
 
 use crate::sync::{Event, Notify, Semaphore};
 use crate::sys::thread::{catch, is_panicking, resume};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use crate::time::{Instant, Time};
 use builder::Options;
 use core::fmt;
@@ -38,7 +38,7 @@ struct Inner<M: Manage> {
     time: Time,
     options: Options,
     slots: Semaphore,
-    state: Lock<State<M::Object>>,
+    state: Told<State<M::Object>>,
     /// Something has changed for whoever [keeps](ResourcePool::keep) the pool.
     changed: Notify,
     /// It is closed, and all objects are gone.
@@ -129,7 +129,7 @@ impl<M: Manage> ResourcePool<M> {
         // Of several at once, the last that was set is what all of them come to.
         loop {
             self.0.slots.set_total(max);
-            let last = self.0.state.with(|state| state.max);
+            let last = self.0.state.read(|state| state.max);
             if core::mem::replace(&mut max, last) == last {
                 break;
             }
@@ -188,12 +188,12 @@ impl<M: Manage> ResourcePool<M> {
 
     /// How many objects there are, and where.
     pub fn status(&self) -> ResourceStatus {
-        self.0.state.with(|state| state.status())
+        self.0.state.read(State::status)
     }
 
     /// What has happened so far.
     pub fn count(&self) -> ResourceCount {
-        self.0.state.with(|state| state.count)
+        self.0.state.read(|state| state.count)
     }
 
     /// Whether `self` and `other` are one pool.

@@ -1,6 +1,7 @@
 //! The search with sleep sets: numbers that are known, and the outcomes of the plain search.
 
 mod programs;
+mod rooms;
 mod sync;
 mod touches;
 

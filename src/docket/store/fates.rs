@@ -2,7 +2,7 @@
 
 use super::types::{Ending, Entry, StrikeId};
 use crate::docket::{Event, EventKind};
-use crate::sys::{Arc, Lock, runs};
+use crate::sys::{Arc, Told, runs};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
@@ -48,17 +48,17 @@ impl Fates {
 }
 
 /// Those who listen.
-pub(super) struct Listeners(Lock<Vec<Arc<Listener>>>);
+pub(super) struct Listeners(Told<Vec<Arc<Listener>>>);
 
 impl Listeners {
     /// None.
     pub(super) fn new() -> Self {
-        Self(Lock::new(Vec::new()))
+        Self(Told::new(Vec::new()))
     }
 
     /// Whether somebody listens.
     pub(super) fn are_there(&self) -> bool {
-        self.0.with(|all| !all.is_empty())
+        self.0.read(|all| !all.is_empty())
     }
 
     pub(super) fn add(&self, listener: Listener) {
@@ -71,7 +71,7 @@ impl Listeners {
         if fates.events.is_empty() {
             return;
         }
-        let mut all = self.0.with(|all| all.clone());
+        let mut all = self.0.read(Vec::clone);
         for event in &fates.events {
             if let Some(fate) = event.kind.fate() {
                 runs::fate(&event.name, &event.key, fate);

@@ -9,7 +9,7 @@ use super::types::{
 use super::{Answer, Store};
 use crate::docket::Strike;
 use crate::sync::{Event, Notify};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use crate::time::{Instant, Time, Wall};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -40,7 +40,7 @@ pub struct MemoryStore(Arc<Shared>);
 struct Shared {
     time: Time,
     wall: Option<Box<dyn Wall>>,
-    ledger: Lock<Ledger>,
+    ledger: Told<Ledger>,
     work: Notify,
     orders: Notify,
     listeners: Listeners,
@@ -61,7 +61,7 @@ impl MemoryStore {
         Self(Arc::new(Shared {
             time: time.clone(),
             wall,
-            ledger: Lock::new(Ledger::default()),
+            ledger: Told::new(Ledger::default()),
             work: Notify::new(),
             orders: Notify::new(),
             listeners: Listeners::new(),
@@ -109,7 +109,7 @@ impl MemoryStore {
     async fn beyond(&self, seen: u64, changes: &Notify, number: impl Fn(&Ledger) -> u64) -> u64 {
         loop {
             let changed = changes.notified();
-            let number = self.0.ledger.with(|ledger| number(ledger));
+            let number = self.0.ledger.read(&number);
             if number > seen {
                 return number;
             }

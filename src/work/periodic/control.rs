@@ -2,14 +2,14 @@
 
 use super::report::PeriodicCount;
 use crate::sync::{Event, Notify, Wait};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use core::fmt;
 
 struct Shared {
     stop: Event,
     trigger: Notify,
     ended: Event,
-    count: Lock<PeriodicCount>,
+    count: Told<PeriodicCount>,
 }
 
 /// Stops a [periodic](super::periodic()) run, hurries it, and watches it; made by [`Periodic::control`](super::Periodic::control).
@@ -62,7 +62,7 @@ impl PeriodicControl {
 
     /// How the iterations so far ended.
     pub fn count(&self) -> PeriodicCount {
-        self.0.count.with(|count| *count)
+        self.0.count.read(|count| *count)
     }
 }
 
@@ -79,7 +79,7 @@ impl Ending {
     #[track_caller]
     pub(super) fn new() -> Self {
         let (stop, trigger, ended) = (Event::new(), Notify::new(), Event::new());
-        Self(PeriodicControl(Arc::new(Shared { stop, trigger, ended, count: Lock::new(PeriodicCount::new()) })))
+        Self(PeriodicControl(Arc::new(Shared { stop, trigger, ended, count: Told::new(PeriodicCount::new()) })))
     }
 
     pub(super) fn control(&self) -> PeriodicControl {

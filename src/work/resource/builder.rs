@@ -4,7 +4,7 @@ use super::manage::{Manage, Usage};
 use super::state::State;
 use super::{Inner, ResourcePool};
 use crate::sync::{Event, Notify, Semaphore};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use crate::time::{Instant, Time};
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -152,7 +152,7 @@ impl<M: Manage> ResourcePoolBuilder<M> {
         let Self { time, manage, options } = self;
         let (slots, state) = (Semaphore::new(options.max_size.get()), State::new(options.max_size.get()));
         let (changed, gone) = (Notify::new(), Event::new());
-        ResourcePool(Arc::new(Inner { manage, time, options, slots, state: Lock::new(state), changed, gone }))
+        ResourcePool(Arc::new(Inner { manage, time, options, slots, state: Told::new(state), changed, gone }))
     }
 }
 

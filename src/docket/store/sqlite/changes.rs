@@ -5,7 +5,7 @@ use super::runs::is_over;
 use super::tx::{Fault, Meta, Seat, unsigned};
 use crate::docket::StoreError;
 use crate::sync::{Event, Notify};
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -19,11 +19,11 @@ pub(super) enum Counted {
 }
 
 pub(super) struct Changes {
-    numbers: Lock<Numbers>,
+    numbers: Told<Numbers>,
     work: Notify,
     orders: Notify,
     /// What is set when a row ends, for rows that somebody waits for.
-    ends: Lock<BTreeMap<Generation, Arc<Event>>>,
+    ends: Told<BTreeMap<Generation, Arc<Event>>>,
 }
 
 /// The latest that are known here.
@@ -38,11 +38,11 @@ impl Changes {
     pub(super) fn new(meta: Meta, now: Instant) -> Self {
         let numbers = Numbers { work: unsigned(meta.work), orders: unsigned(meta.orders), looked: now };
         let (work, orders) = (Notify::new(), Notify::new());
-        Self { numbers: Lock::new(numbers), work, orders, ends: Lock::new(BTreeMap::new()) }
+        Self { numbers: Told::new(numbers), work, orders, ends: Told::new(BTreeMap::new()) }
     }
 
     pub(super) fn number(&self, of: Counted) -> u64 {
-        self.numbers.with(|numbers| match of {
+        self.numbers.read(|numbers| match of {
             Counted::Work => numbers.work,
             Counted::Orders => numbers.orders,
         })
@@ -100,7 +100,7 @@ impl Changes {
         if version == seat.data_version {
             return Ok(());
         }
-        let awaited: Vec<Generation> = self.ends.with(|ends| ends.keys().copied().collect());
+        let awaited: Vec<Generation> = self.ends.read(|ends| ends.keys().copied().collect());
         self.look_at(seat, awaited)?;
         seat.data_version = version;
         Ok(())

@@ -5,7 +5,7 @@ use crate::docket::StoreError;
 use crate::spawn::{Job, Offload};
 use crate::sync::oneshot;
 use crate::sys::thread::catch;
-use crate::sys::{Arc, Lock};
+use crate::sys::{Arc, Told};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem;
@@ -21,20 +21,20 @@ struct Desk {
 
 /// The desk, and the threads for it.
 pub(super) struct Clerk {
-    desk: Arc<Lock<Desk>>,
+    desk: Arc<Told<Desk>>,
     pool: Box<dyn Offload + Send + Sync>,
 }
 
 /// Whoever has the connection. When it is dropped the connection is back, and nobody waits in vain.
 struct Turn {
-    desk: Arc<Lock<Desk>>,
+    desk: Arc<Told<Desk>>,
     seat: Option<Box<Seat>>,
 }
 
 impl Clerk {
     pub(super) fn new(seat: Seat, pool: Box<dyn Offload + Send + Sync>) -> Self {
         let desk = Desk { seat: Some(Box::new(seat)), waiting: VecDeque::new() };
-        Self { desk: Arc::new(Lock::new(desk)), pool }
+        Self { desk: Arc::new(Told::new(desk)), pool }
     }
 
     /// Has this done with the connection, and waits for what it gives.
