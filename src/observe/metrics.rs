@@ -110,7 +110,8 @@ impl MetricSet {
         Self(Arc::new(Told::new(Vec::new())))
     }
 
-    /// Adds `source` by `name`; several may have the same.
+    /// Adds `source` by `name`. Several may have the same; in the text for Prometheus their numbers are then told apart by nothing,
+    /// and it takes one of each kind.
     pub fn add(&self, name: impl Into<Cow<'static, str>>, source: impl Measure + Send + Sync + 'static) {
         let named = Named { name: Arc::new(name.into()), source: Arc::new(Box::new(source)) };
         self.0.with(|all| all.push(named));
