@@ -14,7 +14,8 @@ use futures_core::stream::{FusedStream, Stream};
 /// given at once.
 ///
 /// # Time
-/// A batch is given when its time has passed since its first item was taken, or when it is next polled after that.
+/// A batch is given when its time has passed since its first item was taken, or when it is next polled after that; what comes later
+/// than that is not of it. Of a stream that always has more it may be given some items late.
 ///
 /// # Cancel safety
 /// A future of its next batch may be dropped: what was taken stays. Dropping the stream itself drops a batch that has begun;

@@ -60,7 +60,7 @@ struct Wait {
 
 impl<S: Source> Chunks<S> {
     /// Gives a chunk that is not full as well when this much time has passed since its first item was pulled. Items are pulled
-    /// only when a worker is free.
+    /// only when a worker is free; one that comes late is not put into a chunk whose time has passed.
     ///
     /// # Examples
     /// ```
@@ -101,6 +101,12 @@ impl<S: Source> Chunks<S> {
         Poll::Ready(Some(core::mem::take(&mut self.chunk)).filter(|chunk| !chunk.is_empty()))
     }
 
+    /// Whether the time of a chunk that has begun has passed; if not, its timer wakes the task.
+    fn is_due(&mut self, cx: &mut Context<'_>) -> bool {
+        let timer = self.wait.as_mut().and_then(|wait| wait.timer.as_mut().as_pin_mut());
+        timer.is_some_and(|timer| timer.poll(cx).is_ready())
+    }
+
     fn put(&mut self, item: S::Item) {
         if self.chunk.is_empty() {
             // No more than are put in at a time: the size may be that of anything.
@@ -118,6 +124,11 @@ impl<S: Source> Source for Chunks<S> {
     type Rest = ChunksRest<S::Rest, S::Item>;
 
     fn poll_pull(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<S::Item>>> {
+        // What comes later than that is not of this chunk.
+        let timer = self.wait.as_ref().and_then(|wait| wait.timer.as_ref().as_pin_ref());
+        if timer.is_some_and(|timer| timer.is_elapsed()) {
+            return self.give();
+        }
         for _ in 0..BUDGET {
             if self.ended || self.chunk.len() == self.size {
                 return self.give();
@@ -125,12 +136,12 @@ impl<S: Source> Source for Chunks<S> {
             match self.source.poll_pull(cx) {
                 Poll::Ready(Some(item)) => self.put(item),
                 Poll::Ready(None) => self.ended = true,
-                Poll::Pending => {
-                    let timer = self.wait.as_mut().and_then(|wait| wait.timer.as_mut().as_pin_mut());
-                    let is_over = timer.is_some_and(|timer| timer.poll(cx).is_ready());
-                    return if is_over { self.give() } else { Poll::Pending };
-                }
+                Poll::Pending => return if self.is_due(cx) { self.give() } else { Poll::Pending },
             }
+        }
+        // A source that always has more would else keep a large chunk for ever.
+        if self.is_due(cx) {
+            return self.give();
         }
         cx.waker().wake_by_ref();
         Poll::Pending

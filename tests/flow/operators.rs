@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::flow::{Debounce, DebounceConfig, Edge, FlowExt, Skipped, Spaced, Throttle};
+use wakeful::queue;
 use wakeful::sim::{self, Sim};
 use wakeful::time::{Clock, Instant, ManualClock, Time};
 
@@ -309,6 +310,25 @@ fn windows_close_by_size_or_by_time_and_hand_out_what_is_left() {
         assert_eq!(batches.next().now_or_never(), None);
         assert_eq!(batches.into_rest().begun, [0]);
     });
+}
+
+#[test]
+fn a_window_is_given_when_its_time_has_passed_whatever_the_stream_has() {
+    let (clock, most) = (ManualClock::new(), NonZeroUsize::MAX);
+    let mut endless = stream::repeat(1).windows(&clock.time(), most, ms(500));
+    assert_eq!(endless.next().now_or_never(), None);
+    clock.advance(ms(500));
+    assert!(endless.next().now_or_never().flatten().is_some_and(|batch| batch.len() > 100));
+
+    // A reader that comes late does not find in it what came after its time.
+    let (tx, rx) = queue::unbounded();
+    let mut late = Box::pin(rx.into_stream()).windows(&clock.time(), most, ms(500));
+    for n in 0..3 {
+        tx.try_send(n).unwrap();
+        assert_eq!(late.next().now_or_never(), (n > 0).then(|| Some(vec![n - 1])));
+        assert_eq!(late.next().now_or_never(), None);
+        clock.advance(ms(500));
+    }
 }
 
 /// A clock that moves on a little with each reading, as those of the world do.
