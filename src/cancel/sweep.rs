@@ -3,7 +3,7 @@
 use super::tree::{Below, Branch, CHILDREN, Tree, WAITERS, link, take_child};
 use crate::sys::Arc;
 use crate::sys::thread::contain;
-use crate::wait::{Batch, Seat};
+use crate::wait::{Batch, Seat, Standing};
 use alloc::vec::Vec;
 use core::task::Waker;
 
@@ -152,9 +152,10 @@ pub(super) fn attach(branch: &Arc<Branch>) {
     }
 }
 
-/// Takes the node out of its parent's line, where a sweep might come by a count of it.
+/// Takes the node out of its parent's line, where a sweep might come by a count of it. A sweep that is about to take it out has
+/// left it when this returns.
 pub(super) fn detach(branch: &Arc<Branch>) {
-    let Some(link) = link(branch).filter(|link| link.is_waiting()) else { return };
+    let Some(link) = link(branch).filter(|link| link.standing() == Standing::Waiting) else { return };
     let mut none = Batch::new();
     let unused = link.with(|seat| seat.leave(&mut none));
     drop(unused);

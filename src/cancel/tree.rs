@@ -24,6 +24,7 @@ use super::reach::Cover;
 use super::reason::Reason;
 use super::sweep::{detach, sweep};
 use crate::sys::atomic::{AtomicU8, Ordering};
+use crate::sys::cell::Visits;
 use crate::sys::slot::Mark;
 use crate::sys::{Arc, Stamp, Weak, trace};
 use crate::time::{Instant, Time};
@@ -123,6 +124,8 @@ pub(super) struct Node {
     time: Option<Time>,
     /// The way to the parent, and the place in its line.
     link: Option<TreeWaiter>,
+    /// By sweeps that have no count of it, the last of which is over when somebody has it alone.
+    visits: Visits,
 }
 
 /// A node that stands in its parent's line.
@@ -172,7 +175,9 @@ pub(super) fn take_child(held: &mut Held<'_, Tree>, visit: impl FnOnce(&Branch) 
     held.part(CHILDREN, |child| {
         let child = child.as_ref()?;
         // SAFETY: it is in the line until this is over, and whoever has `held` has the lock.
-        let is_over = visit(unsafe { child.node() });
+        let node = unsafe { child.node() };
+        let is_over = visit(node);
+        node.shared.visits.visit();
         // SAFETY: as above.
         if is_over { None } else { unsafe { child.get() } }
     })?
@@ -203,7 +208,8 @@ fn node(up: Up, flags: u8, deadline: Instant, mark: Mark, state: State) -> Arc<B
         Up::Root(time) => (Some(time), None),
         Up::Under(parent) => (None, Some(TreeWaiter::new(parent, None))),
     };
-    let node = Node { flags: AtomicU8::new(flags), deadline: Stamp::new(deadline.as_nanos()), mark, time, link };
+    let (deadline, visits) = (Stamp::new(deadline.as_nanos()), Visits::new());
+    let node = Node { flags: AtomicU8::new(flags), deadline, mark, time, link, visits };
     Arc::new(Hall::new(node, state, [const { Line::new() }; 2]))
 }
 
@@ -247,6 +253,7 @@ impl Node {
     fn let_go(&mut self) -> Option<Arc<Branch>> {
         let parent = self.parent().filter(|parent| Arc::strong_count(parent) == 1).cloned();
         self.link = None;
+        self.visits.end();
         parent
     }
 }
@@ -257,7 +264,11 @@ impl Drop for Node {
         let mut next = self.let_go();
         while let Some(mut branch) = next {
             detach(&branch);
-            next = Arc::get_mut(&mut branch).and_then(|branch| branch.shared.let_go());
+            next = Arc::get_mut(&mut branch).and_then(|branch| {
+                // Who is alone with it has to be so before the link goes.
+                branch.shared.visits.end();
+                branch.shared.let_go()
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A cell whose value is reached by one party at a time, as the owner of the cell sees to.
 //!
 //! In loom's models each access is checked against those of other threads: one that nothing orders fails the model.
+#![cfg_attr(wakeful_loom, expect(unsafe_code, reason = "loom looks at nothing that is shared"))]
 
 #[cfg(not(wakeful_loom))]
 use core::cell::UnsafeCell;
@@ -43,5 +44,36 @@ impl<T> Cell<T> {
     #[inline]
     pub(crate) fn write(&self) -> *mut T {
         self.writing(|place| place)
+    }
+}
+
+/// Tells loom of those who come to a place that it does not look into, the last of whom frees it. Nothing elsewhere.
+pub(crate) struct Visits(#[cfg(wakeful_loom)] UnsafeCell<()>);
+
+// SAFETY: there is nothing in it.
+#[cfg(wakeful_loom)]
+unsafe impl Sync for Visits {}
+
+impl Visits {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self(
+            #[cfg(wakeful_loom)]
+            UnsafeCell::new(()),
+        )
+    }
+
+    /// Somebody is there. In a model this fails if nothing orders it with the last who comes.
+    #[inline(always)]
+    pub(crate) fn visit(&self) {
+        #[cfg(wakeful_loom)]
+        self.0.with(|_| ());
+    }
+
+    /// Nobody comes any more.
+    #[inline(always)]
+    pub(crate) fn end(&self) {
+        #[cfg(wakeful_loom)]
+        self.0.with_mut(|_| ());
     }
 }

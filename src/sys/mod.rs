@@ -2,7 +2,7 @@
 //!
 //! | part | what it hides |
 //! |---|---|
-//! | `cell` | a cell whose accesses loom checks |
+//! | [`cell`] | a cell whose accesses loom checks, and what tells it of others |
 //! | [`atomic`] | `core`'s atomics, `portable-atomic`, or loom's |
 //! | [`arena`] | places in which many values lie pinned in few allocations |
 //! | [`arc`] | a reference count that also exists without compare-and-swap |
@@ -45,7 +45,7 @@ pub(crate) mod arena;
 pub(crate) mod atomic;
 #[cfg(feature = "sim")]
 pub(crate) mod attic;
-mod cell;
+pub(crate) mod cell;
 #[cfg(feature = "sim")]
 pub(crate) mod file;
 pub(crate) mod handover;
