@@ -4,8 +4,8 @@
 use super::shield::Shelter;
 use super::*;
 use crate::sys::Arc;
-use crate::sys::atomic::Ordering;
-use crate::sys::model::{model, spawn};
+use crate::sys::atomic::{AtomicBool, Ordering};
+use crate::sys::model::{Meeting, model, spawn};
 use crate::sys::waker::hooked::counter;
 use crate::time::{Clock, Instant, Time};
 use alloc::boxed::Box;
@@ -182,6 +182,45 @@ fn loom_a_child_that_ends_while_its_parent_is_swept_is_there_until_the_sweep_has
         drop(wait);
         drop(child);
         assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn loom_a_chain_that_is_taken_apart_while_its_root_is_swept_has_been_left_by_the_sweep() {
+    model(|| {
+        let root = root();
+        let middle = root.child();
+        let last = middle.child();
+        let mut wait = wait(&last);
+        assert!(!poll(&mut wait, Waker::noop()));
+        drop(middle);
+        let canceller = spawn({
+            let root = root.clone();
+            move || root.cancel("race")
+        });
+        drop(wait);
+        drop(last);
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn loom_who_finds_a_scope_cancelled_sees_what_was_done_before() {
+    model(|| {
+        let (root, done, meeting) = (root(), Arc::new(AtomicBool::new(false)), Meeting::new());
+        // It becomes a node here.
+        let seen = root.child();
+        let canceller = spawn({
+            let (root, done, meeting) = (root.clone(), done.clone(), meeting.clone());
+            move || {
+                done.store(true, Ordering::Relaxed);
+                root.cancel("race");
+                meeting.over();
+            }
+        });
+        meeting.begin();
+        assert!(!seen.is_cancelled() || done.load(Ordering::Relaxed));
+        canceller.join().unwrap();
     });
 }
 

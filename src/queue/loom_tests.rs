@@ -21,12 +21,18 @@ fn send(tx: &Sender<u8>, value: u8) -> Task<Result<(), SendError<u8>>> {
     Task::new(async move { tx.send(value).await })
 }
 
+/// Sends, by a sender that is not the last: whose going would wake receivers, too.
+fn sends(tx: &Sender<u8>, value: u8) -> impl FnOnce() -> Result<(), TrySendError<u8>> + Send + use<> {
+    let tx = tx.clone();
+    move || tx.try_send(value)
+}
+
 #[test]
 fn loom_a_send_that_races_with_a_receive_wakes_it() {
     model(|| {
         let (tx, rx) = queue(1);
         let mut task = recv(&rx);
-        let sender = spawn(move || tx.try_send(7));
+        let sender = spawn(sends(&tx, 7));
         let first = task.poll();
         assert_eq!(sender.join().unwrap(), Ok(()));
         assert_eq!(task.finish(first), Ok(7));
@@ -55,7 +61,7 @@ fn loom_a_poll_with_another_waker_that_races_with_a_grant_loses_no_wake_up() {
     model(|| {
         let (tx, rx) = queue(1);
         let mut task = recv(&rx).waiting();
-        let sender = spawn(move || tx.try_send(7));
+        let sender = spawn(sends(&tx, 7));
         let again = task.poll();
         assert_eq!(sender.join().unwrap(), Ok(()));
         assert_eq!(task.finish(again), Ok(7));
@@ -68,7 +74,7 @@ fn loom_a_receiver_dropped_while_it_is_granted_passes_its_item_on() {
         let (tx, rx) = queue(1);
         let leaver = recv(&rx).waiting();
         let stays = recv(&rx).waiting();
-        let sender = spawn(move || tx.try_send(7));
+        let sender = spawn(sends(&tx, 7));
         drop(leaver);
         assert_eq!(sender.join().unwrap(), Ok(()));
         assert_eq!(stays.finish(Pending), Ok(7));
@@ -128,10 +134,13 @@ fn loom_a_permit_dropped_after_closing_ends_those_who_wait() {
     model(|| {
         let (tx, rx) = queue(1);
         let rx = (recv(&rx), rx);
-        let dropper = spawn(move || {
-            let permit = tx.try_reserve().unwrap();
-            tx.close();
-            drop(permit);
+        let dropper = spawn({
+            let tx = tx.clone();
+            move || {
+                let permit = tx.try_reserve().unwrap();
+                tx.close();
+                drop(permit);
+            }
         });
         let mut task = rx.0;
         let first = task.poll();
@@ -152,6 +161,25 @@ fn loom_whoever_takes_the_last_item_ends_the_rest() {
         let polled = second.poll();
         assert_eq!(taker.join().unwrap(), Ready(Ok(7)));
         assert_eq!(second.finish(polled), Err(RecvError));
+    });
+}
+
+#[test]
+fn loom_who_joins_while_the_last_job_ends_is_told() {
+    model(|| {
+        let (tx, rx) = queue(1);
+        tx.try_send(7).unwrap();
+        let worker = spawn({
+            let rx = rx.clone();
+            move || rx.try_recv_job().map(|job| job.finish()).is_ok()
+        });
+        let mut joins = Task::new({
+            let rx = rx.clone();
+            async move { rx.join().await }
+        });
+        let first = joins.poll();
+        assert!(worker.join().unwrap());
+        joins.finish(first);
     });
 }
 

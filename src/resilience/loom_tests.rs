@@ -3,7 +3,7 @@
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::{AtomicUsize, Ordering};
-use crate::sys::model::{model, spawn};
+use crate::sys::model::{Meeting, model, spawn};
 use crate::time::{Instant, ManualClock};
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -62,6 +62,29 @@ fn loom_a_success_that_is_not_counted_came_before_the_failure() {
         assert_eq!((failures, breaker.state()), (1, BreakerState::Closed));
         end(&breaker, Mark::Failure);
         assert!(breaker.admit().is_err());
+    });
+}
+
+#[test]
+fn loom_who_is_refused_by_a_breaker_that_opens_hears_until_when() {
+    model(|| {
+        let (breaker, _clock, _) = breaker(1);
+        // What was said before is not said again.
+        breaker.open();
+        breaker.close();
+        let meeting = Meeting::new();
+        let other = spawn({
+            let (breaker, meeting) = (breaker.clone(), meeting.clone());
+            move || {
+                breaker.trip();
+                meeting.over();
+            }
+        });
+        meeting.begin();
+        let refused = breaker.admit().map(drop).err();
+        let until = Instant::EPOCH + BreakerConfig::OPEN_FOR;
+        assert!(refused.is_none_or(|open| open.retry_at == until));
+        other.join().unwrap();
     });
 }
 

@@ -18,7 +18,7 @@
 #![expect(unsafe_code, reason = "a value is reached by one of two parties, which take turns by an atomic exchange")]
 
 use super::atomic::{AtomicU8, Ordering};
-use super::cell::Cell;
+use super::cell::{Cell, Visits};
 use super::here;
 use super::probe::{Access, Resource};
 use alloc::boxed::Box;
@@ -39,6 +39,7 @@ struct Place<T> {
     state: AtomicU8,
     resource: Resource,
     value: Cell<MaybeUninit<T>>,
+    visits: Visits,
 }
 
 /// A pointer to a place, which is there for as long as the pointer is used (H1).
@@ -86,6 +87,7 @@ impl<T> Shared<T> {
     unsafe fn free(&self, is_full: bool) {
         // SAFETY: by H2 there is a value if it is full, and who frees the place has it.
         let value = is_full.then(|| unsafe { self.value().read() });
+        self.place().visits.end();
         // SAFETY: it was made by `Box::new`, and nobody else reaches it any more.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
         drop(value);
@@ -95,7 +97,7 @@ impl<T> Shared<T> {
 impl<T> Owner<T> {
     pub(crate) fn new() -> Self {
         let value = Cell::new(MaybeUninit::uninit());
-        let place = Place { state: AtomicU8::new(EMPTY), resource: Resource::new(), value };
+        let place = Place { state: AtomicU8::new(EMPTY), resource: Resource::new(), value, visits: Visits::new() };
         Self(Shared(NonNull::from(Box::leak(Box::new(place))), PhantomData))
     }
 
@@ -150,6 +152,7 @@ impl<T> Drop for Owner<T> {
     fn drop(&mut self) {
         let place = self.0.place();
         place.resource.touch(Access::Write);
+        place.visits.visit();
         // AcqRel: partner of the exchange in `go_back`.
         let state = place.state.swap(LEFT, Ordering::AcqRel);
         if state != OUT {
@@ -191,6 +194,7 @@ impl<T> Way<T> {
             // Relaxed: the owner is on this thread, and has not left (H3).
             return place.state.store(state, Ordering::Relaxed);
         }
+        place.visits.visit();
         // AcqRel: partner of the load in `take_back` and of the exchange in the owner's drop.
         if place.state.swap(state, Ordering::AcqRel) == LEFT {
             // SAFETY: the owner is gone (H1), and this is the way's last act.

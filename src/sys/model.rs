@@ -40,6 +40,29 @@ pub(crate) fn model(f: impl Fn() + Send + Sync + 'static) {
     (0..50).for_each(|_| f());
 }
 
+/// Where two threads meet, of whom one may have done all that it does before the other one begins.
+///
+/// Loom tries another order where a thread changes what another one has reached, and of that it knows the last time only. Where one
+/// looks before it changes, its own look is the last time, and what the other one did before is never tried after it. Here it is.
+#[derive(Clone)]
+pub(crate) struct Meeting(Arc<AtomicBool>);
+
+impl Meeting {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    /// The one has done all. Relaxed, as below: it orders nothing.
+    pub(crate) fn over(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The other one begins.
+    pub(crate) fn begin(&self) {
+        self.0.load(Ordering::Relaxed);
+    }
+}
+
 /// Whether it was woken.
 struct Flag(AtomicBool);
 

@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "places are parts of an allocation")]
 
 use super::atomic::{AtomicUsize, Ordering};
+use super::cell::Visits;
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -35,6 +36,7 @@ const FILLING: usize = MOST;
 struct Head {
     owners: AtomicUsize,
     bytes: usize,
+    visits: Visits,
 }
 
 /// Where a place was taken from.
@@ -110,8 +112,10 @@ unsafe fn leave(row: NonNull<Head>, owners: usize) {
     // SAFETY: the row is there as long as it has owners (R1).
     let head = unsafe { row.as_ref() };
     let bytes = head.bytes;
+    head.visits.visit();
     // AcqRel: partner of itself: whoever frees the row has seen what others did in it.
     if head.owners.fetch_sub(owners, Ordering::AcqRel) == owners {
+        head.visits.end();
         // SAFETY: nobody else has the row (R1).
         unsafe { row.drop_in_place() };
         // SAFETY: `begin` has allocated it with this layout.
@@ -145,7 +149,7 @@ impl Row {
     fn begin(bytes: usize) -> Self {
         let head = allocate(layout(bytes)).cast();
         // SAFETY: a head fits in: a row has room for one and a place.
-        unsafe { head.write(Head { owners: AtomicUsize::new(FILLING), bytes }) };
+        unsafe { head.write(Head { owners: AtomicUsize::new(FILLING), bytes, visits: Visits::new() }) };
         Self { head, bytes, used: size_of::<Head>(), places: 0 }
     }
 }

@@ -5,6 +5,7 @@ use super::batch::Batch;
 use super::waiter::Departure;
 use crate::sys::Lock;
 use crate::sys::atomic::{AtomicU32, GuardedU32, Ordering};
+use crate::sys::cell::Visits;
 use crate::sys::probe::{Access, Resource};
 use crate::sys::thread::contain;
 use core::cell::UnsafeCell;
@@ -50,6 +51,8 @@ pub(super) struct Entry<S> {
     /// one with each waiter that is moved to where it is polled, which costs more than what is there.
     line: GuardedU32,
     pub(super) inner: UnsafeCell<Inner<S>>,
+    /// By those who take it off a line, the last of whom is its waiter (W4).
+    pub(super) visits: Visits,
 }
 
 /// Guarded by the hall's lock (W1).
@@ -67,6 +70,7 @@ impl<S> Entry<S> {
             flag: AtomicU32::new(IDLE),
             line: GuardedU32::new(0),
             inner: UnsafeCell::new(Inner { prev: NonNull::dangling(), next: NonNull::dangling(), waker: None, slot }),
+            visits: Visits::new(),
         }
     }
 
@@ -422,6 +426,7 @@ impl<P: Place> Held<'_, P> {
         let waker = unsafe { Line::inner(entry) }.waker.take();
         // SAFETY: alive until the flag is written (W3, W4).
         let entry = unsafe { entry.as_ref() };
+        entry.visits.visit();
         // Release: partner of the waiter's acquiring loads, after which it may free the entry (W4).
         entry.flag.store(flag, Ordering::Release);
         waker

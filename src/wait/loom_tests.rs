@@ -1,6 +1,6 @@
 use super::*;
 use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sys::model::{model, spawn};
+use crate::sys::model::{Meeting, model, spawn};
 use crate::sys::waker::hooked::{Act, hooked};
 use crate::sys::{Arc, OnceArc};
 use alloc::boxed::Box;
@@ -138,10 +138,10 @@ fn loom_two_grants_reach_two_waiters_while_a_third_leaves() {
     });
 }
 
-/// One line of waiters without wakers, who are taken off it by [`Held::part`].
-struct Parted;
+/// One line of waiters who leave nothing that anybody else wants.
+struct News;
 
-impl Place for Parted {
+impl Place for News {
     type State = ();
     type Shared = ();
     type Slot = ();
@@ -154,7 +154,7 @@ impl Place for Parted {
 #[test]
 fn loom_a_waiter_that_is_parted_with_is_there_until_that_is_over() {
     model(|| {
-        let hall = Arc::new(Hall::<Parted>::new((), (), [Line::new()]));
+        let hall = Arc::new(Hall::<News>::new((), (), [Line::new()]));
         let guest = Box::pin(Waiter::new(hall.clone(), ()));
         let none = guest.as_ref().with(|seat| seat.join(0, None));
         assert!(none.is_none());
@@ -167,6 +167,31 @@ fn loom_a_waiter_that_is_parted_with_is_there_until_that_is_over() {
         gone.store(true, Ordering::Relaxed);
         let seen = host.join().unwrap();
         assert!(seen.is_none_or(|seen| seen == [false; 3]), "its memory is gone while it is being used");
+    });
+}
+
+#[test]
+fn loom_who_finds_its_grant_without_the_lock_sees_what_was_done_before_and_may_go() {
+    model(|| {
+        let room = Arc::new(Hall::<News>::new((), (), [Line::new()]));
+        let (done, meeting) = (Arc::new(AtomicBool::new(false)), Meeting::new());
+        let guest = Box::pin(Waiter::new(room.clone(), ()));
+        drop(guest.as_ref().with(|seat| seat.join(0, Some(Waker::noop().clone()))));
+        let granter = spawn({
+            let (room, done, meeting) = (room.clone(), done.clone(), meeting.clone());
+            move || {
+                done.store(true, Ordering::Relaxed);
+                assert!(room.wake(|held, batch| held.grant(0, batch)));
+                meeting.over();
+                room
+            }
+        });
+        meeting.begin();
+        if guest.is_granted() {
+            assert!(done.load(Ordering::Relaxed));
+            drop(guest);
+        }
+        drop(granter.join().unwrap());
     });
 }
 

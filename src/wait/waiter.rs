@@ -195,6 +195,7 @@ impl<P: Place, H: Home<P>> Drop for Waiter<P, H> {
         // SAFETY: a waiter that is in a line or was granted is pinned (W3), and it stays where it is till its end; of one that
         // is not, no reference is kept.
         unsafe { Pin::new_unchecked(&*self) }.quit();
+        self.entry.visits.end();
     }
 }
 

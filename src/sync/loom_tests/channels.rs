@@ -5,7 +5,11 @@ fn loom_a_value_sent_while_one_begins_to_wait_is_seen() {
     model(|| {
         let (tx, mut rx) = watch::channel(0);
         let mut task = Task::new(async move { rx.changed().await.map(|value| *value) });
-        let other = spawn(move || tx.send(1));
+        let other = spawn({
+            // The last sender's going would wake it, too.
+            let tx = tx.clone();
+            move || tx.send(1)
+        });
         let first = task.poll();
         assert_eq!(other.join().unwrap(), Ok(()));
         assert_eq!(task.finish(first), Ok(1));

@@ -1,4 +1,6 @@
 use super::*;
+use crate::sys::atomic::AtomicUsize;
+use crate::sys::model::Meeting;
 use crate::sys::row::Rows;
 use crate::sys::{Arc, model};
 
@@ -34,6 +36,66 @@ fn loom_the_last_of_two_ends_drops_what_is_shared() {
 }
 
 #[test]
+fn loom_a_row_is_freed_by_who_gives_it_up_last() {
+    model::model(|| {
+        let (mut rows, meeting) = (Rows::new(), Meeting::new());
+        let place = rows.take::<u64>();
+        let other = model::spawn({
+            let meeting = meeting.clone();
+            move || {
+                drop(place);
+                meeting.over();
+            }
+        });
+        meeting.begin();
+        drop(rows);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_who_goes_after_the_other_end_has_seen_what_that_did() {
+    model::model(|| {
+        let (mut rows, meeting) = (Rows::new(), Meeting::new());
+        let (runner, shared) = join(rows.take(), Plain(Cell::new(0)), UntilAlone);
+        let other = model::spawn({
+            let meeting = meeting.clone();
+            move || {
+                // SAFETY: nobody writes before this end is gone.
+                assert_eq!(unsafe { shared.deref().0.read().read() }, 0);
+                drop(shared);
+                meeting.over();
+            }
+        });
+        meeting.begin();
+        drop(runner);
+        other.join().unwrap();
+        drop(rows);
+    });
+}
+
+#[test]
+fn loom_who_finds_the_mark_sees_what_was_done_before() {
+    model::model(|| {
+        let (mut rows, value) = (Rows::new(), Arc::new(()));
+        let (runner, shared) = join(rows.take(), value.clone(), value.clone());
+        let (done, meeting) = (Arc::new(AtomicUsize::new(0)), Meeting::new());
+        let other = model::spawn({
+            let (done, meeting) = (done.clone(), meeting.clone());
+            move || {
+                done.store(1, Ordering::Relaxed);
+                drop(runner);
+                meeting.over();
+            }
+        });
+        meeting.begin();
+        assert!(shared.mark().is_none() || done.load(Ordering::Relaxed) == 1);
+        drop((rows, shared));
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn loom_who_goes_after_it_has_sent_knows_whether_that_was_taken() {
     model::model(|| {
         let (mut rows, value) = (Rows::new(), Arc::new(()));
@@ -55,6 +117,13 @@ struct Plain(Cell<u8>);
 unsafe impl Send for Plain {}
 // SAFETY: as above.
 unsafe impl Sync for Plain {}
+
+impl Drop for Plain {
+    /// Whoever drops it has it alone.
+    fn drop(&mut self) {
+        self.0.write();
+    }
+}
 
 /// Ready when it is alone.
 struct UntilAlone;

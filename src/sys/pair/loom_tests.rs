@@ -1,7 +1,7 @@
 use super::*;
 use crate::sys::Arc;
 use crate::sys::atomic::AtomicUsize;
-use crate::sys::model::{Task, model, spawn};
+use crate::sys::model::{Meeting, Task, model, spawn};
 use core::future::poll_fn;
 
 /// What was done before something else, which who sees that has to see too.
@@ -33,8 +33,16 @@ fn receives<T: Send + 'static>(mut rx: RecvEnd<T>) -> Task<Option<T>> {
 fn loom_what_was_done_before_a_value_was_sent_is_seen_by_who_receives_it() {
     model(|| {
         let (tx, rx) = pair();
-        let before = Before::new();
-        let other = spawn(move || tx.send(before.done()).is_ok());
+        let (before, meeting) = (Before::new(), Meeting::new());
+        let other = spawn({
+            let meeting = meeting.clone();
+            move || {
+                let sent = tx.send(before.done()).is_ok();
+                meeting.over();
+                sent
+            }
+        });
+        meeting.begin();
         let mut task = receives(rx);
         let first = task.poll();
         assert!(other.join().unwrap());
