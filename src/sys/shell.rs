@@ -10,6 +10,7 @@
 //!   last one of a value that was left to its shares.
 //! - **V3** Who leaves a value to its shares gives the block up, and adds to `back` what makes it `LAST` when as many have come back as
 //!   have been given. It is above that bound only then, so the one that makes `LAST` of it is the last, and frees the block.
+//!   Fewer than `LAST` are given of one value: one to a reader, of whom there are fewer than half of all addresses.
 #![expect(unsafe_code, reason = "whose turn it is to reach a value is known by counting those who had one")]
 
 use super::atomic::{AtomicUsize, Ordering};
@@ -93,6 +94,7 @@ impl<T> Shell<T> {
     #[inline]
     pub(crate) fn share(&mut self) -> Option<Share<T>> {
         let to = self.to.as_ref().filter(|_| self.given > 0)?;
+        debug_assert!(self.given < LAST - 1);
         self.given += 1;
         Some(Share(To(to.0, PhantomData)))
     }

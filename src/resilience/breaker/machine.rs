@@ -63,7 +63,7 @@ pub enum BreakerCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerChange {
-    /// The number of the change: later ones have larger numbers.
+    /// The number of the change: later ones have larger numbers, until they begin again after a quarter of `usize::MAX`.
     pub number: usize,
     /// How it stood.
     pub from: BreakerState,
