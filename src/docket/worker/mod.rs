@@ -150,7 +150,9 @@ impl Worker {
     /// Runs are dropped, and claimed anew by others when their leases lapse.
     ///
     /// # Errors
-    /// If the scope is cancelled while something runs, or the store can't.
+    /// If the scope is cancelled while something runs, or the store can't. What runs is cut short then, and claimed anew when its
+    /// lease lapses; that counts among its [deliveries](super::Policy::deliveries), as after a crash. So a store that now and
+    /// then fails for a while should try again by itself, as `SqliteStore` does while others have its file.
     pub async fn run(self, scope: &Scope) -> Result<(), WorkerError> {
         self.work(scope, Until::Stopped).await
     }
