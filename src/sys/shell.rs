@@ -15,6 +15,7 @@
 
 use super::atomic::{AtomicUsize, Ordering};
 use super::spot::Spot;
+use super::thread::contain;
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -165,7 +166,8 @@ impl<T> Share<T> {
         let value = unsafe { self.0.block().value.take() };
         // SAFETY: V3: nobody else is left, and the value was taken.
         unsafe { To(self.0.0, PhantomData).free() };
-        drop(value);
+        // Whoever has this has made of it what it wanted, which a panic would take along.
+        contain(|| drop(value));
     }
 }
 

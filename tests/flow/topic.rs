@@ -359,3 +359,35 @@ fn each_subscriber_sees_what_its_policy_promises_under_every_schedule() {
 fn a_topic_that_no_memory_holds_is_refused() {
     drop(topic::<u8>(usize::MAX));
 }
+
+/// Panics when it is dropped, unless it is a clone.
+#[derive(Debug)]
+struct Grudging {
+    original: bool,
+}
+
+impl Clone for Grudging {
+    fn clone(&self) -> Self {
+        Self { original: false }
+    }
+}
+
+impl Drop for Grudging {
+    fn drop(&mut self) {
+        assert!(!self.original, "the original is dropped");
+    }
+}
+
+#[test]
+fn the_drop_of_a_displaced_message_does_not_take_along_what_was_just_read_of_it() {
+    let topic = topic(1);
+    let (mut one, mut other) = (topic.subscribe(Slow::Wait), topic.subscribe(Slow::DropOldest));
+    topic.try_publish(Grudging { original: true }).unwrap();
+    let mut next = Box::pin(topic.publish(Grudging { original: false }));
+    assert!((&mut next).now_or_never().is_none());
+    // This makes room for the next message, which displaces the first while that is cloned.
+    assert!(one.try_recv().is_ok());
+    assert!(matches!(next.now_or_never(), Some(Ok(2))));
+    assert!(matches!(other.try_recv(), Err(TryRecvError::Missed(1))));
+    assert!(one.try_recv().is_ok() && other.try_recv().is_ok());
+}
