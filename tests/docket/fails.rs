@@ -1,21 +1,40 @@
-//! A store that fails half-way: who adds many is told exactly which are there.
+//! Stores that fail: who adds many is told exactly which are there, and what runs outlasts that for a while.
 
 use super::support::ms;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+use wakeful::cancel::Scope;
 use wakeful::docket::{
-    AddError, Agenda, Answer, Cancelled, Claim, Claims, Close, Docket, Entry, Fence, Finished, Generation, MemoryStore,
-    Put, Registry, Renewal, Renewed, Row, Scatter, Sleep, Snapshot, Store, StoreError, Strike, StrikeId, Topic, Trace,
-    When,
+    AddError, Agenda, Answer, Cancelled, Claim, Claims, Close, Docket, Ending, Entry, EventKind, Fence, Finished,
+    Generation, MemoryStore, Put, Registry, Renewal, Renewed, Row, Scatter, Sleep, Snapshot, State, Store, StoreError,
+    Strike, StrikeId, Topic, Trace, When, WorkerError,
 };
 use wakeful::sim::{self, Sim};
+use wakeful::time::Instant;
 
-/// In memory, until it has been put into so often.
+/// In memory, until it has been put into so often, and while it is not down.
 #[derive(Clone)]
-struct Full {
+struct Shaky {
     store: MemoryStore,
     room: Arc<AtomicUsize>,
+    is_down: Arc<AtomicBool>,
+    /// Whether it can't tell of changes.
+    is_dumb: Arc<AtomicBool>,
+}
+
+impl Shaky {
+    fn new(sim: &Sim, room: usize) -> Self {
+        let [is_down, is_dumb] = [false; 2].map(|is| Arc::new(AtomicBool::new(is)));
+        Self { store: MemoryStore::new(&sim.time()), room: Arc::new(AtomicUsize::new(room)), is_down, is_dumb }
+    }
+
+    fn ask<'a, T>(&'a self, question: impl FnOnce(&'a MemoryStore) -> Answer<'a, T>) -> Answer<'a, T> {
+        match self.is_down.load(Relaxed) {
+            false => question(&self.store),
+            true => Answer::ready(Err(down())),
+        }
+    }
 }
 
 /// The disk is full.
@@ -23,63 +42,70 @@ fn full() -> StoreError {
     StoreError::Failed("full".into())
 }
 
-impl Store for Full {
+/// It is being started anew.
+fn down() -> StoreError {
+    StoreError::Failed("down".into())
+}
+
+impl Store for Shaky {
     fn put(&self, entry: Entry) -> Answer<'_, Put> {
         match self.room.fetch_update(Relaxed, Relaxed, |room| room.checked_sub(1)) {
-            Ok(_) => self.store.put(entry),
+            Ok(_) => self.ask(|store| store.put(entry)),
             Err(_) => Answer::ready(Err(full())),
         }
     }
 
     fn cancel(&self, key: &str, grace: Duration) -> Answer<'_, Cancelled> {
-        self.store.cancel(key, grace)
+        self.ask(|store| store.cancel(key, grace))
     }
 
     fn reschedule(&self, key: &str, due: When) -> Answer<'_, bool> {
-        self.store.reschedule(key, due)
+        self.ask(|store| store.reschedule(key, due))
     }
 
     fn clear(&self) -> Answer<'_, usize> {
-        self.store.clear()
+        self.ask(MemoryStore::clear)
     }
 
     fn claim(&self, claim: &Claim) -> Answer<'_, Claims> {
-        self.store.claim(claim)
+        self.ask(|store| store.claim(claim))
     }
 
     fn renew(&self, renewal: &Renewal) -> Answer<'_, Vec<Renewed>> {
-        self.store.renew(renewal)
+        self.ask(|store| store.renew(renewal))
     }
 
     fn finish(&self, key: &str, fence: Fence, close: Close) -> Answer<'_, Finished> {
-        self.store.finish(key, fence, close)
+        self.ask(|store| store.finish(key, fence, close))
     }
 
     fn strike(&self, strike: Strike) -> Answer<'_, StrikeId> {
-        self.store.strike(strike)
+        self.ask(|store| store.strike(strike))
     }
 
     fn restore(&self, strike: StrikeId) -> Answer<'_, bool> {
-        self.store.restore(strike)
+        self.ask(|store| store.restore(strike))
     }
 
     fn look(&self, key: &str, generation: Option<Generation>) -> Answer<'_, Option<Row>> {
-        self.store.look(key, generation)
+        self.ask(|store| store.look(key, generation))
     }
 
     fn scan(&self) -> Answer<'_, Snapshot> {
-        self.store.scan()
+        self.ask(MemoryStore::scan)
     }
 
     fn changed(&self, topic: Topic, seen: u64) -> Answer<'_, u64> {
-        self.store.changed(topic, seen)
+        match self.is_dumb.load(Relaxed) {
+            false => self.ask(|store| store.changed(topic, seen)),
+            true => Answer::ready(Err(down())),
+        }
     }
 }
 
 /// A docket whose store has room for so many.
 fn docket(sim: &Sim, room: usize) -> Docket {
-    let store = Full { store: MemoryStore::new(&sim.time()), room: Arc::new(AtomicUsize::new(room)) };
-    Docket::on(store, &sim.time(), Registry::new().builtins().unwrap())
+    Docket::on(Shaky::new(sim, room), &sim.time(), Registry::new().builtins().unwrap())
 }
 
 /// The generations that the store has.
@@ -120,5 +146,75 @@ fn a_batch_that_a_store_takes_in_part_says_of_each_whether_it_is_there() {
                 assert_eq!(one.as_ref().unwrap_err(), &AddError::Store(full()));
             }
         }
+    });
+}
+
+/// The default lease is 30 s, prolonged each ten; a failed request is repeated after 15/16, 15/8, 15/4 and 15/2 of a second.
+#[test]
+fn what_runs_outlasts_a_store_that_is_down_for_less_than_half_a_lease() {
+    sim::run(|sim| async move {
+        let store = Shaky::new(&sim, usize::MAX);
+        let docket = Docket::on(store.clone(), &sim.time(), Registry::new().builtins().unwrap());
+        let handle = docket.add(&Sleep::of(ms(100_000))).unwrap().send().await.unwrap().handle;
+        let time = sim.time();
+        sim.spawn("operator", async move {
+            for (from, to) in [(25_000, 37_000), (60_000, 72_000), (95_000, 107_000)] {
+                time.sleep_until(Instant::EPOCH + ms(from)).await;
+                store.is_down.store(true, Relaxed);
+                time.sleep_until(Instant::EPOCH + ms(to)).await;
+                store.is_down.store(false, Relaxed);
+            }
+        });
+        let begun = Arc::new(AtomicUsize::new(0));
+        let worker = docket.worker("w").listen({
+            let begun = begun.clone();
+            move |event| {
+                if event.kind == EventKind::Begun {
+                    begun.fetch_add(1, Relaxed);
+                }
+            }
+        });
+        worker.until_finished(&Scope::new(sim.time())).await.unwrap();
+        assert_eq!(sim.now(), Instant::EPOCH + Duration::from_micros(114_062_500), "told at the last try");
+        assert!(handle.result().await.is_ok());
+        assert_eq!(begun.load(Relaxed), 1, "it ran once");
+    });
+}
+
+#[test]
+fn a_store_that_stays_down_ends_its_worker_before_leases_lapse() {
+    sim::run(|sim| async move {
+        let store = Shaky::new(&sim, usize::MAX);
+        let docket = Docket::on(store.clone(), &sim.time(), Registry::new().builtins().unwrap());
+        docket.add(&Sleep::of(ms(100_000))).unwrap().send().await.unwrap();
+        let time = sim.time();
+        sim.spawn("operator", async move {
+            time.sleep(ms(25_000)).await;
+            store.is_down.store(true, Relaxed);
+        });
+        let ended = docket.worker("w").run(&Scope::new(sim.time())).await;
+        assert_eq!(ended, Err(WorkerError::Store(down())));
+        assert_eq!(sim.now(), Instant::EPOCH + Duration::from_micros(44_062_500), "of a lease until 50 s");
+    });
+}
+
+#[test]
+fn a_store_that_can_not_tell_of_changes_is_asked_now_and_then() {
+    sim::run(|sim| async move {
+        let store = Shaky::new(&sim, usize::MAX);
+        store.is_dumb.store(true, Relaxed);
+        let docket = Docket::on(store, &sim.time(), Registry::new().builtins().unwrap());
+        let scope = Scope::new(sim.time());
+        let worker = docket.worker("w");
+        let task = sim.spawn("worker", {
+            let scope = scope.clone();
+            async move { worker.run(&scope).await }
+        });
+        sim.time().sleep(ms(1_000)).await;
+        let handle = docket.add(&Sleep::of(ms(500))).unwrap().send().await.unwrap().handle;
+        sim.time().sleep(ms(2_000)).await;
+        assert!(matches!(handle.row().await.unwrap().unwrap().state, State::Ended(Ending::Done(_))));
+        scope.cancel_with_grace("over", ms(100));
+        assert_eq!(task.await, Ok(()));
     });
 }

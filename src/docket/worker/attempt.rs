@@ -79,13 +79,13 @@ impl Shop {
     }
 
     async fn give_back(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        self.setup.docket.store().finish(&claimed.key, claimed.fence, Close::Back).await.map(drop)
+        self.ask(|store| store.finish(&claimed.key, claimed.fence, Close::Back)).await.map(drop)
     }
 
     /// Ends what is not to be run at all.
     async fn end_unrun(&self, claimed: &Claimed) -> Result<(), StoreError> {
-        let close = Close::End(Ending::Cancelled, None);
-        let kind = match self.setup.docket.store().finish(&claimed.key, claimed.fence, close).await? {
+        let close = || Close::End(Ending::Cancelled, None);
+        let kind = match self.ask(|store| store.finish(&claimed.key, claimed.fence, close())).await?.1 {
             Finished::Done(_) => EventKind::Ended(Ending::Cancelled),
             Finished::Lost => EventKind::Lost,
         };
@@ -100,7 +100,7 @@ impl Shop {
     }
 
     async fn attempt(&self, kind: &Kind, cx: Cx) -> Result<(), StoreError> {
-        let (docket, claimed, scope) = (&self.setup.docket, cx.claimed(), cx.scope());
+        let (claimed, scope) = (cx.claimed(), cx.scope());
         let began = scope.now();
         self.tell(claimed, || EventKind::Begun);
         let Claimed { name: task, key, attempt, .. } = claimed;
@@ -138,9 +138,10 @@ impl Shop {
             _ => None,
         };
         let retries = matches!(fate, Fate::Retried(..));
-        let finished = docket.store().finish(&claimed.key, claimed.fence, fate.close(next)).await;
+        let close = fate.close(next);
+        let finished = self.ask(|store| store.finish(&claimed.key, claimed.fence, close.clone())).await;
         self.forget(claimed);
-        match (finished?, event) {
+        match (finished?.1, event) {
             (Finished::Lost, _) => {
                 run.lost(now - began);
                 self.tell(claimed, || EventKind::Lost);
@@ -228,7 +229,7 @@ impl Shop {
 
     /// The first tick after now, and after the one that this run was for: a wall clock that was put back brings none again.
     async fn tick(&self, ticks: &Ticks, claimed: &Claimed) -> Result<Option<When>, StoreError> {
-        let now = self.setup.docket.store().unix().await?;
+        let (_, now) = self.ask(|store| store.unix()).await?;
         Ok(ticks.after(claimed.planned.map_or(now, |planned| now.max(planned))).map(When::At))
     }
 }

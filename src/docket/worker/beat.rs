@@ -4,6 +4,7 @@ use super::{Order, Running, Shop, any};
 use crate::docket::{Fence, Renewal, Renewed, StoreError, Topic};
 use crate::time::Instant;
 use alloc::vec::Vec;
+use core::future::pending;
 use core::pin::pin;
 use core::time::Duration;
 
@@ -15,8 +16,9 @@ impl Shop {
             let mut now_seen = seen;
             {
                 let order = async {
-                    if let Ok(number) = docket.store().changed(Topic::Orders, seen).await {
-                        now_seen = number;
+                    match docket.store().changed(Topic::Orders, seen).await {
+                        Ok(number) => now_seen = number,
+                        Err(_) => pending().await,
                     }
                 };
                 any([pin!(order), pin!(docket.time().sleep(self.setup.lease / 3))]).await;
@@ -32,9 +34,9 @@ impl Shop {
         if runs.is_empty() {
             return Ok(());
         }
-        let until = self.lease_from(self.setup.docket.time().now());
         let renewal = Renewal { lease: self.setup.lease, runs };
-        let renewed = self.setup.docket.store().renew(&renewal).await?;
+        let (asked, renewed) = self.ask(|store| store.renew(&renewal)).await?;
+        let until = self.lease_from(asked);
         for ((_, fence, _), renewed) in renewal.runs.iter().zip(renewed) {
             let (order, reason, grace) = match renewed {
                 Renewed::Held => (None, "", Duration::ZERO),

@@ -3,7 +3,7 @@
 mod attempt;
 mod beat;
 
-use super::{Claim, Cx, Docket, Ending, Fence, StoreError, StrikeId, Topic};
+use super::{Answer, Claim, Cx, Docket, Ending, Fence, Store, StoreError, StrikeId, Topic};
 use crate::cancel::{Cancelled, Scope};
 use crate::flow::topic;
 use crate::sync::Notify;
@@ -46,7 +46,8 @@ pub enum EventKind {
     Retried(Duration, String),
     /// It ended.
     Ended(Ending),
-    /// It had no lease any more when it ended: another worker has it.
+    /// It had no lease any more when it ended: another worker has it. So it seems, too, when the store had been told of its end, and
+    /// failed to say so.
     Lost,
     /// Its lease has lapsed, and another worker may begin it.
     Lapsed,
@@ -150,9 +151,9 @@ impl Worker {
     /// Runs are dropped, and claimed anew by others when their leases lapse.
     ///
     /// # Errors
-    /// If the scope is cancelled while something runs, or the store can't. What runs is cut short then, and claimed anew when its
-    /// lease lapses; that counts among its [deliveries](super::Policy::deliveries), as after a crash. So a store that now and
-    /// then fails for a while should try again by itself, as `SqliteStore` does while others have its file.
+    /// If the scope is cancelled while something runs, or the store can't: if it [failed](StoreError::Failed), and did so again each of
+    /// four times, which takes not quite half of a lease. What runs is cut short then, and claimed anew when its lease lapses; that
+    /// counts among its [deliveries](super::Policy::deliveries), as after a crash.
     pub async fn run(self, scope: &Scope) -> Result<(), WorkerError> {
         self.work(scope, Until::Stopped).await
     }
@@ -253,6 +254,9 @@ enum Order {
     Lost,
 }
 
+/// Of a lease, in which pauses are counted.
+const PARTS: u32 = 32;
+
 impl Shop {
     async fn work<'env>(&'env self, group: LocalGroup<'env, StoreError>, until: Until) -> Result<(), StoreError> {
         let docket = &self.setup.docket;
@@ -272,9 +276,8 @@ impl Shop {
                 continue;
             }
             claim.most = most;
-            let leased = self.lease_from(docket.time().now());
-            let claims = docket.store().claim(&claim).await?;
-            let none = claims.taken.is_empty();
+            let (asked, claims) = self.ask(|store| store.claim(&claim)).await?;
+            let (leased, none) = (self.lease_from(asked), claims.taken.is_empty());
             for claimed in claims.taken {
                 self.start(&group, claimed, leased).await?;
             }
@@ -282,7 +285,9 @@ impl Shop {
                 break;
             }
             let changed = async {
-                let _ = docket.store().changed(Topic::Work, claims.seen).await;
+                if docket.store().changed(Topic::Work, claims.seen).await.is_err() {
+                    docket.time().sleep(self.setup.lease / PARTS).await;
+                }
             };
             any([pin!(freed), draining.as_mut(), pin!(changed), pin!(docket.time().sleep(claims.again))]).await;
         }
@@ -297,8 +302,27 @@ impl Shop {
         Ok(match until {
             Until::Stopped => false,
             Until::Idle => true,
-            Until::Finished => self.setup.docket.store().is_finished(names).await?,
+            Until::Finished => self.ask(|store| store.is_finished(names)).await?.1,
         })
+    }
+
+    /// Asks the store, and again after longer and longer pauses if it failed: what runs has its leases until then, since they are
+    /// prolonged when a third is over. With when it was asked for what it answered.
+    async fn ask<'s, T>(
+        &'s self,
+        question: impl Fn(&'s dyn Store) -> Answer<'s, T>,
+    ) -> Result<(Instant, T), StoreError> {
+        let docket = &self.setup.docket;
+        let mut pauses = [1, 2, 4, 8].into_iter();
+        loop {
+            let asked = docket.time().now();
+            match (question(docket.store()).await, pauses.next()) {
+                (Err(StoreError::Failed(_)), Some(parts)) => {
+                    docket.time().sleep(self.setup.lease / PARTS * parts).await
+                }
+                (answer, _) => return answer.map(|answer| (asked, answer)),
+            }
+        }
     }
 
     /// Adds what begins by itself, once. What is struck is tried again when something has changed, and is told of once.
@@ -310,10 +334,10 @@ impl Shop {
             let Some(Ok(entry)) = (kind.empty)().map(|empty| kind.entry(name, empty)) else { continue };
             let mut entry = super::Entry { key: name.into(), ..entry };
             if let Some(ticks) = &kind.ticks {
-                let Some(tick) = ticks.after(docket.store().unix().await?) else { continue };
+                let Some(tick) = ticks.after(self.ask(|store| store.unix()).await?.1) else { continue };
                 entry.due = super::When::At(tick);
             }
-            if let super::Put::Struck(strike) = docket.store().put(entry).await? {
+            if let super::Put::Struck(strike) = self.ask(|store| store.put(entry.clone())).await?.1 {
                 if !is_told {
                     docket.tell(&Event::refused(name, name, strike));
                 }
