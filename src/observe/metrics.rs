@@ -169,7 +169,8 @@ pub struct Sample {
 /// All numbers at one moment; made by [`MetricSet::snapshot`].
 ///
 /// `Display` gives them in the text format of Prometheus, version 0.0.4: names begin with `wakeful_`, times are in seconds, and each
-/// has the label `name`.
+/// has the label `name`. Of a histogram these are always the same 31 buckets, whatever is in it, since a rate needs each of them at both of
+/// its ends: their bounds double from a microsecond to 18 minutes. [`Histogram::buckets`](super::Histogram::buckets) are finer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -184,6 +185,10 @@ impl Snapshot {
         self.samples.iter().find(wanted).map(|sample| &sample.metric.value)
     }
 }
+
+/// The bounds of a histogram's buckets in the text format: just below these powers of two, in nanoseconds. Each is one of the
+/// histogram's own.
+const BOUNDS: core::ops::RangeInclusive<u32> = 10..=40;
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,10 +212,13 @@ impl fmt::Display for Snapshot {
                 Value::Count(n) | Value::Gauge(n) => writeln!(f, "wakeful_{name}{unit}{{name=\"{of}\"}} {n}")?,
                 Value::Time(time) => writeln!(f, "wakeful_{name}{unit}{{name=\"{of}\"}} {}", Seconds(*time))?,
                 Value::Histogram(all) => {
-                    let mut seen = 0;
-                    for bucket in all.buckets() {
-                        seen += u64::from(bucket.count);
-                        let most = Seconds(bucket.most);
+                    let (mut seen, mut buckets) = (0, all.buckets().peekable());
+                    for power in BOUNDS {
+                        let most = Duration::from_nanos((1 << power) - 1);
+                        while let Some(bucket) = buckets.next_if(|bucket| bucket.most <= most) {
+                            seen += u64::from(bucket.count);
+                        }
+                        let most = Seconds(most);
                         writeln!(f, "wakeful_{name}{unit}_bucket{{name=\"{of}\",le=\"{most}\"}} {seen}")?;
                     }
                     writeln!(f, "wakeful_{name}{unit}_bucket{{name=\"{of}\",le=\"+Inf\"}} {}", all.len())?;
