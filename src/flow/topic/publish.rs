@@ -81,6 +81,9 @@ impl<T> Topic<T> {
     ///
     /// # Errors
     /// [`PublishError`] with the message, if the topic is closed.
+    ///
+    /// # Panics
+    /// If the drop of the message that it displaces does. The new one is published all the same.
     #[inline]
     pub fn publish(&self, message: T) -> Publish<'_, T> {
         Publish { message: Some(message), waiter: Waiter::new(&self.hub, Brought::Nothing), seen: Seen::NONE }
@@ -90,6 +93,9 @@ impl<T> Topic<T> {
     ///
     /// # Errors
     /// [`TryPublishError`] with the message, if there is no room, or others wait for it; or if the topic is closed.
+    ///
+    /// # Panics
+    /// As [`publish`](Self::publish).
     #[inline]
     pub fn try_publish(&self, message: T) -> Result<usize, TryPublishError<T>> {
         let mut message = Some(message);

@@ -24,7 +24,9 @@ pub struct Flight<'a, C: Control = Gradient2> {
 
 impl<'a, C: Control> Flight<'a, C> {
     pub(super) fn new(shared: &'a Shared<C>, permit: Permit<'a>) -> Self {
-        let (in_flight, started) = (shared.begin(), shared.time.now());
+        // The clock may panic: read before the call counts.
+        let started = shared.time.now();
+        let in_flight = shared.begin();
         Self { shared, started, in_flight, _permit: permit }
     }
 
