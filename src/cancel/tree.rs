@@ -150,7 +150,9 @@ impl Below {
     /// The node stands in the line, and the lock of that is held as long as the node is used.
     #[inline]
     unsafe fn node(&self) -> &Branch {
-        // SAFETY: what it is in is dropped in order, of which the link is the first, and that waits for the lock.
+        // SAFETY: what it is in is dropped in order, of which the link is the first, and that waits for the lock. The `&mut self` of
+        // that drop may be there at the same time: as with all that is pinned and linked, it does not claim to be the only one, since
+        // a node, which has a waiter in it, is not `Unpin`.
         unsafe { self.0.as_ref() }
     }
 

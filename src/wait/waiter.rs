@@ -119,7 +119,7 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
         }
     }
 
-    /// Whether it is in a line.
+    /// Whether it is in a line, and not about to be taken off it by [`Held::part`].
     #[inline]
     pub(crate) fn is_waiting(&self) -> bool {
         self.flag() == WAITING
