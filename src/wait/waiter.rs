@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "an entry is linked while its future is pinned, and unlinked before it goes")]
 
 use super::batch::Batch;
-use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, Place, WAITING};
+use super::hall::{Entry, GRANTED, Hall, Held, IDLE, Inner, PARTING, Place, WAITING};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use crate::sys::kept::Kept;
@@ -114,8 +114,8 @@ impl<P: Place, H: Home<P>> Waiter<P, H> {
     pub(crate) fn standing(&self) -> Standing {
         match self.flag() {
             IDLE => Standing::Idle,
-            GRANTED => Standing::Granted,
-            _ => Standing::Waiting,
+            WAITING | PARTING => Standing::Waiting,
+            _ => Standing::Granted,
         }
     }
 
