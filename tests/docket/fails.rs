@@ -218,3 +218,21 @@ fn a_store_that_can_not_tell_of_changes_is_asked_now_and_then() {
         assert_eq!(task.await, Ok(()));
     });
 }
+
+#[test]
+fn a_worker_that_winds_down_does_not_wait_for_a_store_that_is_down() {
+    sim::run(|sim| async move {
+        let store = Shaky::new(&sim, usize::MAX);
+        store.is_dumb.store(true, Relaxed);
+        let docket = Docket::on(store.clone(), &sim.time(), Registry::new().builtins().unwrap());
+        let scope = Scope::new(sim.time());
+        let (worker, inside) = (docket.worker("w"), scope.clone());
+        let task = sim.spawn("worker", async move { worker.run(&inside).await });
+        sim.time().sleep(ms(5_000)).await;
+        store.is_down.store(true, Relaxed);
+        sim.time().sleep(ms(1_000)).await;
+        scope.cancel_with_grace("over", ms(10_000));
+        assert_eq!(task.await, Ok(()));
+        assert_eq!(sim.now(), Instant::EPOCH + ms(6_000), "though it asks again at 6.5625 s");
+    });
+}

@@ -276,7 +276,11 @@ impl Shop {
                 continue;
             }
             claim.most = most;
-            let (asked, claims) = self.ask(|store| store.claim(&claim)).await?;
+            let claims = self.ask_until(draining.as_mut(), |store| store.claim(&claim)).await;
+            if claims.is_err() && group.scope().is_draining() {
+                break;
+            }
+            let (asked, claims) = claims?;
             let (leased, none) = (self.lease_from(asked), claims.taken.is_empty());
             for claimed in claims.taken {
                 self.start(&group, claimed, leased).await?;
@@ -312,13 +316,30 @@ impl Shop {
         &'s self,
         question: impl Fn(&'s dyn Store) -> Answer<'s, T>,
     ) -> Result<(Instant, T), StoreError> {
+        self.ask_until(pending(), question).await
+    }
+
+    /// The same; not again once `over` is ready.
+    async fn ask_until<'s, T>(
+        &'s self,
+        over: impl Future<Output = ()> + Send,
+        question: impl Fn(&'s dyn Store) -> Answer<'s, T>,
+    ) -> Result<(Instant, T), StoreError> {
         let docket = &self.setup.docket;
+        let (mut is_over, mut over) = (false, pin!(over));
         let mut pauses = [1, 2, 4, 8].into_iter();
         loop {
             let asked = docket.time().now();
             match (question(docket.store()).await, pauses.next()) {
-                (Err(StoreError::Failed(_)), Some(parts)) => {
-                    docket.time().sleep(self.setup.lease / PARTS * parts).await
+                (Err(error @ StoreError::Failed(_)), Some(parts)) => {
+                    let over = async {
+                        over.as_mut().await;
+                        is_over = true;
+                    };
+                    any([pin!(over), pin!(docket.time().sleep(self.setup.lease / PARTS * parts))]).await;
+                    if is_over {
+                        return Err(error);
+                    }
                 }
                 (answer, _) => return answer.map(|answer| (asked, answer)),
             }
