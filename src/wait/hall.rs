@@ -357,6 +357,7 @@ impl<P: Place> Held<'_, P> {
     #[inline]
     pub(crate) fn part<R>(&mut self, line: usize, f: impl FnOnce(&mut P::Slot) -> R) -> Option<R> {
         let entry = self.lines.as_ref()[line].first?;
+        // Release, like each flag that is looked at without the lock. Who is to see this one does so by what `f` locks.
         // SAFETY: alive, being in a line (W3); the borrow ends with the statement.
         unsafe { entry.as_ref() }.flag.store(PARTING, Ordering::Release);
         // SAFETY: `entry` is in a line of this hall, whose lock is held; the borrow ends before `self` is used again.
