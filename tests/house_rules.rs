@@ -52,6 +52,21 @@ const UNSAFE_HOMES: &[&str] = &[
 /// How a file with `unsafe` outside `src/sys/` and `src/wait/` opens, after its docs.
 const UNSAFE_OPENING: &str = "#![expect(unsafe_code, reason";
 
+/// Rooms, and files of others, that may have a bare lock, and why: what tasks meet at stands behind a `Told`, of which the simulator
+/// hears. A search leaves out schedules that differ in what it did not hear of.
+const BARE_LOCKS: &[(&str, &str)] = &[
+    ("src/sys/", "what `Told` is made of"),
+    ("src/wait/", "a hall tells by itself"),
+    ("src/observe/", "it looks on"),
+    ("src/sim/", "it is who is told"),
+    ("src/docket/worker/", "a worker is one task"),
+    ("src/limit/keyed/", "the table of keys tells, whichever shard is looked at"),
+    ("src/spawn/panic.rs", "for `Sync` only: who has it takes it"),
+    ("src/task/guarded.rs", "a future, and who drops it"),
+    ("src/work/drive/hub.rs", "for `Sync` only: a share has one owner"),
+    ("src/work/periodic.rs", "as in `task/guarded.rs`"),
+];
+
 /// A file in `src/` that is longer asks to be two.
 const LONGEST_FILE: usize = 500;
 
@@ -195,6 +210,17 @@ fn stray_unsafe(source: &Source) -> Vec<String> {
         complaints.push(format!("{}: does not open with `{UNSAFE_OPENING} = \"…\")]`", source.path));
     }
     complaints
+}
+
+/// What tasks share is told to those who look on.
+fn bare_locks(source: &Source) -> Vec<String> {
+    if BARE_LOCKS.iter().any(|(home, _)| source.path.starts_with(home)) {
+        return Vec::new();
+    }
+    let code = without_tests(&code_only(&source.text));
+    let complain =
+        |(at, _)| source.complain(at, "a `Lock` that tells nobody: take `Told`, or name the file in BARE_LOCKS");
+    words(&code, "Lock").into_iter().map(complain).collect()
 }
 
 fn opens_with_expectation(text: &str) -> bool {
@@ -362,6 +388,19 @@ fn unsafe_stays_in_its_homes() {
     let sources = sources();
     for home in UNSAFE_HOMES {
         assert!(sources.iter().any(|source| source.path.starts_with(home)), "{home} is not there any more");
+    }
+}
+
+#[test]
+fn what_tasks_share_is_told() {
+    let sources = sources();
+    let tests = test_modules(&sources);
+    let code: Vec<&Source> = sources.iter().filter(|source| !is_test(source, &tests)).collect();
+    expect_none(code.iter().flat_map(|source| bare_locks(source)).collect());
+    for (home, _) in BARE_LOCKS {
+        let used =
+            |source: &&&Source| source.path.starts_with(home) && !words(&code_only(&source.text), "Lock").is_empty();
+        assert!(code.iter().any(|source| used(&source)), "{home} has no lock any more");
     }
 }
 

@@ -79,6 +79,15 @@ fn unsafe_code() {
 }
 
 #[test]
+fn locks() {
+    reports(bare_locks, "src/flow/topic/mod.rs", "struct Topic { state: Lock<State> }");
+    reports(bare_locks, "src/task/watch.rs", "use crate::sys::Lock;");
+    passes(bare_locks, "src/sim/node.rs", "use crate::sys::Lock;");
+    passes(bare_locks, "src/task/watch.rs", "use crate::sys::Told; // not Lock\nfn f() -> OnceLock<u8> { g() }");
+    passes(bare_locks, "src/task/watch.rs", "#[cfg(test)]\nmod tests { use crate::sys::Lock; }");
+}
+
+#[test]
 fn length() {
     reports(long_file, "src/time/mod.rs", &"\n".repeat(LONGEST_FILE + 1));
     passes(long_file, "src/time/mod.rs", &"\n".repeat(LONGEST_FILE));
