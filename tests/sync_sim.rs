@@ -1,10 +1,11 @@
 //! Synchronisation in the simulator: whatever the schedule and whoever gives up, the books balance.
 
 use async_lock::Mutex;
+use futures::stream::{FusedStream, Stream, StreamExt};
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::num::NonZeroUsize;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex as Books};
 use std::task::Poll;
 use std::time::Duration;
@@ -372,17 +373,33 @@ fn arrivals_that_are_withdrawn_count_for_nothing() {
     });
 }
 
+/// A watcher that waits anew for each value, or has a place in line of its own.
+enum Watching<T> {
+    Wait(watch::Receiver<T>),
+    Stream(Pin<Box<watch::Changes<T>>>),
+}
+
+impl<T> Watching<T> {
+    async fn next(&mut self) -> Result<watch::Snapshot<T>, watch::RecvError> {
+        match self {
+            Self::Wait(rx) => rx.changed().await,
+            Self::Stream(changes) => changes.next().await.ok_or(watch::RecvError),
+        }
+    }
+}
+
 #[test]
 fn watchers_see_values_in_order_and_the_last_one_always() {
     Builder::new().runs(3_000).check(|sim| async move {
         let (tx, rx) = watch::channel((0, 0));
         let mut watchers = Vec::new();
         for _ in 0..1 + sim.choose(3) {
-            let (sim_, mut rx) = (sim.clone(), rx.clone());
+            let (sim_, mut rx, streams) = (sim.clone(), rx.clone(), sim.choose(2) == 0);
             watchers.push(sim.spawn("watcher", async move {
                 let (sim, mut patience, mut seen) = (sim_, Patience::new(), *rx.see());
+                let mut waits = if streams { Watching::Stream(Box::pin(rx.into_stream())) } else { Watching::Wait(rx) };
                 loop {
-                    match patience.with(&sim, rx.changed()).await {
+                    match patience.with(&sim, waits.next()).await {
                         Some(Ok(value)) => {
                             assert!(
                                 value.0 >= seen.0 && value.1 >= seen.1 && *value != seen,
@@ -416,6 +433,32 @@ fn watchers_see_values_in_order_and_the_last_one_always() {
         for watcher in watchers {
             assert_eq!(watcher.await, (3, 3));
         }
+    });
+}
+
+#[test]
+fn a_stream_of_changes_begins_where_its_receiver_is_and_ends_with_the_senders() {
+    Builder::new().runs(300).check(|sim| async move {
+        let (tx, mut rx) = watch::channel(0);
+        let mut changes = Box::pin(rx.clone().into_stream());
+        let sim_ = sim.clone();
+        sim.spawn("sender", async move {
+            for n in 1..=3 {
+                dawdle(&sim_).await;
+                tx.send(n).unwrap();
+            }
+        });
+        let first = *changes.next().await.unwrap();
+        assert!((1..=3).contains(&first) && changes.size_hint() == (0, None) && !changes.is_terminated());
+        let rest: Vec<_> = changes.by_ref().map(|value| *value).collect().await;
+        assert!(rest.iter().is_sorted_by(|a, b| a < b) && rest.first().is_none_or(|next| *next > first), "{rest:?}");
+        assert_eq!(*rest.last().unwrap_or(&first), 3);
+        assert!(changes.is_terminated() && changes.size_hint() == (0, Some(0)) && changes.next().await.is_none());
+        assert!(!changes.receiver().has_changed());
+        let last = (*rx.see(), rx.has_changed());
+        rx.mark_unseen();
+        assert_eq!((last, rx.has_changed()), ((3, false), true));
+        assert_eq!(rx.into_stream().map(|value| *value).collect::<Vec<_>>().await, [3]);
     });
 }
 

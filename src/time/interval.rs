@@ -8,6 +8,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use futures_core::stream::{FusedStream, Stream};
 
 /// What an [`Interval`] does with the ticks that nobody took in time; set by [`Interval::missed`].
 ///
@@ -64,7 +65,7 @@ impl MissedTick {
 
 /// Ticks every period; made by [`Time::interval`].
 ///
-/// Allocates once, for its timer.
+/// Allocates once, for its timer. It is a `Stream` of the same ticks, which never ends.
 ///
 /// # Time
 /// Never early, and free of drift: late ticks do not move the schedule, except as [`MissedTick`] says.
@@ -128,6 +129,25 @@ impl Interval {
     /// Lets the next tick come one period from this call.
     pub fn reset(&mut self) {
         self.sleep.as_mut().reset(self.time.now() + self.period);
+    }
+}
+
+/// The ticks, as [`tick`](Interval::tick) gives them.
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.get_mut().poll_tick(cx).map(Some)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
+}
+
+impl FusedStream for Interval {
+    fn is_terminated(&self) -> bool {
+        false
     }
 }
 

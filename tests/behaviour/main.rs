@@ -44,6 +44,7 @@ on_every_runtime! {
     }
     intervals {
         bursts_catch_up_with_the_schedule
+        ticks_are_a_stream
         delays_start_the_schedule_anew
         skips_keep_to_the_schedule
         a_dropped_tick_is_not_lost

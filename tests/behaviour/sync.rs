@@ -1,6 +1,7 @@
 //! Synchronisation between tasks, alone and together with the mutexes that users are sent to.
 
 use crate::support::{Counter, Cx, LONG, Log, Spawner, again, ms};
+use futures::StreamExt;
 use futures::future::join_all;
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -202,6 +203,7 @@ pub(crate) async fn a_watcher_sees_the_latest_value(cx: Cx<impl Spawner>) {
         }
         asks.send("done").unwrap();
     });
+    let streamed = cx.spawn("streamed", rx.clone().into_stream().map(|value| *value).collect::<Vec<_>>());
     let mut last = 0;
     while let Ok(value) = rx.changed().await {
         assert!(*value > last);
@@ -209,6 +211,8 @@ pub(crate) async fn a_watcher_sees_the_latest_value(cx: Cx<impl Spawner>) {
     }
     assert_eq!(last, 20);
     sender.await;
+    let streamed = streamed.await;
+    assert!(streamed.is_sorted_by(|a, b| a < b) && streamed.ends_with(&[20]), "{streamed:?}");
     let mut answer = answer;
     assert_eq!(answer.recv().await, Ok("done"));
 }

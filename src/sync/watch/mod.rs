@@ -19,11 +19,13 @@
 //! });
 //! ```
 
+mod changes;
 mod recv;
 mod send;
 mod state;
 
 pub use super::unsent::SendError;
+pub use changes::Changes;
 pub use recv::{Changed, Receiver, RecvError};
 pub use send::{Closed, Sender};
 

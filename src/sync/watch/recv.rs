@@ -1,12 +1,12 @@
 //! The receiving side.
 
 use super::super::line;
-use super::Snapshot;
-use super::state::{CHANGED, Latest, Watched};
+use super::state::{CHANGED, Latest, UNSEEN, Watched};
+use super::{Changes, Snapshot};
 use crate::sys::Arc;
 use crate::sys::atomic::Ordering;
 use crate::sys::probe::{self, Access};
-use crate::wait::{Seen, Waiter};
+use crate::wait::{Home, Seen, Waiter};
 use core::error::Error;
 use core::fmt;
 use core::future::Future;
@@ -16,9 +16,9 @@ use pin_project_lite::pin_project;
 
 /// Sees the latest value, and remembers which one it has seen. A clone has seen the same.
 pub struct Receiver<T> {
-    watched: Arc<Watched<T>>,
+    pub(super) watched: Arc<Watched<T>>,
     /// The version that it has seen.
-    version: u64,
+    pub(super) version: u64,
 }
 
 impl<T> Receiver<T> {
@@ -37,6 +37,11 @@ impl<T> Receiver<T> {
         let (latest, version) = self.watched.latest();
         self.version = version;
         latest
+    }
+
+    /// Lets the latest value count as not seen, so that the next wait gives it, or a later one, at once.
+    pub fn mark_unseen(&mut self) {
+        self.version = UNSEEN;
     }
 
     /// Whether there is a value that has not been seen.
@@ -82,6 +87,30 @@ impl<T> Receiver<T> {
             latest = self.changed().await?;
         }
         Ok(latest)
+    }
+
+    /// A stream of the values that have not been seen: of each time it is asked, the latest. It ends when no sender is left.
+    ///
+    /// # Examples
+    /// ```
+    /// use futures::StreamExt;
+    /// use wakeful::sync::watch;
+    ///
+    /// wakeful::sim::run(|_| async move {
+    ///     let (tx, mut rx) = watch::channel("starting");
+    ///     rx.mark_unseen(); // it is to begin with the present value
+    ///     let mut states = Box::pin(rx.into_stream());
+    ///     assert_eq!(*states.next().await.unwrap(), "starting");
+    ///     for state in ["loading", "running"] {
+    ///         tx.send(state).unwrap();
+    ///     }
+    ///     drop(tx);
+    ///     let rest: Vec<_> = states.map(|state| *state).collect().await;
+    ///     assert_eq!(rest, ["running"]);
+    /// });
+    /// ```
+    pub fn into_stream(self) -> Changes<T> {
+        Changes::new(self)
     }
 
     /// Whether `self` and `other` receive from the same senders.
@@ -137,22 +166,31 @@ impl<T> Future for Changed<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let version = &mut **this.version;
-        let newer = line::look_or_join(this.waiter.as_ref(), this.seen, cx, CHANGED, |seat, _| {
-            let newer = seat.held.newer(*version);
-            *seat.slot() = *version;
-            newer
-        });
-        match newer {
-            Some(Some((latest, at))) => {
-                *version = at;
-                Poll::Ready(Ok(latest))
-            }
-            Some(None) => Poll::Ready(Err(RecvError)),
-            None => {
-                probe::waiting("watch changed", Some(this.waiter.as_ref().home().shared.id), u64::MAX);
-                Poll::Pending
-            }
+        poll_newer(this.waiter.as_ref(), this.seen, this.version, cx)
+    }
+}
+
+/// Waits for a value of a later version than the one that has been seen.
+pub(super) fn poll_newer<T, H: Home<Latest<T>>>(
+    waiter: Pin<&Waiter<Latest<T>, H>>,
+    seen: &mut Seen,
+    version: &mut u64,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Snapshot<T>, RecvError>> {
+    let newer = line::look_or_join(waiter, seen, cx, CHANGED, |seat, _| {
+        let newer = seat.held.newer(*version);
+        *seat.slot() = *version;
+        newer
+    });
+    match newer {
+        Some(Some((latest, at))) => {
+            *version = at;
+            Poll::Ready(Ok(latest))
+        }
+        Some(None) => Poll::Ready(Err(RecvError)),
+        None => {
+            probe::waiting("watch changed", Some(waiter.home().hall().shared.id), u64::MAX);
+            Poll::Pending
         }
     }
 }

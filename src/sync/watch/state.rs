@@ -22,6 +22,9 @@ pub(super) const CHANGED: usize = 0;
 /// The line of senders that wait until no receiver is left.
 pub(super) const CLOSED: usize = 1;
 
+/// The version that a receiver has seen who has seen none: it waits for nothing (V1), as no value has it.
+pub(super) const UNSEEN: u64 = u64::MAX;
+
 /// What is watched.
 pub(super) struct Latest<T>(PhantomData<T>);
 

@@ -1,6 +1,7 @@
 //! Ticking.
 
 use crate::support::{Counter, Cx, Spawner, ms, poll};
+use futures::stream::{FusedStream, Stream, StreamExt};
 use std::pin::pin;
 use wakeful::time::{Instant, MissedTick};
 
@@ -18,6 +19,16 @@ pub(crate) async fn bursts_catch_up_with_the_schedule(cx: Cx<impl Spawner>) {
     let (_, ticks) = late(&cx, MissedTick::Burst).await;
     assert_eq!(ticks, [cx.at(8), cx.at(12), cx.at(16)]);
     cx.assert_at(16);
+}
+
+pub(crate) async fn ticks_are_a_stream(cx: Cx<impl Spawner>) {
+    let mut every = cx.time.interval_at(cx.at(4), ms(4));
+    assert_eq!((every.size_hint(), every.is_terminated()), ((usize::MAX, None), false));
+    let first: Vec<_> = every.by_ref().take(2).collect().await;
+    assert_eq!(first, [cx.at(4), cx.at(8)]);
+    cx.assert_at(8);
+    assert_eq!(every.tick().await, cx.at(12));
+    cx.assert_at(12);
 }
 
 pub(crate) async fn delays_start_the_schedule_anew(cx: Cx<impl Spawner>) {
