@@ -1,13 +1,14 @@
 //! The scope that is current by itself: free functions for code that was handed none.
 
 use super::outcome::{Deadline, FailError, Outcome};
-use super::run::{Engine, Left, with_current};
+use super::run::{Engine, with_current};
 use super::scope::Scope;
 use super::shield::Shelter;
 use crate::sys::slot;
 use crate::time::{Instant, Sleep, Time};
 use core::fmt;
 use core::future::Future;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -188,8 +189,8 @@ pin_project! {
         F: Future,
     {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(((body, frame), scope)) = this.left() {
-                slot::end_in(frame, scope, body);
+            if this.scope.is_some() {
+                this.leave();
             }
         }
     }
@@ -209,6 +210,11 @@ impl<F: Future> MoveOn<F> {
             Some(scope) => scope,
             None => {
                 let (scope, at) = open(this.when);
+                // Nothing but its end keeps a new scope that lies in no other from beginning (rule b).
+                if scope.alone().is_some_and(|(_, until)| until > at) {
+                    *this.scope = Some(scope);
+                    return this.engine.begin_clear();
+                }
                 now = Some(at);
                 this.scope.insert(scope)
             }
@@ -222,9 +228,17 @@ impl<F: Future> MoveOn<F> {
         engine.closed(scope, cx)
     }
 
-    fn polled(self: Pin<&mut Self>, polled: Poll<F::Output>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
-        let (engine, scope) = self.parts();
-        engine.polled(scope, polled, cx)
+    #[inline]
+    fn polled(mut self: Pin<&mut Self>, polled: Poll<F::Output>, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        let (mut engine, scope) = self.as_mut().parts();
+        let Poll::Ready(value) = polled else {
+            return engine.pended(scope, cx);
+        };
+        if engine.as_mut().close(scope) {
+            return engine.linger(scope, Outcome::Done(value), cx);
+        }
+        self.shut();
+        Poll::Ready(Outcome::Done(value))
     }
 
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Engine<F>>, &Scope) {
@@ -232,12 +246,25 @@ impl<F: Future> MoveOn<F> {
         (this.engine, this.scope.as_ref().expect("opened at the first poll"))
     }
 
-    /// What is to be dropped inside the scope, if it was opened.
+    /// Drops what is to be dropped inside the scope, which was opened.
+    #[inline(never)]
+    fn leave(mut self: Pin<&mut Self>) {
+        let (engine, scope) = self.as_mut().parts();
+        let (body, frame) = engine.left(scope);
+        slot::end_in(frame, scope, body);
+        self.shut();
+    }
+
+    /// Lets the scope go, its body being gone, so that this has nothing left to be dropped. One that holds nothing is forgotten,
+    /// which is quicker.
     #[inline]
-    fn left(self: Pin<&mut Self>) -> Option<(Left<'_, F>, &Scope)> {
-        let this = self.project();
-        let scope = this.scope.as_ref()?;
-        Some((this.engine.left(scope), scope))
+    fn shut(self: Pin<&mut Self>) {
+        let scope = self.project().scope;
+        if scope.as_ref().is_some_and(|scope| scope.alone().is_some()) {
+            mem::forget(scope.take());
+        } else {
+            *scope = None;
+        }
     }
 
     #[inline(always)]

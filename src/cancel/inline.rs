@@ -90,6 +90,15 @@ impl Inline {
         self.deadline
     }
 
+    /// The time that it counts in and its deadline, if it lies in no other scope.
+    #[inline]
+    pub(super) fn alone(&self) -> Option<(&Time, Instant)> {
+        match self.parent {
+            Parent::Time(time) => Some((time, self.deadline)),
+            Parent::Borrowed(_) | Parent::Owned(_) => None,
+        }
+    }
+
     pub(super) fn reason(&self) -> Option<Reason> {
         (self.flags() != 0).then(|| Reason::deadline(self.deadline))
     }

@@ -132,6 +132,13 @@ impl<F: Future> Engine<F> {
         }
     }
 
+    /// Begins a body whose scope was seen to be clear.
+    #[inline]
+    pub(super) fn begin_clear(self: Pin<&mut Self>) -> bool {
+        *self.project().stage = Stage::Begun;
+        true
+    }
+
     /// Polls the body, which has begun.
     #[inline(always)]
     pub(super) fn poll_body(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -151,9 +158,14 @@ impl<F: Future> Engine<F> {
         match polled {
             Poll::Ready(value) if self.as_mut().close(scope) => self.linger(scope, Outcome::Done(value), cx),
             Poll::Ready(value) => Poll::Ready(Outcome::Done(value)),
-            Poll::Pending if self.as_mut().must_end(scope, cx) => self.end(scope, cx),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => self.pended(scope, cx),
         }
+    }
+
+    /// What a poll says where the body is pending.
+    #[inline]
+    pub(super) fn pended(mut self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        if self.as_mut().must_end(scope, cx) { self.end(scope, cx) } else { Poll::Pending }
     }
 
     /// Whether the body may begin (rule b).
@@ -213,7 +225,7 @@ impl<F: Future> Engine<F> {
 
     /// Drops the body. Whether groups may have been left behind.
     #[inline]
-    fn close(self: Pin<&mut Self>, scope: &Scope) -> bool {
+    pub(super) fn close(self: Pin<&mut Self>, scope: &Scope) -> bool {
         let this = self.project();
         if let Some(later) = this.later.as_pin_mut() {
             later.project().watch.clear();
@@ -224,7 +236,7 @@ impl<F: Future> Engine<F> {
 
     /// Keeps what came of the body if groups were left behind.
     #[cold]
-    fn linger(
+    pub(super) fn linger(
         self: Pin<&mut Self>,
         scope: &Scope,
         outcome: Outcome<F::Output>,
@@ -269,6 +281,13 @@ impl<F: Future> Engine<F> {
                 return false;
             }
         }
+    }
+
+    /// Whether something is left to be dropped or forgotten inside the scope.
+    #[inline]
+    fn leaves_something(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        this.body.is_some() || this.frame.was_noted()
     }
 
     /// What is to be dropped inside the scope when the run is dropped.
@@ -331,15 +350,23 @@ pin_project! {
     where
         F: Future,
     {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let (body, frame) = this.engine.left(this.scope);
-            slot::end_in(frame, this.scope, body);
+        fn drop(mut this: Pin<&mut Self>) {
+            if this.as_mut().project().engine.leaves_something() {
+                this.leave();
+            }
         }
     }
 }
 
 impl<'s, F: Future> Run<'s, F> {
+    /// Drops what is to be dropped inside the scope.
+    #[inline(never)]
+    fn leave(self: Pin<&mut Self>) {
+        let this = self.project();
+        let (body, frame) = this.engine.left(this.scope);
+        slot::end_in(frame, this.scope, body);
+    }
+
     #[inline]
     pub(super) fn new(scope: &'s Scope, body: F) -> Self {
         Self { scope, engine: Engine::new(body, false, false) }

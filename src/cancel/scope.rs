@@ -299,6 +299,15 @@ impl Scope {
         }
     }
 
+    /// The time that it counts in and its deadline, if it lies in no other scope, and is no node.
+    #[inline]
+    pub(super) fn alone(&self) -> Option<(&Time, Instant)> {
+        match self.view() {
+            View::Inline(inline) => inline.alone(),
+            View::Shared(_) => None,
+        }
+    }
+
     /// The scope around this one, if this one refers to it.
     pub(super) fn borrowed_parent(&self) -> Option<&Self> {
         match self.inline().map(|inline| &inline.parent) {

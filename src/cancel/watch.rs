@@ -8,7 +8,7 @@ use super::tree::{Branch, TreeWaiter};
 use super::view::View;
 use crate::sys::probe;
 use crate::sys::slot::{self, Relied};
-use crate::time::{Instant, Sleep};
+use crate::time::{Instant, Sleep, Time};
 use crate::wait::Seen;
 use core::fmt;
 use core::future::Future;
@@ -49,7 +49,10 @@ impl Watch {
     #[inline]
     pub(super) fn poll(self: Pin<&mut Self>, scope: &Scope, owns: bool, cx: &mut Context<'_>) -> Poll<()> {
         if !self.stands(scope, cx.waker()) {
-            return self.register(scope, owns, cx);
+            return match if owns { scope.alone() } else { None } {
+                Some((time, until)) => self.sleep_alone(scope, time, until, cx),
+                None => self.register(scope, owns, cx),
+            };
         }
         // Where there is no timer, nothing can have come of one.
         if self.sleep.is_some() { self.poll_sleep(scope, cx) } else { Poll::Pending }
@@ -90,20 +93,28 @@ impl Watch {
                 }
             }
         }
-        if needs.until.is_never() {
-            this.sleep.set(None);
-        } else {
-            match this.sleep.as_mut().as_pin_mut() {
-                None => this.sleep.set(Some(scope.time().sleep_until(needs.until))),
-                Some(sleep) if sleep.deadline() != needs.until => sleep.reset(needs.until),
-                Some(_) => {}
-            }
-        }
+        set_sleep(this.sleep, || scope.time(), needs.until);
         // What changed before this joined was told to nobody here. Where deadlines are all there is to know, they say so.
         if joined && (before.is_none() || scope.view().plain() != before) {
             *this.alone = false;
             return Poll::Ready(());
         }
+        self.poll_sleep(scope, cx)
+    }
+
+    /// Registers anew where there is nobody to be told: a scope that the waiting future owns, and nobody has a handle to, lies
+    /// in no other one.
+    #[inline(never)]
+    fn sleep_alone(
+        mut self: Pin<&mut Self>,
+        scope: &Scope,
+        time: &Time,
+        until: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let this = self.as_mut().project();
+        *this.alone = true;
+        set_sleep(this.sleep, || time, until);
         self.poll_sleep(scope, cx)
     }
 
@@ -139,6 +150,19 @@ impl Watch {
         let mut this = self.project();
         this.waiter.set(None);
         this.sleep.set(None);
+    }
+}
+
+/// Sees to it that there is a sleep until `until`.
+#[inline]
+fn set_sleep<'t>(mut sleep: Pin<&mut Option<Sleep>>, time: impl FnOnce() -> &'t Time, until: Instant) {
+    if until.is_never() {
+        return sleep.set(None);
+    }
+    match sleep.as_mut().as_pin_mut() {
+        None => sleep.set(Some(time().sleep_until(until))),
+        Some(sleep) if sleep.deadline() != until => sleep.reset(until),
+        Some(_) => {}
     }
 }
 
