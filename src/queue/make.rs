@@ -7,6 +7,9 @@ use super::state;
 use core::num::NonZeroUsize;
 
 /// A capacity that is never reached.
+///
+/// A queue holds a quarter of `usize::MAX` at the most, whatever its capacity. Where words have 32 bits, items without a size
+/// and permits that are forgotten can come to so many; then it is full.
 pub const UNBOUNDED: NonZeroUsize = NonZeroUsize::MAX;
 
 /// A queue that holds at most `capacity` items, first in, first out.

@@ -2,8 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - **S1** `limit` is the capacity less the slots granted and the permits: there is a slot while there are fewer items than
-//!   that. A queue that [meets](Shelf::MEETS) has no slots, and one that is closed has far fewer than none.
+//! - **S1** `limit` is the capacity, or [`MOST`] if that is less, less the slots granted and the permits: there is a slot while
+//!   there are fewer items than that. A queue that [meets](Shelf::MEETS) has no slots, and one that is closed has far fewer
+//!   than none: as a slot is granted or set aside only while `limit` is above zero, there are [`MOST`] of those at the most,
+//!   so that an open queue has no fewer than `-MOST`, and a closed one, to which they come back, no more than
+//!   `NEVER_AGAIN + MOST`.
 //! - **S2** `claims` is the number of items granted to receivers, less the offers: there is an item while there are more of
 //!   them than that. An offer is a sender that waits where sends meet receives. There are fewer items than claims only
 //!   after a claimed item was taken out by a shutdown, or its offer is gone: such a claim waits for another item.
@@ -15,6 +18,8 @@
 //!   is open, and it holds no more than its capacity allows. [`LOOK`] is never wrong.
 
 mod moves;
+#[cfg(all(test, not(wakeful_loom)))]
+mod tests;
 
 use super::kind::Kind;
 use super::shelf::Shelf;
@@ -35,8 +40,10 @@ pub(super) const JOINERS: usize = 2;
 
 /// Items for which room is allocated in advance.
 const RESERVED: usize = 256;
-/// The limit of a queue that is closed: so low that no change brings it near zero again, and nothing else brings it there.
-const NEVER_AGAIN: isize = isize::MIN / 2;
+/// The limit of a queue that is closed, to begin with: nothing but slots that come back changes it (S1).
+const NEVER_AGAIN: isize = isize::MIN;
+/// The most slots that there are, whatever the capacity.
+const MOST: isize = isize::MAX / 2;
 
 /// Hint: a newcomer finds nothing.
 const NONE: u8 = 0;
@@ -149,9 +156,9 @@ pub(super) fn queue<T, K: Kind<T>>(capacity: usize) -> Arc<Queue<T, K>> {
     Arc::new(Hall::new(shared, state, [const { Line::new() }; 3]))
 }
 
-/// So many slots, of which half the numbers there are stand for no end.
+/// So many slots has an open queue of this capacity.
 fn slots(capacity: usize) -> isize {
-    isize::try_from(capacity).unwrap_or(isize::MAX)
+    isize::try_from(capacity).unwrap_or(MOST).min(MOST)
 }
 
 impl Shared {
