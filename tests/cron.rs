@@ -92,6 +92,42 @@ fn what_is_at_a_fixed_time_ticks_once_a_day_over_every_change_of_clocks() {
 }
 
 #[test]
+fn what_is_at_a_fixed_time_ticks_on_after_a_day_that_a_zone_left_out() {
+    // On Samoa the 31st of December 2011 followed the 29th, at 10:00 UTC of the 30th.
+    let leap = secs(1_325_239_200);
+    let eve = leap - secs(24 * HOUR);
+    let daily = ticks("0 9 * * *", "Pacific/Apia", eve);
+    assert_eq!(daily, [leap - secs(15 * HOUR), leap + secs(9 * HOUR), leap + secs(33 * HOUR)]);
+    let midnight = ticks("0 0 * * *", "Pacific/Apia", eve);
+    assert_eq!(midnight, [leap, leap + secs(24 * HOUR)]);
+    let fridays = ticks("0 9 * * FRI", "Pacific/Apia", eve);
+    assert_eq!(fridays, [leap + secs((6 * 24 + 9) * HOUR)], "the 30th was a Friday");
+    assert_eq!(ticks("0 */6 * * *", "Pacific/Apia", leap - secs(6 * HOUR)), [leap, leap + secs(6 * HOUR)]);
+    for expression in ["0 0 9 30 12 * 2011", "0 */20 * 30 12 * 2011"] {
+        assert_eq!(Cron::new(expression, "Pacific/Apia").unwrap_err().why, "it is never true");
+    }
+    // In Kwajalein that was the 21st of August 1993, at 12:00 UTC.
+    let leap = secs(745_934_400);
+    assert_eq!(ticks("30 12 * * *", "Pacific/Kwajalein", leap), [leap + secs(25 * HOUR / 2)]);
+    assert_eq!(ticks("30 12 * * *", "Pacific/Kwajalein", leap - secs(HOUR)), [leap + secs(25 * HOUR / 2)]);
+}
+
+#[test]
+fn what_is_at_a_fixed_time_ticks_once_a_day_where_clocks_are_put_forward_by_three_hours() {
+    // At Casey 2:00 was 5:00 on the 18th of October 2009, at 18:00 UTC of the 17th.
+    let leap = secs(1_255_802_400);
+    for (expression, first) in [("30 2 * * *", leap), ("30 4 * * *", leap), ("30 5 * * *", leap + secs(HOUR / 2))] {
+        let [one, two] = ticks(expression, "Antarctica/Casey", leap - secs(HOUR));
+        assert_eq!(one, first, "{expression}");
+        assert!(two > leap + secs(20 * HOUR), "{expression}");
+    }
+    assert_eq!(
+        ticks("30 1 * * *", "Antarctica/Casey", leap - secs(HOUR)),
+        [leap - secs(HOUR / 2), leap + secs(41 * HOUR / 2)]
+    );
+}
+
+#[test]
 fn what_is_at_a_time_of_every_hour_ticks_in_hours_that_there_are() {
     let spring = ticks("30 * * * *", "Europe/Berlin", utc(1, 0, 0));
     assert_eq!(spring, [utc(1, 0, 30), utc(1, 1, 30), utc(1, 2, 30)], "1:30, 3:30, 4:30");

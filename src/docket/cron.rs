@@ -20,7 +20,8 @@ use core::time::Duration;
 /// of that, and when they are put back over it, the first time. What is at a time of every hour (`30 * * * *`), or at several
 /// times of a day (`0,30 2 * * *`, `0 1-3 * * *`), ticks at those that there are, also in both of two hours that are called the
 /// same: what clocks are put forward over is left out. As in the open cron pattern specification; Vixie's cron takes lists and
-/// ranges for fixed times. What must not be missed on any day is best at one time.
+/// ranges for fixed times. What must not be missed on any day is best at one time. A day that a zone leaves out altogether, as
+/// Samoa did the 30th of December 2011, is none, and has no tick.
 ///
 /// # Examples
 /// ```
