@@ -12,7 +12,7 @@
 use super::reach::Cover;
 use super::scope::Scope;
 use super::sweep::join;
-use super::tree::{self, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
+use super::tree::{self, APART, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
 use super::view::View;
 use crate::sys::slot;
 use crate::sys::thread::contain;
@@ -43,10 +43,13 @@ pub(super) enum Kind {
     Cleanup,
 }
 
-/// Lists the hold `node` with each run on this stack whose scope is around it (H2).
+/// Lists the hold `node` with each run on this stack whose scope is around it (H2); a shield, up to a scope that stands apart.
 pub(super) fn place(node: &Arc<Branch>, kind: Kind) {
     let mut at = node.shared.parent();
     while let Some(scope) = at {
+        if kind == Kind::Shield && scope.look().flags() & APART != 0 {
+            return;
+        }
         let is = |host: &Scope| View::Shared(scope).is(host);
         slot::each_run(&scope.shared.mark, is, |run| list(scope, run, kind, node));
         at = scope.shared.parent();

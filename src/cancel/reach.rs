@@ -13,6 +13,8 @@ pub(super) struct Cover {
 impl Cover {
     /// That of a node which is no scope, so that nobody asks.
     pub(super) const NONE: Self = Self { entered: Instant::EPOCH, budget: Duration::ZERO };
+    /// That of a node through which nothing ever comes.
+    pub(super) const ALWAYS: Self = Self { entered: Instant::EPOCH, budget: Duration::MAX };
 }
 
 /// The way of a cancellation from further out to a scope, through the shields between.

@@ -79,6 +79,12 @@ impl Scope {
         Self::of(tree::branch(Up::Under(self.branch()), Instant::NEVER, None, Mark::new()))
     }
 
+    /// A new scope inside this one that nothing reaches from here: what lies inside it goes on, whatever is cancelled around it.
+    /// What is left behind there is waited for here all the same.
+    pub(crate) fn child_apart(&self) -> Self {
+        Self::of(tree::apart(self.branch()))
+    }
+
     /// A scope inside this one that ends at `at`.
     pub fn child_at(&self, at: Instant) -> Self {
         Self(Repr::Inline(Inline::loose(self.branch(), at)))

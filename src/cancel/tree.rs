@@ -53,6 +53,8 @@ const TIMED: u8 = 8;
 pub(super) const HOLDS: u8 = 16;
 /// A flag: it hid what is further out, and it is known until when.
 const PASSED: u8 = 32;
+/// A flag: no shield inside it concerns those further out.
+pub(super) const APART: u8 = 64;
 
 pub(super) type Branch = Hall<Tree>;
 pub(super) type TreeWaiter = Waiter<Tree, Arc<Branch>>;
@@ -203,6 +205,13 @@ pub(super) fn shield(parent: Arc<Branch>, cover: Cover) -> Arc<Branch> {
     let rare = Some(Box::new(Rare { cover: Some(cover), ..Rare::default() }));
     let state = State { reason: None, since: Instant::NEVER, rare, lengths: [0; 2] };
     node(Up::Under(parent), SHIELD, Instant::NEVER, Mark::new(), state)
+}
+
+/// A new node that hides what is further out for good; shields inside it hold nothing there.
+pub(super) fn apart(parent: Arc<Branch>) -> Arc<Branch> {
+    let branch = shield(parent, Cover::ALWAYS);
+    branch.with(|held| held.shared.change(APART, 0));
+    branch
 }
 
 fn node(up: Up, flags: u8, deadline: Instant, mark: Mark, state: State) -> Arc<Branch> {

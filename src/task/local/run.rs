@@ -276,7 +276,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         }
         let Some(back) = self.shared.state.with(State::dismiss) else { return false };
         let shared = self.shared.clone();
-        let why = shared.scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone());
+        let why = shared.why();
         // Whom they spawn from now on is not begun.
         let panicked = [(&shared.inner, why.clone()), (&back, why)].map(|(nest, why)| catch(|| nest.scope.cancel(why)));
         self.as_mut().take_in();
@@ -320,8 +320,9 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         for side in [Side::Main, Side::Background] {
             let back = this.shared.state.read(|state| state.back.clone());
             if let (Side::Background, Some(back)) = (side, back) {
+                let why = this.shared.why();
                 contain(|| {
-                    back.scope.cancel(Reason::owner_dropped());
+                    back.scope.cancel(why);
                 });
             }
             let leave = |place: Place, child: &mut K::Kid<'env, E>| {
@@ -398,6 +399,11 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> fmt::Debug for LocalReport
 }
 
 impl<E, K: Kind> Shared<'_, E, K> {
+    /// Why those in the background are cancelled.
+    fn why(&self) -> Reason {
+        self.scope.cause().map_or(Reason::parent(), |cause| cause.reason().clone())
+    }
+
     /// Counts a child whose body is gone (L3).
     #[inline]
     fn count<'a>(&self, place: Place, label: impl Fn() -> &'a Label, how: How<E>) -> Verdict {

@@ -73,7 +73,7 @@ impl<E, K: Kind> Shared<'_, E, K> {
         if let Some(back) = self.state.read(|state| state.back.clone()) {
             return back;
         }
-        let scope = Scope::new(self.scope.time().clone());
+        let scope = self.scope.child_apart();
         let mut new = Some(Arc::new(Nest { scope, caller: self.inner.caller.clone() }));
         self.state.with(|state| state.back.get_or_insert_with(|| new.take().expect("taken once")).clone())
     }
