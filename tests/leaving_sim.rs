@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use wakeful::cancel::{ReasonKind, Scope, current};
-use wakeful::task::{ChildError, group, local_group};
+use wakeful::task::{ChildError, TaskGroup, group, local_group};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -69,5 +69,32 @@ fn a_dropped_local_background_knows_why_its_group_ended() {
             Err(ChildError::Cancelled(cancelled)) => assert_eq!(cancelled.reason().kind(), ReasonKind::Deadline),
             ended => panic!("{ended:?}"),
         }
+    });
+}
+
+/// Counts one more if the group is over.
+struct Last(TaskGroup<()>, Arc<AtomicUsize>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.1.fetch_add(1 + usize::from(self.0.is_over()), Relaxed);
+    }
+}
+
+#[test]
+fn a_dropped_group_is_not_over_before_its_body_is_gone() {
+    wakeful::sim::run(|sim| async move {
+        let (scope, seen, mut kept) = (Scope::new(sim.time()), Arc::new(AtomicUsize::new(0)), None);
+        let run = group::<()>(sim.spawner()).run(&scope, |g| {
+            kept = Some(g.clone());
+            let last = Last(g, seen.clone());
+            async move {
+                let _last = last;
+                pending::<Result<(), _>>().await
+            }
+        });
+        drop(run);
+        kept.unwrap().quiesced().await;
+        assert_eq!(seen.load(Relaxed), 1);
     });
 }

@@ -231,11 +231,17 @@ pin_project! {
         F: Future<Output = Result<R, E>>,
     {
         fn drop(this: Pin<&mut Self>) {
-            // Before the body is dropped.
+            let mut this = this.project();
             if matches!(this.stage, Stage::Body | Stage::Children { .. }) {
+                // Before the body is dropped.
                 this.core.keep_open();
                 // A drop may be part of an unwinding, which a second panic would turn into the end of the process.
-                contain(|| this.core.body_gone(|_| Verdict::cancel_all(Reason::owner_dropped())));
+                contain(|| {
+                    this.core.shared.scope.cancel(Reason::owner_dropped());
+                });
+                contain(|| this.run.set(None));
+                // Not over before (T1).
+                contain(|| this.core.body_gone(|_| Verdict::GoOn));
             }
         }
     }
