@@ -171,6 +171,9 @@ enum When {
 pin_project! {
     /// Runs a future in a scope of its own; made by [`move_on_after()`] and [`move_on_at()`].
     ///
+    /// # Panics
+    /// If it is polled after it has given what its future returned.
+    ///
     /// # Cancel safety
     /// Dropping it drops the future that it runs.
     #[must_use = "it does nothing unless it is awaited"]
@@ -313,6 +316,9 @@ impl<F: Future> fmt::Debug for MoveOn<F> {
 pin_project! {
     /// Runs a future in a scope of its own, being cut short is an error; made by [`fail_after()`] and [`fail_at()`].
     ///
+    /// # Panics
+    /// If it is polled after it has given what its future returned.
+    ///
     /// # Cancel safety
     /// Dropping it drops the future that it runs.
     #[must_use = "it does nothing unless it is awaited"]
@@ -343,6 +349,9 @@ impl<F: Future> fmt::Debug for Fail<F> {
 
 pin_project! {
     /// Runs a future in a shield; made by [`shield()`].
+    ///
+    /// # Panics
+    /// If it is polled after it has given what its future returned.
     ///
     /// # Cancel safety
     /// Dropping it drops the future that it runs. A shield holds against scopes, not against whoever drops it.

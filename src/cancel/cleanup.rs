@@ -67,6 +67,9 @@ impl<'s, F: Future> Run<'s, F> {
 pin_project! {
     /// Runs a body, and something after it if it is cut short; made by [`Run::cleanup`].
     ///
+    /// # Panics
+    /// If it is polled after it has given what its body returned.
+    ///
     /// # Cancel safety
     /// Dropping it drops the body, or what runs after it, with its scope current.
     #[must_use = "a run does nothing unless it is awaited"]

@@ -143,7 +143,7 @@ impl<F: Future> Engine<F> {
     #[inline(always)]
     pub(super) fn poll_body(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let body = this.body.as_pin_mut().expect("polled after it was done");
+        let body = this.body.as_pin_mut().expect("a run in a scope was polled after it was done");
         let _entered = this.span.scope(|| scope.deadline().as_nanos());
         slot::poll_in(this.frame, scope, body, cx)
     }
@@ -258,7 +258,7 @@ impl<F: Future> Engine<F> {
     fn over(self: Pin<&mut Self>, scope: &Scope, cx: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
         let this = self.project();
         let later = Later::of(this.later).project();
-        let is_cut = later.outcome.as_ref().expect("polled after it was done").is_cancelled();
+        let is_cut = later.outcome.as_ref().expect("a run in a scope was polled after it was done").is_cancelled();
         if later.stay.lingers(scope, this.frame.number(), cx)
             || is_cut && *this.defers == Defers::ToAncestors && later.stay.stays(scope, cx)
         {
@@ -333,6 +333,9 @@ impl Scope {
 
 pin_project! {
     /// Runs a body in a scope; made by [`Scope::run`].
+    ///
+    /// # Panics
+    /// If it is polled after it has given what its body returned.
     ///
     /// # Cancel safety
     /// Dropping it drops the body, with the scope current. The scope is not cancelled by it.

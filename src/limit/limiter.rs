@@ -128,7 +128,8 @@ impl<A: Algorithm> Limiter<A> {
     /// Waits for its turn and takes `permits`. None at all are granted at once.
     ///
     /// # Errors
-    /// [`AcquireError::ExceedsBurst`](super::AcquireError::ExceedsBurst) at once, if they are more than the burst.
+    /// At once: [`AcquireError::ExceedsBurst`](super::AcquireError::ExceedsBurst), if they are more than the burst, and
+    /// [`AcquireError::Full`](super::AcquireError::Full), if the limiter is a [`LeakyQueue`](super::LeakyQueue) without room.
     ///
     /// # Examples
     /// ```
@@ -159,7 +160,7 @@ impl<A: Algorithm> Limiter<A> {
     ///
     /// # Errors
     /// [`AcquireError::TooLate`](super::AcquireError::TooLate) at once, with the instant that it would have needed, and
-    /// [`AcquireError::ExceedsBurst`](super::AcquireError::ExceedsBurst).
+    /// those of [`acquire`](Self::acquire).
     ///
     /// # Examples
     /// ```

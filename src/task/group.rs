@@ -176,7 +176,7 @@ pin_project! {
     ///
     /// # Panics
     /// If the body or a child panicked: when all are gone, with the first panic. To have panics as values, use
-    /// [`GroupBuilder::report`].
+    /// [`GroupBuilder::report`]. And if it is polled after it was ready.
     ///
     /// # Cancel safety
     /// Dropping it cancels the children at once, and drops the body. They end when they are next polled, for which they are
@@ -207,6 +207,9 @@ impl<F: Future<Output = Result<R, E>>, R, E> fmt::Debug for RunGroup<F, R, E> {
 
 pin_project! {
     /// Runs a group and reports on it; made by [`GroupBuilder::report`].
+    ///
+    /// # Panics
+    /// If it is polled after it was ready.
     ///
     /// # Cancel safety
     /// As that of [`RunGroup`].

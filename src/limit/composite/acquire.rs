@@ -94,7 +94,7 @@ impl<'a> AcquireAll<'a> {
         match mem::replace(&mut self.stage, Stage::Waits) {
             Stage::New => self.begin()?,
             Stage::Waits => {}
-            Stage::Over => panic!("polled after it was ready"),
+            Stage::Over => panic!("a wait for permits of several limiters was polled after it was ready"),
         }
         let semaphores = &self.composite.semaphores;
         while let Some((semaphore, count)) = semaphores.get(self.permits.len()) {

@@ -149,7 +149,8 @@ impl Composite {
     /// Waits until all permits can be had, and takes them.
     ///
     /// # Errors
-    /// [`AcquireAllError`] at once, if more than a burst is wanted, there is no room for a new key, or a semaphore is closed.
+    /// [`AcquireAllError`] at once, if more than a burst is wanted, or there is no room for a new key or in a
+    /// [`LeakyQueue`](crate::limit::LeakyQueue); and if a semaphore is closed, be it while this waits for its permits.
     pub fn acquire(&self) -> AcquireAll<'_> {
         AcquireAll::new(self, Deadline::Never)
     }

@@ -281,8 +281,9 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyedLimiter<K, A, S> {
     /// A key has a line only while somebody waits for it.
     ///
     /// # Errors
-    /// [`AcquireError::ExceedsBurst`](crate::limit::AcquireError::ExceedsBurst) and
-    /// [`AcquireError::TooManyKeys`](crate::limit::AcquireError::TooManyKeys) at once.
+    /// At once those of [`Limiter::acquire`], and [`AcquireError::TooManyKeys`](crate::limit::AcquireError::TooManyKeys).
+    ///
+    /// [`Limiter::acquire`]: crate::limit::Limiter::acquire
     ///
     /// # Examples
     /// ```

@@ -70,7 +70,7 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> KeyTurn<'_, K, A, S> {
     pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Granted<K, A, S>, AcquireError>> {
         let mut this = self.project();
         if let StageProjected::Idle { key } = this.stage.as_mut().project() {
-            let key = key.take().expect("polled again after it was ready");
+            let key = key.take().expect("a wait for permits of a key was polled after it was ready");
             let Some(tenant) = look(this.keys, key, *this.permits, *this.deadline, !*this.returns)? else {
                 return Poll::Ready(Ok(None));
             };

@@ -46,7 +46,7 @@ pin_project! {
     ///
     /// # Panics
     /// If the body or a child panicked: when all are gone, with the first panic. To have panics as values, use
-    /// [`LocalGroupBuilder::report`](super::LocalGroupBuilder::report).
+    /// [`LocalGroupBuilder::report`](super::LocalGroupBuilder::report). And if it is polled after it was ready.
     ///
     /// # Cancel safety
     /// Dropping it drops the body and then the children, each one though another's destructor panics; the first of
@@ -84,6 +84,9 @@ impl<F: Future<Output = Result<R, E>>, R, E, K: Kind> fmt::Debug for LocalRun<'_
 
 pin_project! {
     /// Runs a local group and reports on it; made by [`LocalGroupBuilder::report`](super::LocalGroupBuilder::report).
+    ///
+    /// # Panics
+    /// If it is polled after it was ready.
     ///
     /// # Cancel safety
     /// As that of [`LocalRun`].
