@@ -47,6 +47,17 @@
 //! assert_eq!((blinks.into_inner(), clock.time().now().as_nanos()), (9, 95_000_000));
 //! ```
 //!
+//! # Libraries, and their tests
+//!
+//! A library leaves the choice of a `critical-section` to whoever builds the program. Where nobody has chosen, the linker says so:
+//! `_critical_section_1_0_acquire` is undefined. So it does for the library's own tests on a computer, which are a program too;
+//! there, the kit's `std` does without:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! wakeful = "0.1"
+//! ```
+//!
 //! # Interrupts
 //!
 //! | from an interrupt you may | if |

@@ -43,6 +43,10 @@ use core::time::Duration;
 /// block_on_with(time.sleep(core::time::Duration::from_millis(20)), interrupt);
 /// assert_eq!(TICKS.load(Ordering::Relaxed), 20);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no clock",
+    note = "those of a test or a simulation are inside a `Time`: what is to run there takes a `Time`"
+)]
 pub trait Clock: Send + Sync + 'static {
     /// The present instant. It never decreases.
     fn now(&self) -> Instant;

@@ -10,6 +10,8 @@ use core::time::Duration;
 /// For tests of code that is polled by hand or by another executor, and for embedded loops that count their own ticks. In
 /// the simulator time moves by itself.
 ///
+/// It has a [`Clock`] inside, and is none itself: what is to be driven by it takes its [`time`](Self::time).
+///
 /// # Examples
 /// ```
 /// use core::time::Duration;
