@@ -266,6 +266,11 @@ impl<K, A: Algorithm, S> Keys<K, A, S> {
         self.shards.iter().map(|shard| shard.with(|inside| inside.len())).sum()
     }
 
+    /// Whether somebody has the lock of a shard.
+    pub(in crate::limit) fn is_locked(&self) -> bool {
+        self.shards.iter().any(Shard::is_locked)
+    }
+
     /// How many keys have limiters.
     pub(in crate::limit) fn busy(&self) -> usize {
         self.shards.iter().map(|shard| shard.with(|inside| inside.busy())).sum()
@@ -294,41 +299,37 @@ impl<K: Hash + Eq, A: Algorithm, S: BuildHasher> Keys<K, A, S> {
     #[cold]
     pub(super) fn enter(&self, place: Place, ask: Ask, key: K) -> Result<Option<K>, TooManyKeys> {
         let admission = self.admit(Instant::from_nanos(ask.now))?;
-        let mut gone = Gone::new();
-        let entered = self.shard(place).with(|inside| {
-            let entered = inside.enter(ask, place.tag, key, &mut gone);
+        let (mut key, mut gone) = (Some(key), Gone::new());
+        self.shard(place).with(|inside| {
+            let entered = inside.enter(ask, place.tag, &mut key, &mut gone);
             self.discount(gone.count());
-            if let Ok(idle_at) = entered {
+            if let Some(idle_at) = entered {
                 self.note_idle(place, idle_at);
             }
-            entered
         });
-        if entered.is_ok() {
+        if key.is_none() {
             admission.used();
         }
-        Ok(entered.err())
+        Ok(key)
     }
 
     /// Has a key be decided by a limiter, and another user for that, until it [leaves](Self::leave).
-    pub(super) fn promote(&self, place: Place, mut key: K) -> Result<Arc<Gate<A>>, TooManyKeys> {
+    pub(super) fn promote(&self, place: Place, key: K) -> Result<Arc<Gate<A>>, TooManyKeys> {
+        let mut key = Some(key);
         let mut made: Option<Made<A>> = None;
         let mut admission: Option<Admission<'_, K, A, S>> = None;
         loop {
             let may_come = admission.is_some() || self.cap.is_none();
-            let promote = |inside: &mut Inside<K, A>| inside.promote(place.tag, key, made.as_ref(), may_come);
+            let promote = |inside: &mut Inside<K, A>| inside.promote(place.tag, &mut key, made.as_ref(), may_come);
             match self.shard(place).with(promote) {
-                Ok(promoted) => {
-                    if let (Some(admission), None) = (admission, promoted.spare) {
+                Ok(gate) => {
+                    if let (Some(admission), None) = (admission, key) {
                         admission.used();
                     }
-                    return Ok(promoted.gate);
+                    return Ok(gate);
                 }
-                Err(Need::Room(back)) => {
-                    key = back;
-                    admission = Some(self.admit(self.time.now())?);
-                }
-                Err(Need::Limiter(back, algorithm, changes)) => {
-                    key = back;
+                Err(Need::Room) => admission = Some(self.admit(self.time.now())?),
+                Err(Need::Limiter(algorithm, changes)) => {
                     made = Some(Made { gate: state::gate(self.time.clone(), algorithm), changes });
                 }
             }

@@ -10,6 +10,7 @@
 //! - **K3** The lock of a limiter is taken under that of a shard, never the other way round.
 //! - **K6** What a key without numbers of its own is decided by is that of its shard, in the store and by its limiter. It
 //!   changes under the lock of the shard, and so do the numbers of a key.
+//! - **K7** A key that comes is lent until it is in, so that a comparison that panics drops none under the lock.
 
 use super::store::{self, Answer, Ask, Store};
 use super::table::{Gone, Tag, spread};
@@ -163,54 +164,52 @@ impl<K, A: Algorithm> Inside<K, A> {
         Some(busy.gate.clone())
     }
 
-    /// Puts a key in, and takes permits for it, which a new one can have. Says when it will be idle.
-    ///
-    /// # Errors
-    /// The key, if it came meanwhile.
-    pub(super) fn enter(&mut self, ask: Ask, tag: Tag, key: K, gone: &mut Gone<K>) -> Result<u64, K>
+    /// Takes a key in (K7), and permits for it, which a new one can have. Says when it will be idle. None: it came meanwhile.
+    pub(super) fn enter(&mut self, ask: Ask, tag: Tag, key: &mut Option<K>, gone: &mut Gone<K>) -> Option<u64>
     where
         K: Eq,
     {
-        let is_busy = self.busy.find(spread(tag), |busy| busy.tag == tag && busy.key == key).is_some();
-        if is_busy || self.store.holds(tag, |held| *held == key) {
-            return Err(key);
+        let is = |held: &K| Some(held) == key.as_ref();
+        let is_busy = self.busy.find(spread(tag), |busy| busy.tag == tag && is(&busy.key)).is_some();
+        if is_busy || self.store.holds(tag, is) {
+            return None;
         }
         let now = self.tell(ask.now);
         // It may have changed meanwhile, so that there are not so many.
         if ask.permits > self.algorithm.burst() {
-            return Err(key);
+            return None;
         }
-        Ok(self.store.enter(&self.algorithm, Ask { now, ..ask }, tag, key, gone))
+        Some(self.store.enter(&self.algorithm, Ask { now, ..ask }, tag, key.take()?, gone))
     }
 
-    /// Has a key be decided by `made`, with one user, unless it has a limiter already.
+    /// Has a key be decided by `made`, with one user, unless it has a limiter already, and gives that. Takes the key in (K7) if it
+    /// was not here.
     pub(super) fn promote(
         &mut self,
         tag: Tag,
-        key: K,
+        key: &mut Option<K>,
         made: Option<&Made<A>>,
         may_come: bool,
-    ) -> Result<Promoted<K, A>, Need<K, A>>
+    ) -> Result<Arc<Gate<A>>, Need<A>>
     where
         K: Eq,
     {
-        if let Some(gate) = self.join(tag, |held| *held == key) {
-            return Ok(Promoted { gate, spare: Some(key) });
+        let is = |held: &K| Some(held) == key.as_ref();
+        if let Some(gate) = self.join(tag, is) {
+            return Ok(gate);
         }
-        if !may_come && !self.store.holds(tag, |held| *held == key) {
-            return Err(Need::Room(key));
+        if !may_come && !self.store.holds(tag, is) {
+            return Err(Need::Room);
         }
         let Some(Made { gate, .. }) = made.filter(|made| made.changes == self.changes) else {
-            return Err(Need::Limiter(key, self.algorithm.clone(), self.changes));
+            return Err(Need::Limiter(self.algorithm.clone(), self.changes));
         };
-        let (key, spare, state) = match self.store.remove(&self.algorithm, tag, |held| *held == key) {
-            Some((held, state)) => (held, Some(key), state),
-            None => (key, None, self.algorithm.fresh()),
-        };
+        let held = self.store.remove(&self.algorithm, tag, is);
+        let (key, state) = held.unwrap_or_else(|| (key.take().expect("it is not in"), self.algorithm.fresh()));
         gate.with(|held| held.resume(state, self.latest));
         let busy = Busy { key, tag, gate: gate.clone(), users: 1, own: false };
         self.busy.insert_unique(spread(tag), busy, |busy| spread(busy.tag));
-        Ok(Promoted { gate: gate.clone(), spare })
+        Ok(gate.clone())
     }
 
     /// Has the key of `gate` go on by numbers of its own, or else by those of all (K6). False: it has done so before.
@@ -356,6 +355,14 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
 
 /// For tests.
 #[cfg(test)]
+impl<K, A: Algorithm> Shard<K, A> {
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock.try_with(|_| ()).is_none()
+    }
+}
+
+/// For tests.
+#[cfg(test)]
 impl<K, A: Algorithm> Inside<K, A> {
     pub(super) fn busy(&self) -> usize {
         self.busy.len()
@@ -368,17 +375,10 @@ pub(super) struct Made<A: Algorithm> {
     pub(super) changes: u64,
 }
 
-/// What a key lacks for a limiter; and the key.
-pub(super) enum Need<K, A> {
+/// What a key lacks for a limiter.
+pub(super) enum Need<A> {
     /// Room: it is not here.
-    Room(K),
+    Room,
     /// One that decides by this, as of so many changes.
-    Limiter(K, A, u64),
-}
-
-/// A key that has a limiter now, with one user more.
-pub(super) struct Promoted<K, A: Algorithm> {
-    pub(super) gate: Arc<Gate<A>>,
-    /// The key, which was here already.
-    pub(super) spare: Option<K>,
+    Limiter(A, u64),
 }

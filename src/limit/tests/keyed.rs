@@ -276,10 +276,16 @@ fn keys_take_a_few_bytes_each() {
 /// A key whose code looks at the limiter that holds it, and may panic.
 struct Meddler(u8);
 
+type Meddled = KeyedLimiter<Meddler, Gcra, BuildHasherDefault<Worst>>;
+
 std::thread_local! {
-    static MEDDLES: RefCell<Option<KeyedLimiter<Meddler>>> = const { RefCell::new(None) };
+    static MEDDLES: RefCell<Option<Meddled>> = const { RefCell::new(None) };
     static PANICS: Cell<&'static str> = const { Cell::new("") };
     static CALLED: Cell<u32> = const { Cell::new(0) };
+    /// How many comparisons go well before one panics.
+    static COMPARES: Cell<Option<usize>> = const { Cell::new(None) };
+    /// How many calls there were under the lock of a shard.
+    static LOCKED: Cell<u32> = const { Cell::new(0) };
 }
 
 fn panic_if(what: &'static str) {
@@ -294,6 +300,10 @@ fn meddle(what: &'static str) {
     panic_if(what);
     // Without the limiter, so that it is not meddled with from within.
     if let Some(limiter) = MEDDLES.take() {
+        if limiter.keys.is_locked() {
+            LOCKED.set(LOCKED.get() + 1);
+            return MEDDLES.set(Some(limiter));
+        }
         assert_eq!(limiter.sweep() + limiter.sweep(), 2 * limiter.sweep());
         MEDDLES.set(Some(limiter));
     }
@@ -316,6 +326,10 @@ impl Hash for Meddler {
 impl PartialEq for Meddler {
     fn eq(&self, other: &Self) -> bool {
         panic_if("eq");
+        match COMPARES.take() {
+            Some(0) => panic!("compared"),
+            left => COMPARES.set(left.map(|left| left - 1)),
+        }
         self.0 == other.0
     }
 }
@@ -331,8 +345,7 @@ impl Drop for Meddler {
 #[test]
 fn the_code_of_keys_runs_outside_the_locks() {
     let clock = ManualClock::new();
-    let limiter = ten_each::<Meddler>(&clock);
-    MEDDLES.set(Some(limiter.clone()));
+    let limiter = meddled(&clock);
     for round in 0..3 {
         for key in (0..100).map(Meddler) {
             limiter.try_acquire(&key, 2).unwrap();
@@ -344,7 +357,50 @@ fn the_code_of_keys_runs_outside_the_locks() {
         clock.advance_to(ms(1_000 * (round + 1)));
     }
     assert!(CALLED.get() > 3 * 100 * 10);
+    assert_eq!(LOCKED.get(), 0);
     MEDDLES.set(None);
+}
+
+#[test]
+fn a_key_whose_comparison_panics_is_dropped_outside_the_lock() {
+    fn each_comparison(act: impl Fn(&Meddled, Meddler)) -> usize {
+        for at in 0.. {
+            let clock = ManualClock::new();
+            let limiter = meddled(&clock);
+            limiter.try_acquire(&Meddler(1), 2).unwrap();
+            limiter.override_key(&Meddler(2), limiter.algorithm(), Carry::Clamp).unwrap();
+            COMPARES.set(Some(at));
+            let acted = catch_unwind(AssertUnwindSafe(|| act(&limiter, Meddler(3))));
+            let panicked = COMPARES.take().is_none();
+            MEDDLES.set(None);
+            assert_eq!((acted.is_err(), LOCKED.get()), (panicked, 0), "comparison {at}");
+            clock.advance_to(ms(1_000));
+            limiter.restore_key(&Meddler(2), Carry::Clamp);
+            limiter.restore_key(&Meddler(3), Carry::Clamp);
+            limiter.sweep();
+            assert_eq!((limiter.keys.held(), limiter.keys.busy()), (0, 0), "comparison {at}");
+            if !panicked {
+                return at;
+            }
+        }
+        unreachable!("some comparison is the last")
+    }
+    // The last of them are those of a key that comes: with both that are here.
+    let comes = each_comparison(|limiter, key| limiter.try_acquire(&key, 1).unwrap());
+    let waits = each_comparison(|limiter, key| {
+        limiter.try_acquire(&key, 2).unwrap();
+        KeyTask::waiting(limiter.acquire(&key, 1));
+    });
+    let own = each_comparison(|limiter, key| limiter.override_key(&key, limiter.algorithm(), Carry::Clamp).unwrap());
+    assert!(comes >= 4 && waits > comes && own >= 2, "{comes}, {waits}, {own}");
+}
+
+/// Ten a second for each key, two at once; keys look at it.
+fn meddled(clock: &ManualClock) -> Meddled {
+    let gcra = Gcra::new(Quota::per_second(nz(10)).burst(nz(2)));
+    let limiter = KeyedLimiter::with_hasher(&clock.time(), gcra, None, BuildHasherDefault::default());
+    MEDDLES.set(Some(limiter.clone()));
+    limiter
 }
 
 #[test]
