@@ -8,7 +8,13 @@ use core::cell::UnsafeCell;
 #[cfg(wakeful_loom)]
 use loom::cell::UnsafeCell;
 
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
 pub(crate) struct Cell<T>(UnsafeCell<T>);
+
+/// Who has it alone is not left by a panic before it is as it should be.
+impl<T> UnwindSafe for Cell<T> {}
+impl<T> RefUnwindSafe for Cell<T> {}
 
 impl<T> Cell<T> {
     #[inline]

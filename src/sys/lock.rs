@@ -10,8 +10,15 @@
     expect(unsafe_code, reason = "the spinlock hands out its value between a swap and a store")
 )]
 
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
 /// A value behind the platform's lock.
 pub(crate) struct Lock<T>(raw::Raw<T>);
+
+/// A panic leaves nothing half-changed: whatever may panic is called when the lock has been left, but for `Eq` of a key, which is
+/// called before something is changed.
+impl<T> UnwindSafe for Lock<T> {}
+impl<T> RefUnwindSafe for Lock<T> {}
 
 impl<T> Lock<T> {
     /// Puts `value` behind a lock.

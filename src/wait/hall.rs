@@ -10,6 +10,7 @@ use crate::sys::probe::{Access, Resource};
 use crate::sys::thread::contain;
 use core::cell::UnsafeCell;
 use core::mem;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr::NonNull;
 use core::task::Waker;
 
@@ -54,6 +55,10 @@ pub(super) struct Entry<S> {
     /// By those who take it off a line, the last of whom is its waiter (W4).
     pub(super) visits: Visits,
 }
+
+/// What is in it changes under the hall's lock (W1).
+impl<S> UnwindSafe for Entry<S> {}
+impl<S> RefUnwindSafe for Entry<S> {}
 
 /// Guarded by the hall's lock (W1).
 pub(super) struct Inner<S> {
@@ -176,6 +181,10 @@ pub(crate) struct Hall<P: Place> {
     resource: Resource,
     lock: Lock<Inside<P>>,
 }
+
+/// What is shared beside the lock are values that don't change, and atomics.
+impl<P: Place> UnwindSafe for Hall<P> {}
+impl<P: Place> RefUnwindSafe for Hall<P> {}
 
 struct Inside<P: Place> {
     state: P::State,

@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 
 /// Several limits at once: a hundred a second, and two thousand a minute, and ten for each client, and five in flight.
@@ -68,6 +69,10 @@ pub struct Composite {
     limits: Vec<(Box<dyn Source>, u32)>,
     pub(super) semaphores: Vec<(Semaphore, usize)>,
 }
+
+/// What it asks are limiters and semaphores, each of which is.
+impl UnwindSafe for Composite {}
+impl RefUnwindSafe for Composite {}
 
 impl Composite {
     /// No limits so far: all is granted.

@@ -11,6 +11,7 @@ use crate::time::{Instant, Time};
 use alloc::boxed::Box;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::pin;
 
 /// Lets no call through while a service is known to fail, and finds out by a few when it is back: clones share it.
@@ -83,6 +84,10 @@ pub(super) struct Shared {
     machine: Told<Machine>,
     listener: Option<Listener>,
 }
+
+/// The listener, which need not be, is called when all has been changed.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
 
 impl CircuitBreaker {
     /// A closed one.
