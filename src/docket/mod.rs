@@ -71,6 +71,7 @@
 //!   its policy's `deliveries`, and then it ends as [`Ending::Dead`]. A run that finished is not run again.
 //! - **D9** A run whose lease is lost is cut short, and what it gives is not taken. If the store has not said by then that it
 //!   holds, it is cut short a tenth of the lease before another worker may begin it.
+//!   A worker that stood still for longer, its process being stopped, may poll the run once more beside the new one before that.
 //! - **D10** A task that repeats survives errors, panics and timeouts. Late runs are not made up for.
 //!
 //! # Logging
