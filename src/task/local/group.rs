@@ -182,7 +182,7 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
     /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
     /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
     ///
-    /// Its scope does not lie inside the group's: it goes on while the others are being cancelled.
+    /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
     /// A shield in it does not hold up a scope around the group: when that one ends, the child is dropped with the group, which a
     /// child of a [`TaskGroup`](crate::task::TaskGroup) is not.
     ///
@@ -279,7 +279,7 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
     /// Spawns a child that the group does not wait for: when the body and the others are gone, it is cancelled, and the group
     /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
     ///
-    /// Its scope does not lie inside the group's: it goes on while the others are being cancelled.
+    /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
     /// A shield in it does not hold up a scope around the group: when that one ends, the child is dropped with the group, which a
     /// child of a [`TaskGroup`](crate::task::TaskGroup) is not.
     ///
