@@ -1,12 +1,12 @@
 //! Programs made at random of everything that scopes offer, nested at will, cancelled and wound down from outside: whatever
 //! the schedule, they end in time, nothing is left behind, and no shield gives way before its budget is spent.
 
-use futures::future::{BoxFuture, join};
+use futures::future::{BoxFuture, FutureExt, join};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use wakeful::cancel::{Outcome, Scope};
+use wakeful::cancel::{FailError, Outcome, Scope};
 use wakeful::sim::{Builder, JoinHandle, Sim};
 use wakeful::time::Instant;
 
@@ -176,4 +176,17 @@ fn programs_of_nested_scopes_end_in_time_and_leave_nothing_behind() {
         let count = count.load(Ordering::Relaxed);
         assert!(count > RUNS as usize / 50, "only {count} {what}");
     }
+}
+
+/// Rule b, where there is no scope around.
+#[test]
+fn a_free_timeout_without_time_begins_nothing() {
+    let begun = AtomicBool::new(false);
+    let body = || async { begun.store(true, Ordering::Relaxed) };
+    let late = wakeful::fail_after(Duration::ZERO, body()).now_or_never().expect("nothing to wait for");
+    assert!(matches!(late, Err(FailError::TimedOut(_))), "{late:?}");
+    let past = wakeful::move_on_at(Instant::EPOCH, body()).now_or_never().expect("nothing to wait for");
+    assert!(past.is_cancelled() && !begun.load(Ordering::Relaxed));
+    let done = wakeful::fail_after(Duration::MAX, body()).now_or_never().expect("the body is ready");
+    assert!(done.is_ok() && begun.load(Ordering::Relaxed));
 }
