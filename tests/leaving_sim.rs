@@ -1,9 +1,10 @@
 //! What groups leave behind when they are dropped, in the simulator.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wakeful::cancel::{ReasonKind, Scope, current};
 use wakeful::task::{ChildError, TaskGroup, group, local_group};
@@ -16,6 +17,15 @@ struct Guard(Arc<AtomicUsize>);
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Calls the function when it is dropped.
+struct Finally<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Finally<F> {
+    fn drop(&mut self) {
+        self.0();
     }
 }
 
@@ -48,6 +58,77 @@ fn a_scope_waits_for_the_groups_of_the_local_background_too() {
             .await;
         assert!(outcome.is_cancelled());
         assert_eq!((gone.load(Relaxed), sim.now().as_nanos()), (1, 1_000_000_000));
+    });
+}
+
+/// As of a group of tasks: first the body and those in front, then those behind, with all that they have to do.
+#[test]
+fn a_scope_waits_for_what_the_local_background_shields_and_cleans_up() {
+    wakeful::sim::run(|sim| async move {
+        let (scope, seen) = (Scope::new(sim.time()), Mutex::new(Vec::new()));
+        let note = |what| seen.lock().unwrap().push((what, sim.now().as_nanos() / 1_000_000_000));
+        let outcome = scope
+            .move_on_after(SECOND, async |s| {
+                let run = local_group::<()>().run(s, async |g| {
+                    let shields = async {
+                        let inside = current().unwrap();
+                        let shielded = inside.shield(9 * SECOND, async |s| s.sleep(4 * SECOND).await).await;
+                        note(if shielded.is_cancelled() { "cut short" } else { "shielded" });
+                        pending::<Result<(), _>>().await
+                    };
+                    let cleans = async {
+                        let inside = current().unwrap();
+                        let cleanup = async |_| {
+                            note("cleanup begins");
+                            current().unwrap().sleep(2 * SECOND).await;
+                            note("cleaned up");
+                        };
+                        let _ = inside.run(pending::<()>()).cleanup(cleanup, 9 * SECOND).await;
+                        unreachable!("what follows is not protected")
+                    };
+                    drop(g.spawn_background("shields", shields).unwrap());
+                    drop(g.spawn_background("cleans", cleans).unwrap());
+                    // Neither waits for those behind, who wait for them.
+                    let front = async {
+                        let _ends = Finally(|| note("in front"));
+                        let inside = current().unwrap();
+                        let _ = inside.run(pending::<()>()).await;
+                        unreachable!("the child ends as a whole")
+                    };
+                    drop(g.spawn::<(), _>("front", front).unwrap());
+                    let _ends = Finally(|| note("body"));
+                    pending::<Result<(), _>>().await
+                });
+                run.await
+            })
+            .await;
+        assert!(outcome.is_cancelled());
+        note("moved on");
+        let expected =
+            [("in front", 1), ("body", 1), ("cleanup begins", 1), ("cleaned up", 3), ("shielded", 4), ("moved on", 4)];
+        assert_eq!(*seen.lock().unwrap(), expected);
+    });
+}
+
+#[test]
+fn a_run_waits_for_a_local_background_that_began_outside_it() {
+    wakeful::sim::run(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let mut group = pin!(local_group::<()>().report(&scope, async |g| {
+            let shields = async {
+                let _ = current().unwrap().shield(9 * SECOND, async |s| s.sleep(4 * SECOND).await).await;
+                Ok(())
+            };
+            drop(g.spawn_background("shields", shields).unwrap());
+            pending::<Result<(), _>>().await
+        }));
+        for _ in 0..3 {
+            assert!(futures::poll!(group.as_mut()).is_pending());
+        }
+        // Cancelled in the poll in which the group comes to be inside.
+        let run = scope.run(async { futures::join!(group, async { scope.cancel("over") }) });
+        assert!(run.await.is_cancelled());
+        assert_eq!(sim.now().as_nanos(), 4_000_000_000);
     });
 }
 

@@ -1,5 +1,5 @@
-//! What a run has to wait for although its scope is cancelled or its body is done: shields inside its body, and groups that
-//! were left behind there.
+//! What a run has to wait for although its scope is cancelled or its body is done: shields inside its body, local groups there
+//! that have somebody in the background, and groups that were left behind.
 //!
 //! # Invariants
 //!
@@ -8,10 +8,12 @@
 //!   or was dropping its body, when the hold was placed. Its flag `HOLDS` is raised while the list is not empty.
 //! - **H3** Who waits for a hold stands in the line `WAITERS` of its node, and looks at the flag after joining; whoever lowers
 //!   the flag sweeps the node afterwards.
+//! - **H4** While somebody is in the background of a local group, the runs around the group keep it, so that those are cancelled
+//!   last, and may do what they have to. Runs in the group's own scope end by themselves then: the others wait for them.
 
 use super::reach::Cover;
 use super::scope::Scope;
-use super::sweep::join;
+use super::sweep::{join, sweep};
 use super::tree::{self, APART, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
 use super::view::View;
 use crate::sys::slot;
@@ -37,22 +39,49 @@ pub(super) struct Hold {
 pub(super) enum Kind {
     /// The run does not drop its body.
     Shield,
+    /// Nor here, as there is somebody in the background of a local group, whose scope the node hangs on; but it is left to
+    /// those who run in that group's scope to end themselves (H4).
+    Service,
     /// The run does not end.
     Group,
     /// Nothing; it says that the run ends by itself, whatever is cancelled around it, since something is done afterwards.
     Cleanup,
 }
 
-/// Lists the hold `node` with each run on this stack whose scope is around it (H2); a shield, up to a scope that stands apart.
+/// Lists the hold `node` with each run on this stack whose scope is around it (H2); those that keep bodies, up to a scope that
+/// stands apart.
 pub(super) fn place(node: &Arc<Branch>, kind: Kind) {
     let mut at = node.shared.parent();
     while let Some(scope) = at {
-        if kind == Kind::Shield && scope.look().flags() & APART != 0 {
+        if kind != Kind::Group && scope.look().flags() & APART != 0 {
             return;
         }
         let is = |host: &Scope| View::Shared(scope).is(host);
         slot::each_run(&scope.shared.mark, is, |run| list(scope, run, kind, node));
         at = scope.shared.parent();
+    }
+}
+
+/// Lists a hold as [`place`] does, unless that has been done: the innermost run around it is `within` still. `also` lists it
+/// further.
+pub(super) fn place_anew(
+    within: &mut Option<usize>,
+    kind: Kind,
+    node: impl FnOnce() -> Arc<Branch>,
+    also: impl FnOnce(&Arc<Branch>),
+) {
+    let now = slot::innermost::<Scope>();
+    if *within != Some(now) {
+        let (node, moved) = (node(), within.replace(now).is_some());
+        if moved {
+            lift(&node);
+        }
+        place(&node, kind);
+        also(&node);
+        if moved {
+            // The runs that it was in may wait for it, and need not any more.
+            sweep(&node);
+        }
     }
 }
 
@@ -97,17 +126,16 @@ fn remove(scope: &Branch, is: impl Fn(&Hold) -> bool) {
     }
 }
 
-/// A hold in force of this kind that concerns a run of `view`.
-pub(super) fn find(view: View<'_>, run: usize, kind: Kind) -> Option<Arc<Branch>> {
-    let View::Shared(branch) = view else { return None };
-    if branch.look().flags() & HOLDS == 0 {
-        return None;
-    }
-    let found: Vec<Weak<Branch>> = branch.with(|held| {
-        let holds = held.state.holds().iter();
-        holds.filter(|hold| hold.run == run && hold.kind == kind).map(|hold| hold.node.clone()).collect()
-    });
-    found.into_iter().filter_map(|node| node.upgrade()).find(|node| is_in_force(node))
+/// The holds in force that concern a run of `view`.
+pub(super) fn of_run(view: View<'_>, run: usize) -> impl Iterator<Item = (Kind, Arc<Branch>)> {
+    let found: Vec<(Kind, Weak<Branch>)> = match view {
+        View::Shared(branch) if branch.look().flags() & HOLDS != 0 => branch.with(|held| {
+            let holds = held.state.holds().iter();
+            holds.filter(|hold| hold.run == run).map(|hold| (hold.kind, hold.node.clone())).collect()
+        }),
+        _ => Vec::new(),
+    };
+    found.into_iter().filter_map(|(kind, node)| Some((kind, node.upgrade()?))).filter(|(_, node)| is_in_force(node))
 }
 
 fn is_in_force(node: &Branch) -> bool {
@@ -178,6 +206,26 @@ impl Drop for KeepOpen {
     /// A drop may be part of an unwinding, which a second panic would turn into the end of the process.
     fn drop(&mut self) {
         contain(|| tree::uncover(&self.0, None));
+    }
+}
+
+/// What a local group has while somebody is in its background: runs around it keep their bodies, so that it ends as a group of
+/// tasks does, those in the background last, with what they have to do.
+pub(crate) struct Service {
+    open: KeepOpen,
+    /// The innermost run around it when it was last listed with those around it.
+    within: Option<usize>,
+}
+
+impl Service {
+    /// In the group of this scope.
+    pub(crate) fn new(scope: &Scope) -> Self {
+        Self { open: KeepOpen(tree::shield(scope.branch(), Cover::NONE)), within: None }
+    }
+
+    /// To be called at each poll of the group, outside those of its members.
+    pub(crate) fn place(&mut self) {
+        place_anew(&mut self.within, Kind::Service, || self.open.0.clone(), |_| {});
     }
 }
 

@@ -75,6 +75,7 @@ pub use cleanup::Cleanup;
 pub use defer::{Deferred, defer};
 pub use grace::UntilDraining;
 pub use hold::KeepOpen;
+pub(crate) use hold::Service;
 pub use outcome::{Cancelled, Deadline, FailError, Outcome};
 pub use reason::{Reason, ReasonKind};
 pub(crate) use run::Bodies;

@@ -10,8 +10,8 @@ use super::stay::refuse;
 use super::sweep::sweep;
 use super::tree::{self, Branch, SHIELD};
 use super::view::View;
+use crate::sys::Arc;
 use crate::sys::thread::contain;
-use crate::sys::{Arc, slot};
 use core::fmt;
 use core::future::Future;
 use core::pin::pin;
@@ -54,20 +54,7 @@ impl Shelter {
     }
 
     fn place_with(&mut self, also: impl FnOnce(&Arc<Branch>)) {
-        let within = slot::innermost::<Scope>();
-        if self.within != Some(within) {
-            let node = self.scope.branch();
-            let moved = self.within.replace(within).is_some();
-            if moved {
-                hold::lift(&node);
-            }
-            hold::place(&node, Kind::Shield);
-            also(&node);
-            if moved {
-                // The runs that it was in may wait for it, and need not any more.
-                sweep(&node);
-            }
-        }
+        hold::place_anew(&mut self.within, Kind::Shield, || self.scope.branch(), also);
     }
 }
 

@@ -46,9 +46,9 @@ impl Stay {
         }
     }
 
-    /// Whether a run of a cancelled scope keeps its body because of a shield inside it.
+    /// Whether a run of a cancelled scope keeps its body because of what is inside it.
     pub(super) fn shelters(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
-        let held = self.holds(scope, run, Kind::Shield, cx);
+        let held = self.holds(scope, run, |kind| matches!(kind, Kind::Shield | Kind::Service), cx);
         if held == Some(Rested::Began) {
             // What was polled before the scope was cancelled may have relied on this run to tell it.
             cx.waker().wake_by_ref();
@@ -58,12 +58,12 @@ impl Stay {
 
     /// Whether a run without a body has to wait for groups that were left behind in it.
     pub(super) fn lingers(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
-        self.holds(scope, run, Kind::Group, cx).is_some()
+        self.holds(scope, run, |kind| kind == Kind::Group, cx).is_some()
     }
 
-    fn holds(&mut self, scope: &Scope, run: usize, kind: Kind, cx: &mut Context<'_>) -> Option<Rested> {
+    fn holds(&mut self, scope: &Scope, run: usize, is: impl Fn(Kind) -> bool, cx: &mut Context<'_>) -> Option<Rested> {
         loop {
-            let node = hold::find(scope.view(), run, kind)?;
+            let (_, node) = hold::of_run(scope.view(), run).find(|(kind, _)| is(*kind))?;
             match self.rest.poll(node, cx.waker()) {
                 Rested::Over => {}
                 rested => return Some(rested),
@@ -82,12 +82,13 @@ enum Ancestor {
     None,
     /// It drops its body after this poll.
     Ends,
-    /// It, or one that it leaves that to, waits for a shield.
+    /// It, or one that it leaves that to, waits for this hold.
     Sheltered(Arc<Branch>),
 }
 
 /// Looks from the inside outwards for runs of cancelled scopes that poll on this stack, among them another run of the scope
-/// itself. Each leaves it to the next to end, but one that has something to do afterwards.
+/// itself. Each leaves it to the next to end, but one that has something to do afterwards; and one that is in a group whose
+/// background the next has to wait for, which waits for that one in turn.
 fn polled_by_cancelled(scope: &Scope) -> Ancestor {
     let (mut cancelled, mut holds) = (0, false);
     for (at, view) in scope.view().up().enumerate() {
@@ -103,14 +104,28 @@ fn polled_by_cancelled(scope: &Scope) -> Ancestor {
         View::mark,
         |view, host: &Scope| view.is(host),
         |view, run| {
-            let shield = if holds { hold::find(view, run, Kind::Shield) } else { None };
             // Without holds anywhere the first says all.
-            let more = holds && shield.is_none() && hold::find(view, run, Kind::Cleanup).is_none();
-            found = shield.map_or(Ancestor::Ends, Ancestor::Sheltered);
+            let (mut shelter, mut more) = (None, holds);
+            for (kind, node) in holds.then(|| hold::of_run(view, run)).into_iter().flatten() {
+                match kind {
+                    Kind::Service if leads_through(scope, &node) => return false,
+                    Kind::Service | Kind::Shield => shelter = Some(node),
+                    Kind::Cleanup => more = false,
+                    Kind::Group => {}
+                }
+            }
+            more &= shelter.is_none();
+            found = shelter.map_or(Ancestor::Ends, Ancestor::Sheltered);
             more
         },
     );
     found
+}
+
+/// Whether `scope` is in the one that `node` hangs on.
+fn leads_through(scope: &Scope, node: &Branch) -> bool {
+    let group = node.shared.parent().map(|group| View::Shared(group));
+    group.is_some_and(|group| scope.view().up().any(|view| view.same(group)))
 }
 
 /// Ends a run that may not begin, as rule e has it.

@@ -19,8 +19,14 @@ type Local = fn(usize) -> bool;
 /// Runs programs twice, and compares.
 fn compare(one: Local, other: Local) {
     Builder::new().runs(1_000).check(|sim: Sim| async move {
-        let plan: Arc<Plan> = Draw::new(&sim).plan(3);
-        let (first, second) = (play::play(&sim, plan.clone(), one).await, play::play(&sim, plan.clone(), other).await);
+        let mut draw = Draw::new(&sim);
+        let plan: Arc<Plan> = draw.program();
+        let mut first = play::play(&sim, plan.clone(), one).await;
+        let mut second = play::play(&sim, plan.clone(), other).await;
+        if draw.shields {
+            play::blur(&mut first);
+            play::blur(&mut second);
+        }
         if first != second {
             let lacks = |these: &[play::Event], those: &[play::Event]| {
                 let lines: Vec<_> =

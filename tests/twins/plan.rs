@@ -14,6 +14,10 @@ pub(crate) enum Node {
     InTurn(Vec<Arc<Self>>),
     Together(Arc<Self>, Arc<Self>),
     MoveOn(Duration, Arc<Self>),
+    /// With this budget.
+    Shield(Duration, Arc<Self>),
+    /// What is done if it is cut short takes a while, and has a budget.
+    Cleanup(Arc<Self>, Duration, Duration),
     /// Acts after a while on the scope that is so many further out.
     Act(Duration, usize, Act),
     /// Spawns a sibling after a while.
@@ -60,14 +64,28 @@ pub(crate) struct Handshake {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) number: usize,
+    /// It is a group of tasks in both runs.
+    pub(crate) alike: bool,
     pub(crate) policy: Policy,
     pub(crate) deadline: Option<Duration>,
     pub(crate) steps: Vec<Step>,
 }
 
+/// How deep groups and other nodes nest.
+const DEPTH: usize = 3;
+
 /// Draws programs.
 pub(crate) struct Draw<'a> {
     sim: &'a Sim,
+    /// Whether there are shields and cleanups. They are in the background of some groups, whose runs are all that some tasks do:
+    /// where a group is local, they keep what is around it, which goes on.
+    pub(crate) shields: bool,
+    /// Such a group is around what is drawn, which is then of another kind in the two runs.
+    within: bool,
+    /// The group has a background.
+    serves: bool,
+    /// What is drawn belongs to a child there.
+    behind: bool,
     /// Groups and children so far.
     made: usize,
     /// Nodes that may have others inside them.
@@ -77,7 +95,16 @@ pub(crate) struct Draw<'a> {
 
 impl<'a> Draw<'a> {
     pub(crate) fn new(sim: &'a Sim) -> Self {
-        Self { sim, made: 0, left: 14, waits: 0 }
+        Self {
+            sim,
+            shields: sim.choose(2) == 0,
+            within: false,
+            serves: false,
+            behind: false,
+            made: 0,
+            left: 14,
+            waits: 0,
+        }
     }
 
     fn choose(&self, n: usize) -> usize {
@@ -103,7 +130,8 @@ impl<'a> Draw<'a> {
     fn node(&mut self, depth: usize) -> Arc<Node> {
         let leaf = depth == 0 || self.left == 0;
         self.left = self.left.saturating_sub(1);
-        Arc::new(match self.choose(if leaf { 10 } else { 22 }) {
+        let kinds = if leaf { 10 } else { 22 + if self.shields && self.behind { 5 } else { 0 } };
+        Arc::new(match self.choose(kinds) {
             4 => Node::Fail(self.wait()),
             5 if self.one_in(2) => Node::Panic(self.wait()),
             6 | 7 => {
@@ -118,14 +146,30 @@ impl<'a> Draw<'a> {
             10 | 11 => Node::MoveOn(self.wait(), self.node(depth - 1)),
             12 => Node::Together(self.node(depth - 1), self.node(depth - 1)),
             13..=16 => Node::InTurn((0..1 + self.choose(3)).map(|_| self.node(depth - 1)).collect()),
-            17..=21 => Node::Group(self.plan(depth - 1)),
+            17..=21 => Node::Group(self.plan(depth - 1, !self.shields)),
+            22..=24 => Node::Shield(self.wait(), self.node(depth - 1)),
+            25 | 26 => Node::Cleanup(self.node(depth - 1), self.wait(), self.wait()),
             _ => Node::Sleep(self.wait()),
         })
     }
 
+    /// A task that runs a group with shields in its background, and does nothing else.
+    fn shielding(&mut self, depth: usize) -> Arc<Node> {
+        let group = Arc::new(Node::Group(self.plan(depth - 1, true)));
+        (0..self.choose(3)).fold(group, |node, _| Arc::new(Node::MoveOn(self.wait(), node)))
+    }
+
     fn child(&mut self, depth: usize) -> Arc<Child> {
-        let background = self.one_in(4);
-        Arc::new(Child { number: self.number(), background, node: self.node(depth) })
+        let background = self.serves && self.one_in(if self.shields { 2 } else { 4 });
+        self.child_of(depth, background)
+    }
+
+    fn child_of(&mut self, depth: usize, background: bool) -> Arc<Child> {
+        let (number, around) = (self.number(), core::mem::replace(&mut self.behind, background));
+        let shields = self.shields && !self.within && depth > 0 && self.one_in(2);
+        let child = Child { number, background, node: if shields { self.shielding(depth) } else { self.node(depth) } };
+        self.behind = around;
+        Arc::new(child)
     }
 
     fn step(&mut self, depth: usize) -> Step {
@@ -134,7 +178,7 @@ impl<'a> Draw<'a> {
             4 => {
                 let patience = self.one_in(3).then(|| self.wait());
                 let handshake = Handshake { takes: self.wait(), silent: self.one_in(3), patience };
-                Step::Start(self.child(depth), handshake)
+                Step::Start(self.child_of(depth, false), handshake)
             }
             5 => Step::Cancel(self.choose(3)),
             6 => Step::Join(self.choose(3)),
@@ -144,11 +188,20 @@ impl<'a> Draw<'a> {
         }
     }
 
-    pub(crate) fn plan(&mut self, depth: usize) -> Arc<Plan> {
+    /// The outermost group.
+    pub(crate) fn program(&mut self) -> Arc<Plan> {
+        self.plan(DEPTH, !self.shields)
+    }
+
+    fn plan(&mut self, depth: usize, serves: bool) -> Arc<Plan> {
         let number = self.number();
         let policy = [Policy::FailFast, Policy::Supervise, Policy::FirstDone, Policy::FirstOk][self.choose(4)];
         let deadline = self.one_in(4).then(|| self.wait());
+        let within = self.within || serves;
+        let around = (self.within, self.serves, self.behind);
+        (self.within, self.serves, self.behind) = (within, serves, false);
         let steps = (0..1 + self.choose(6)).map(|_| self.step(depth)).collect();
-        Arc::new(Plan { number, policy, deadline, steps })
+        (self.within, self.serves, self.behind) = around;
+        Arc::new(Plan { number, alike: !within, policy, deadline, steps })
     }
 }

@@ -141,6 +141,35 @@ impl Env {
                         answer?;
                     }
                 }
+                Node::Shield(budget, node) => {
+                    let around = current().expect("in a scope");
+                    let outcome = around.shield(*budget, async |scope| {
+                        let mut inside = self.clone();
+                        inside.scopes.push(scope.clone());
+                        let ends = Ends::new(&inside, format!("shield for {budget:?}"));
+                        ends.with(inside.run(node.clone()).await)
+                    });
+                    let outcome = outcome.await;
+                    self.sleep(apart(5, budget.subsec_nanos() as usize % 997)).await;
+                    self.note(format!("shielded for {budget:?}: {}", outcome.is_cancelled()));
+                    if let Outcome::Done(answer) = outcome {
+                        answer?;
+                    }
+                }
+                Node::Cleanup(node, takes, budget) => {
+                    let (around, inside) = (current().expect("in a scope"), self.clone());
+                    let cleanup = async |_| {
+                        let ends = Ends::new(&self, format!("cleanup of {takes:?}"));
+                        self.sleep(*takes).await;
+                        let _ = ends.with(Ok(1));
+                    };
+                    let outcome = around.run(inside.run(node.clone())).cleanup(cleanup, *budget).await;
+                    self.sleep(apart(9, takes.subsec_nanos() as usize % 997)).await;
+                    self.note(format!("cleaned up for {takes:?}: {}", outcome.is_cancelled()));
+                    if let Outcome::Done(answer) = outcome {
+                        answer?;
+                    }
+                }
                 Node::Act(wait, out, act) => {
                     self.sleep(*wait).await;
                     let Some(at) = self.scopes.len().checked_sub(1 + out) else { return Ok(0) };
@@ -178,7 +207,7 @@ impl Env {
     async fn group(self, plan: Arc<Plan>) -> Answer {
         let (number, policy, deadline) = (plan.number, plan.policy, plan.deadline.unwrap_or(Duration::MAX));
         let (scope, inside) = (current().expect("in a scope"), self.clone());
-        let report = if (self.world.local)(number) {
+        let report = if !plan.alike && (self.world.local)(number) {
             let builder = local_group().policy(policy).deadline_after(deadline);
             builder.report(&scope, |group| inside.body(Group::Local(group), plan)).await
         } else {
@@ -277,6 +306,22 @@ fn timeless(mut text: String) -> String {
         text.replace_range(at..at + end, "the end");
     }
     text
+}
+
+/// Leaves out when something that was cut short was dropped, and why: what has a local group in it, with somebody in the background
+/// who has something to do still, goes with that, and not before. Until then it may be cancelled for more reasons.
+pub(crate) fn blur(events: &mut [Event]) {
+    for (at, text) in &mut *events {
+        if text.contains(" is dropped: ") {
+            *at = Duration::ZERO;
+        }
+        for before in [" is dropped: ", "Err(Cancelled(", "] ", "Cancel after", "Grace(", "is cancelled: "] {
+            if let Some(found) = text.find(before) {
+                text.truncate(found + before.len());
+            }
+        }
+    }
+    events.sort();
 }
 
 /// Runs a program, and gives what was seen of it, in order.

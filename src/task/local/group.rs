@@ -183,8 +183,8 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
     /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
     ///
     /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
-    /// A shield in it does not hold up a scope around the group: when that one ends, the child is dropped with the group, which a
-    /// child of a [`TaskGroup`](crate::task::TaskGroup) is not.
+    /// When a scope around the group is cancelled, this child is cancelled last, too; what it shields, or cleans up, it does before
+    /// that scope moves on.
     ///
     /// # Errors
     /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
@@ -280,8 +280,8 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
     /// waits until it is gone too. For what serves the others: a heartbeat, a log that is written behind.
     ///
     /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
-    /// A shield in it does not hold up a scope around the group: when that one ends, the child is dropped with the group, which a
-    /// child of a [`TaskGroup`](crate::task::TaskGroup) is not.
+    /// When a scope around the group is cancelled, this child is cancelled last, too; what it shields, or cleans up, it does before
+    /// that scope moves on.
     ///
     /// # Errors
     /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).

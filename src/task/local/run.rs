@@ -12,7 +12,7 @@ use super::child::{Kid, Turn};
 use super::group::LocalGroup;
 use super::kinds::Kind;
 use super::state::{Nest, Newcomer, Place, Shared, State};
-use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Stay, UntilCancelled};
+use crate::cancel::{Outcome, OwnedRun, Reason, Scope, Service, Stay, UntilCancelled};
 use crate::sys::joint::Label;
 use crate::sys::probe::{self, Id};
 use crate::sys::thread::{catch, contain, is_panicking, resume};
@@ -104,6 +104,8 @@ pin_project! {
         crew: Crew<Newcomer<'env, E, K>>,
         // How many of the crew are in the background.
         serving: usize,
+        // While there are any.
+        service: Option<Service>,
         #[pin]
         until: UntilCancelled,
         body: Waker,
@@ -160,6 +162,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             run: None,
             crew,
             serving: 0,
+            service: None,
             until,
             body: waker,
             stage: Stage::Body,
@@ -172,7 +175,12 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
 
     /// Polls body and children in turn. Whether all are gone.
     fn poll_members(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.as_mut().project().crew.begin(cx.waker());
+        let this = self.as_mut().project();
+        this.crew.begin(cx.waker());
+        // The runs around may be others than the last time.
+        if let Some(service) = this.service {
+            service.place();
+        }
         let mut budget = BUDGET;
         for _ in 0..PASSES {
             let woken = self.as_mut().project().crew.ready().take_control();
@@ -228,6 +236,9 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             *this.serving += usize::from(newcomer.0.side == Side::Background);
             this.crew.insert(newcomer);
         });
+        if *this.serving > 0 {
+            this.service.get_or_insert_with(|| Service::new(&this.shared.scope)).place();
+        }
     }
 
     fn poll_body(self: Pin<&mut Self>) {
@@ -262,7 +273,12 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         let Poll::Ready(gone) = &mut polled else { return };
         let verdict = gone.as_mut().map(|gone| this.shared.count(place, || child.label(), gone.how.take()));
         drop(seat.leave());
-        *this.serving -= usize::from(place.side == Side::Background);
+        if place.side == Side::Background {
+            *this.serving -= 1;
+            if *this.serving == 0 {
+                *this.service = None;
+            }
+        }
         if let (Some(gone), Some(verdict)) = (gone, verdict) {
             this.shared.act(verdict);
             gone.tell.wake();
