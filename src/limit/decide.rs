@@ -93,7 +93,10 @@ pub trait Decide: Clone + fmt::Debug + Send + Sync + 'static {
 
 /// How many permits can be had, up to the burst, if whoever can have some can have fewer.
 pub(super) fn most(burst: u32, can: impl Fn(u32) -> bool) -> u32 {
-    let (mut some, mut too_many) = (0, burst.saturating_add(1));
+    if can(burst) {
+        return burst;
+    }
+    let (mut some, mut too_many) = (0, burst);
     while too_many - some > 1 {
         let middle = some + (too_many - some) / 2;
         if can(middle) { some = middle } else { too_many = middle }

@@ -320,6 +320,20 @@ fn the_latest_grants_are_taken_back_and_no_more_than_fit() {
     test(&SlidingLog::new(five, window).unwrap());
 }
 
+#[test]
+fn of_the_largest_burst_all_is_available() {
+    let (time, most) = (ManualClock::new().time(), nz(u32::MAX));
+    let all = Gcra::new(quota(1, SECOND).burst(most));
+    let (limiter, keys) = (Limiter::with(&time, all), KeyedLimiter::with(&time, all));
+    let window = Limiter::with(&time, FixedWindow::new(most, Duration::from_secs(1)).unwrap());
+    for left in [u32::MAX, u32::MAX - 1] {
+        assert_eq!([limiter.available(), keys.available(&1), window.available()], [left; 3]);
+        limiter.try_acquire(1).unwrap();
+        keys.try_acquire(&1, 1).unwrap();
+        window.try_acquire(1).unwrap();
+    }
+}
+
 /// How much is left after a change, of which `used` of ten have been used.
 fn left<D: Decide>([old, new]: [&D; 2], used: u32, carry: Carry) -> u32 {
     let mut state = old.fresh();
