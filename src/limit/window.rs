@@ -13,6 +13,9 @@ use super::quota::QuotaError;
 use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
 
+/// More permits than are ever granted, to which a burst can be added.
+const MOST: u64 = u64::MAX / 2;
+
 /// So many permits to a window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Span {
@@ -33,10 +36,13 @@ impl Span {
         self.window.get()
     }
 
-    /// What `used` permits of `old` count for after a change to this.
+    /// What `used` permits of `old` count for after a change to this. They may be more than either has.
     fn carry(self, old: Self, used: u64, carry: Carry) -> u64 {
         match carry {
-            Carry::Fraction => (used * u64::from(self.permits.get())).div_ceil(u64::from(old.permits.get())),
+            Carry::Fraction => {
+                let used = u128::from(used) * u128::from(self.permits.get());
+                u64::try_from(used.div_ceil(u128::from(old.permits.get()))).unwrap_or(MOST).min(MOST)
+            }
             Carry::Clamp => used,
         }
     }

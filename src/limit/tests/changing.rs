@@ -168,3 +168,23 @@ fn l8_a_change_back_and_forth_gains_nothing() {
         assert!(limiter.available() <= before, "seed {seed}");
     }
 }
+
+#[test]
+fn l8_a_log_that_is_over_full_is_empty_when_its_window_has_passed() {
+    let (clock, second) = (ManualClock::new(), Duration::from_secs(1));
+    let log = |permits| SlidingLog::new(nz(permits), second).unwrap();
+    let limiter = Limiter::with(&clock.time(), log(1_000_000));
+    limiter.try_acquire(1_000_000).unwrap();
+    // As many as ten thousand times what is allowed.
+    limiter.reconfigure(log(100), Carry::Clamp);
+    limiter.reconfigure(log(1_000_000), Carry::Fraction);
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(1000)));
+    for _ in 0..4 {
+        limiter.reconfigure(log(1), Carry::Clamp);
+        limiter.reconfigure(log(u32::MAX), Carry::Fraction);
+    }
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(1000)));
+    clock.advance(second);
+    assert_eq!((limiter.available(), limiter.try_acquire(u32::MAX)), (u32::MAX, Ok(())));
+    assert_eq!(limiter.try_acquire(1), not_yet(ms(2000)));
+}

@@ -66,7 +66,8 @@ impl SlidingLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Grant {
     at: u64,
-    permits: u32,
+    /// After changes they may be more than a burst.
+    permits: u64,
 }
 
 /// What was granted within a window before the latest grant, in order.
@@ -97,18 +98,18 @@ impl Decide for SlidingLog {
                 break;
             }
             due = due.max(self.end(grant.at));
-            over = over.saturating_sub(u64::from(grant.permits));
+            over = over.saturating_sub(grant.permits);
         }
         due
     }
 
     fn charge(&self, log: &mut Log, permits: u32, from: u64) -> Mark {
-        let at = self.due(log, permits, from);
+        let (at, permits) = (self.due(log, permits, from), u64::from(permits));
         while let Some(old) = log.grants.front().filter(|grant| self.end(grant.at) <= at) {
-            log.sum -= u64::from(old.permits);
+            log.sum -= old.permits;
             log.grants.pop_front();
         }
-        log.sum += u64::from(permits);
+        log.sum += permits;
         match log.grants.back_mut().filter(|latest| latest.at == at) {
             Some(latest) => latest.permits += permits,
             None => log.grants.push_back(Grant { at, permits }),
@@ -118,18 +119,19 @@ impl Decide for SlidingLog {
 
     fn refund(&self, log: &mut Log, permits: u32, mark: Mark, _: u64) -> u128 {
         if let Ok(index) = log.grants.binary_search_by_key(&mark.0, |grant| u128::from(grant.at)) {
-            let back = permits.min(log.grants[index].permits);
+            let back = u64::from(permits).min(log.grants[index].permits);
             log.grants[index].permits -= back;
-            log.sum -= u64::from(back);
+            log.sum -= back;
         }
         0
     }
 
-    fn refund_latest(&self, log: &mut Log, mut permits: u32, _: u64) -> u128 {
+    fn refund_latest(&self, log: &mut Log, permits: u32, _: u64) -> u128 {
+        let mut permits = u64::from(permits);
         while let Some(latest) = log.grants.back_mut() {
             let back = permits.min(latest.permits);
             latest.permits -= back;
-            log.sum -= u64::from(back);
+            log.sum -= back;
             permits -= back;
             if latest.permits > 0 {
                 break;
@@ -148,9 +150,9 @@ impl Decide for SlidingLog {
         // Sums are carried over: grants by themselves would be rounded up each.
         let (mut before, mut after) = (0, 0);
         for grant in log.grants.iter().filter(|grant| old.end(grant.at) > now) {
-            before += u64::from(grant.permits);
+            before += grant.permits;
             let sum = self.span.carry(old.span, before, carry);
-            new.grants.push_back(Grant { at: grant.at, permits: (sum - after) as u32 });
+            new.grants.push_back(Grant { at: grant.at, permits: sum - after });
             after = sum;
         }
         Log { sum: after, ..new }
