@@ -228,7 +228,7 @@ struct Model {
     rule: Rule,
     /// At most so many until an instant.
     cap: Option<(u32, u64)>,
-    /// When the last cap ended.
+    /// When the last cap ended, or the numbers changed.
     floor: u64,
     /// How late the latest grant was, as far as that is made up for.
     lag: u64,
@@ -421,7 +421,7 @@ impl Model {
 
     fn change(&mut self, numbers: Numbers, carry: Carry) {
         self.rule.change(numbers, carry, self.latest);
-        self.lag = 0;
+        (self.lag, self.floor) = (0, self.latest);
         self.changes += 1;
         self.settle();
         let (burst, line) = (numbers.burst, std::mem::take(&mut self.line));

@@ -8,7 +8,7 @@ pub(super) struct Book<A: Algorithm> {
     pub(super) algorithm: A,
     state: A::State,
     cap: Option<Cap>,
-    /// When the last cap ended: nobody was due before for what it held back.
+    /// When the last cap ended, or the algorithm changed: nobody was due before for what was held back until then.
     floor: u64,
     /// By how many nanoseconds the latest grant was late, if it came within the credit: those who come next without a pause
     /// would have come so much earlier.
@@ -84,12 +84,14 @@ impl<A: Algorithm> Book<A> {
         self.state = self.algorithm.unpack(word, origin);
     }
 
-    /// Takes note that it is `now`.
+    /// Takes note that it is `now`, and says whether something that was imposed has ended by that.
     #[inline]
-    pub(super) fn pass(&mut self, now: u64) {
-        if self.cap.is_some_and(|cap| cap.until <= now) {
+    pub(super) fn pass(&mut self, now: u64) -> bool {
+        let ends = self.cap.is_some_and(|cap| cap.until <= now);
+        if ends {
             self.lift(now);
         }
+        ends
     }
 
     /// Takes back what was imposed.
@@ -191,6 +193,7 @@ impl<A: Algorithm> Book<A> {
     pub(super) fn change(&mut self, algorithm: A, carry: Carry, now: u64) {
         self.state = algorithm.carry(&self.algorithm, &self.state, carry, now);
         self.algorithm = algorithm;
+        self.floor = now;
         self.forget_lag();
         self.changes += 1;
     }

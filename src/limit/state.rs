@@ -290,7 +290,9 @@ impl<A: Algorithm> Held<'_, Limit<A>> {
         self.take_over();
         let latest = self.state.latest.max(now.as_nanos());
         self.state.latest = latest;
-        self.state.book.pass(latest);
+        if self.state.book.pass(latest) {
+            self.state.postpone();
+        }
         self.settle(latest, batch);
         latest
     }

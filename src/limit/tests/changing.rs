@@ -170,6 +170,21 @@ fn l8_a_change_back_and_forth_gains_nothing() {
 }
 
 #[test]
+fn l8_no_credit_is_given_for_what_the_numbers_before_held_back() {
+    let clock = ManualClock::new();
+    let [slow, fast] = [1, 10].map(|n| Quota::per_second(nz(n)).burst(nz(10 * n)).credit(Duration::from_secs(1)));
+    let limiter = Limiter::new(&clock.time(), slow);
+    limiter.try_acquire(10).unwrap();
+    let mut wait = Task::waiting(limiter.acquire(3));
+    clock.advance_to(ms(2000));
+    limiter.set_quota(fast, Carry::Fraction);
+    assert_eq!((wait.poll(), limiter.available()), (Ready(Ok(())), 17));
+    // Full after 8.3 seconds; nobody was late, so what it would have gained since then is lost.
+    clock.advance_to(ms(10_500));
+    assert_eq!((limiter.try_acquire(100), limiter.try_acquire(1)), (Ok(()), not_yet(ms(10_600))));
+}
+
+#[test]
 fn l8_a_log_that_is_over_full_is_empty_when_its_window_has_passed() {
     let (clock, second) = (ManualClock::new(), Duration::from_secs(1));
     let log = |permits| SlidingLog::new(nz(permits), second).unwrap();

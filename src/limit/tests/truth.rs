@@ -87,6 +87,19 @@ fn l5_who_will_be_turned_away_by_a_slower_rate_is_not_counted() {
 }
 
 #[test]
+fn l5_those_who_were_not_held_back_are_late_all_the_same_when_what_was_imposed_ends() {
+    let clock = ManualClock::new();
+    let log = SlidingLog::new(nz(1), Duration::from_millis(100)).unwrap();
+    let limiter = Limiter::with(&clock.time(), log);
+    limiter.try_acquire(1).unwrap();
+    let _line = [1, 1].map(|n| Task::waiting(limiter.acquire(n)));
+    limiter.observe(9, ms(150));
+    assert_eq!(limiter.peek(1), not_yet(ms(300)));
+    clock.jump_to(ms(150));
+    assert_eq!(limiter.peek(1), not_yet(ms(350)), "the first had its turn now");
+}
+
+#[test]
 fn l5_whoever_comes_behind_those_who_wait_for_ever_does_too() {
     fn test<A: Algorithm>(algorithm: A) {
         let clock = ManualClock::new();
