@@ -264,9 +264,13 @@ impl Model {
         }
     }
 
-    fn give_back(&mut self, generation: u64) {
+    fn give_back(&mut self, generation: u64, now: u64) {
+        if generation != self.generation {
+            return;
+        }
+        self.look(now);
         if let State::Half { out, .. } = &mut self.state {
-            *out -= u64::from(generation == self.generation);
+            *out -= 1;
         }
     }
 
@@ -348,7 +352,7 @@ impl Breakers {
         let polled = catch_unwind(AssertUnwindSafe(move || poll(&mut begun.future)));
         assert_eq!(polled.ok(), (end != End::Panic).then_some(Poll::Ready(Ok(()))));
         match end {
-            End::Ignored => self.model.give_back(begun.generation),
+            End::Ignored => self.model.give_back(begun.generation, now),
             _ => self.model.record(begun.generation, begun.started, end != End::Well, now),
         }
     }
@@ -396,7 +400,7 @@ impl World for Breakers {
                 if let Some(begun) = self.take(which) {
                     let generation = begun.generation;
                     drop(begun);
-                    self.model.give_back(generation);
+                    self.model.give_back(generation, now);
                 }
             }
             Op::Open => {

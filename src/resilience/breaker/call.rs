@@ -99,11 +99,11 @@ impl<'a> Call<'a> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
+        // A second panic, of the listener's, would be the end of the process.
         if self.panics.is_now() {
-            // A second panic, of the listener's, would be the end of the process.
             contain(|| self.breaker.record(self.generation, self.started, true));
         } else {
-            self.breaker.give_back(self.generation);
+            contain(|| self.breaker.give_back(self.generation));
         }
     }
 }

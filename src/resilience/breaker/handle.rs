@@ -369,8 +369,12 @@ impl Shared {
         self.tell(&changes);
     }
 
+    /// A call comes to nothing. Only to one that is not closed is there something to be given back.
     pub(super) fn give_back(&self, generation: usize) {
-        self.machine.with(|machine| machine.give_back(generation));
+        if self.closed().is_none() {
+            let now = self.time.now();
+            self.change(|machine, changes| machine.give_back(generation, now, changes));
+        }
     }
 
     fn change<R>(&self, f: impl FnOnce(&mut Machine, &mut Changes) -> R) -> R {

@@ -238,10 +238,11 @@ impl Machine {
     }
 
     /// A call that was let in comes to nothing.
-    pub(super) fn give_back(&mut self, generation: usize) {
+    pub(super) fn give_back(&mut self, generation: usize, now: Instant, changes: &mut Changes) {
         if generation != self.generation {
             return;
         }
+        self.look(now, changes);
         if let Mode::HalfOpen { out, ends, .. } = &mut self.mode {
             *out -= 1;
             if *out == 0 {

@@ -186,6 +186,22 @@ fn b3_b4_a_probe_that_hangs_opens_it_again_as_of_when_its_time_was_over() {
 }
 
 #[test]
+fn b4_a_probe_that_hung_and_is_dropped_leaves_what_was_open_all_the_while() {
+    for looks in [false, true] {
+        let config = three().probes(nz(1)).longest_half_open(ms(500)).growing(200, Duration::from_secs(90));
+        let (breaker, clock) = opened(config);
+        clock.advance(BreakerConfig::OPEN_FOR);
+        let hangs = breaker.admit().unwrap();
+        clock.advance(ms(600));
+        if looks {
+            assert_eq!(breaker.state(), BreakerState::Open { until: at(10_500 + 20_000) });
+        }
+        drop(hangs);
+        assert_eq!(breaker.admit().unwrap_err().retry_at, at(10_500 + 20_000));
+    }
+}
+
+#[test]
 fn b1_results_of_an_earlier_generation_are_not_counted() {
     let (breaker, clock) = breaker(three());
     let mut old: Vec<_> = (0..7).map(|_| breaker.admit().unwrap()).collect();
