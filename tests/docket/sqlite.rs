@@ -5,6 +5,7 @@ use super::{model, simulated, suite};
 use rusqlite::Connection;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Barrier;
 use std::time::Duration;
 use wakeful::cancel::Scope;
 use wakeful::docket::{
@@ -14,6 +15,7 @@ use wakeful::docket::{
 };
 use wakeful::sim::{Builder, Sim};
 use wakeful::spawn::Job;
+use wakeful::time::{SystemWall, Time};
 
 /// With its calls inline.
 fn builder(sim: &Sim) -> SqliteBuilder {
@@ -205,6 +207,26 @@ fn what_other_processes_do_is_seen_within_the_interval_and_what_is_done_here_at_
         end.as_mut().await.unwrap();
         assert_eq!(time.now(), before, "it has ended");
     });
+}
+
+#[test]
+fn a_file_that_several_open_at_once_is_made_for_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |path: &Path, all: &Barrier| {
+        let builder = SqliteStore::builder(&Time::system(), SystemWall, |job: Job| job.run()).busy_timeout(HOUR);
+        all.wait();
+        builder.open(path)
+    };
+    for file in 0..60 {
+        let (path, all) = (folder.path().join(file.to_string()), Barrier::new(8));
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path, &all))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for store in opened {
+            assert_eq!(store.err(), None);
+        }
+    }
 }
 
 #[test]

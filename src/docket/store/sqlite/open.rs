@@ -86,7 +86,7 @@ impl SqliteBuilder {
         self,
         mut sql: Connection,
         shared: bool,
-        before: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+        before: impl Fn(&Connection) -> rusqlite::Result<()>,
     ) -> Result<SqliteStore, OpenError> {
         // SQLite knows no longer ones.
         let busy = self.busy.min(Duration::from_millis(i32::MAX.unsigned_abs().into()));

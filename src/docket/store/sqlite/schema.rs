@@ -101,10 +101,19 @@ fn is_new(sql: &Connection) -> Result<bool, OpenError> {
 /// Makes the tables, unless they are there. Nothing is changed in a file of somebody else.
 pub(super) fn prepare(
     sql: &mut Connection,
-    before: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    before: impl Fn(&Connection) -> rusqlite::Result<()>,
 ) -> Result<(), OpenError> {
-    is_new(sql)?;
-    before(sql).map_err(failed)?;
+    // Looked at as a whole, since another process may make them at the same time.
+    let look = sql.transaction().map_err(failed)?;
+    is_new(&look)?;
+    drop(look);
+    while let Err(error) = before(sql) {
+        if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
+            return Err(failed(error));
+        }
+        // SQLite changes to the log at once or not at all, and waits for nobody. A transaction waits for who has the file.
+        drop(sql.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?);
+    }
     let tx = sql.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have been first.
     if is_new(&tx)? {
