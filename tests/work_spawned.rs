@@ -121,6 +121,50 @@ fn an_error_stops_all_workers_as_it_was_said() {
 }
 
 #[test]
+fn an_error_stops_a_worker_that_waits_for_the_source_too() {
+    sim::check(|sim| async move {
+        let (tx, rx) = queue::unbounded();
+        tx.try_send(5).unwrap();
+        let set = work(rx.clone()).workers(n(2)).on_error(OnError::StopStarting);
+        let (scope, time) = (Scope::new(sim.time()), sim.time());
+        let later = sim.spawn("later", async move {
+            time.sleep(ms(20)).await;
+            tx.send(10).await.unwrap();
+        });
+        let (report, _) = set.run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((report.count.failed, report.pulled(), report.elapsed()), (1, 1, ms(5)));
+        assert_eq!(report.stop, Stop::Failed { index: 0 });
+        later.await;
+        assert_eq!(rx.try_recv(), Ok(10), "it is not started, and still there");
+    });
+}
+
+#[test]
+fn an_empty_source_is_the_better_reason_whoever_has_it() {
+    /// Has nothing, and does not say so.
+    struct Hangs;
+    impl Source for Hangs {
+        type Item = u64;
+        type Rest = ();
+        fn poll_pull(&mut self, _: &mut Context<'_>) -> Poll<Option<u64>> {
+            Poll::Pending
+        }
+        fn remaining(&self) -> Option<usize> {
+            Some(0)
+        }
+        fn into_rest(self) {}
+    }
+    sim::check(|sim| async move {
+        let scope = Scope::new(sim.time());
+        let set = || work(Hangs).workers(n(3)).deadline_after(ms(10));
+        let in_place = set().run(&scope, body, Count::new()).await;
+        let (spawned, _) = set().run_on(sim.spawner(), &scope, body, Count::new()).await;
+        assert_eq!((in_place.stop, in_place.not_started), (Stop::Exhausted, Some(0)));
+        assert_eq!((spawned.stop, spawned.not_started), (Stop::Exhausted, Some(0)));
+    });
+}
+
+#[test]
 fn an_error_is_named_though_the_source_is_exhausted() {
     sim::check(|sim| async move {
         for on_error in [OnError::StopStarting, OnError::CancelRest] {

@@ -53,13 +53,13 @@ pub(super) struct Turn {
     left: Option<usize>,
     /// The first reason why nothing more is started.
     stop: Option<Stop>,
-    /// Whoever has it waits for an item.
-    is_pending: bool,
+    /// Of whoever has it and waits for an item: he is to put it back when nothing more is started.
+    pending: Option<Waker>,
 }
 
 impl<S: Source, K: Sink<S::Item, O, E>, O, E> Common<S, K, O, E> {
     pub(super) fn new(intake: Intake<S>, sink: K) -> Self {
-        let turn = Turn { line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None, is_pending: false };
+        let turn = Turn { line: VecDeque::new(), next_place: 0, called: 0, left: None, stop: None, pending: None };
         Self { intake: Relay::new(intake), turn: Told::new(turn), outbox: Outbox::new(sink) }
     }
 
@@ -85,7 +85,10 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Stock for Common<S, K, O, E> {
     }
 
     fn stop(&self, stop: &Stop) {
-        let _old = self.change(|turn, _| note_stop(&mut turn.stop, stop));
+        let (_old, pending) = self.change(|turn, _| (note_stop(&mut turn.stop, stop), turn.pending.take()));
+        if let Some(waker) = pending {
+            contain(|| waker.wake());
+        }
         self.call_all();
     }
 
@@ -155,7 +158,13 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
     #[inline]
     fn poll_turn(&mut self, cx: &Context<'_>) -> Turned<S> {
         if let Some(intake) = self.held.take() {
-            return Poll::Ready(Ok(intake));
+            return match self.team.stock.turn.read(|turn| turn.stop.clone()) {
+                None => Poll::Ready(Ok(intake)),
+                Some(stop) => {
+                    self.put_back(intake);
+                    Poll::Ready(Err(stop))
+                }
+            };
         }
         let common = &self.team.stock;
         common.turn.touch();
@@ -181,7 +190,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
                 }
             } else {
                 let (is_pending, came) =
-                    common.change(|turn, intake| (turn.is_pending, turn.come(intake, &mut self.place)));
+                    common.change(|turn, intake| (turn.pending.is_some(), turn.come(intake, &mut self.place)));
                 if let (polled @ Poll::Ready(_), _old) = came {
                     return polled;
                 }
@@ -228,10 +237,10 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
 
     #[cold]
     fn put_back_and_call(&self, intake: Held<S>) -> bool {
-        let (next, nobody_waits) = self.team.stock.change(|turn, place| {
+        let (next, nobody_waits, _old) = self.team.stock.change(|turn, place| {
             place.put(intake);
-            turn.is_pending = false;
-            (turn.next(true), turn.called == 0)
+            let old = turn.pending.take();
+            (turn.next(true), turn.called == 0, old)
         });
         next.into_iter().for_each(|waker| contain(|| waker.wake()));
         nobody_waits
@@ -255,7 +264,17 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
             Poll::Pending => {
                 // It is this one whom the source will wake.
                 self.held = Some(intake);
-                self.team.stock.change(|turn, _| turn.is_pending = true);
+                let mut waker = Some(cx.waker().clone());
+                let (stop, _old) = self.team.stock.change(|turn, _| match &turn.stop {
+                    Some(stop) => (Some(stop.clone()), None),
+                    None => (None, core::mem::replace(&mut turn.pending, waker.take())),
+                });
+                if let Some(stop) = stop {
+                    if let Some(intake) = self.held.take() {
+                        self.put_back(intake);
+                    }
+                    return Poll::Ready(Err(stop));
+                }
                 self.team.asked(self.number, &mut self.is_new, false);
                 return Poll::Pending;
             }
@@ -287,7 +306,7 @@ impl<S: Source, K: Sink<S::Item, O, E>, O, E> Line<S, K, O, E> {
 impl Turn {
     /// Whether who takes the source, or puts it back, is to look here.
     fn is_to_be_known(&self) -> bool {
-        self.stop.is_some() || self.is_pending || self.called != 0 || !self.line.is_empty()
+        self.stop.is_some() || self.pending.is_some() || self.called != 0 || !self.line.is_empty()
     }
 
     /// P2. Whom to call, if the source is there.
@@ -443,6 +462,10 @@ where
         unreachable!("all who take them have put them back, but those who panic")
     };
     let (not_started, rest) = intake.into_inner().into_rest();
-    let stop = stop.unwrap_or(Stop::Lost);
+    let stop = match stop.unwrap_or(Stop::Lost) {
+        // Whoever did not have the source could not know that it was empty, which is the better reason.
+        Stop::OutOfTime if not_started == Some(0) => Stop::Exhausted,
+        stop => stop,
+    };
     (Report { count, not_started, per_worker, started, ended: outer.now(), stop, rest }, sink)
 }
