@@ -369,6 +369,26 @@ fn a_permit_is_taken_before_each_item_and_none_in_vain() {
 }
 
 #[test]
+fn a_permit_is_waited_for_until_the_last_instant_at_which_an_item_may_start() {
+    sim::check(|sim| async move {
+        let ten = Quota::per_second(NonZeroU32::new(10).unwrap());
+        let nano = Duration::from_nanos(1);
+        let body = |_: Lease<i32>| ready(Ok::<_, ()>(()));
+        for (least, deadline, done) in [
+            (ms(100), ms(300), 3),
+            (ms(100), ms(300) - nano, 2),
+            (Duration::ZERO, ms(200) + nano, 3),
+            (Duration::ZERO, ms(200), 2),
+        ] {
+            let (scope, limiter) = (Scope::new(sim.time()), Limiter::new(&sim.time(), ten));
+            let set = work(0..5).rate(&limiter).min_time(least).deadline_after(deadline);
+            let report = set.run(&scope, body, Count::new()).await;
+            assert_eq!((report.count.done, report.stop), (done, Stop::OutOfTime), "{least:?} of {deadline:?}");
+        }
+    });
+}
+
+#[test]
 fn a_permit_is_asked_for_anew_when_the_deadline_moves() {
     sim::check(|sim| async move {
         let (time, scope) = (sim.time(), Scope::new(sim.time()));

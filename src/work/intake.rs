@@ -178,7 +178,7 @@ impl Toll {
             return Poll::Ready(true);
         }
         if self.turn.is_none() {
-            self.turn.set(Some(self.limiter.admit_before(closes - Duration::from_nanos(1))));
+            self.turn.set(Some(self.limiter.admit_before(closes)));
         }
         let Some(turn) = self.turn.as_mut().as_pin_mut() else { unreachable!("set above") };
         let Poll::Ready(granted) = turn.poll(cx) else { return Poll::Pending };
