@@ -1,7 +1,7 @@
 //! Settings of runs, and the ways to start them.
 
 use super::effort::Effort;
-use super::exec::{self, Conditions, Ended, Settings};
+use super::exec::{self, Conditions, Ended, Root, Settings};
 use super::faults::Faults;
 use super::footprint::Watcher;
 use super::handle::Sim;
@@ -17,9 +17,9 @@ use core::future::Future;
 use core::time::Duration;
 
 /// A run that did not fail.
-pub(super) struct Attempt<T> {
+pub(super) struct Attempt {
     /// None of a run that was cut.
-    pub(super) report: Option<Report<T>>,
+    pub(super) report: Option<Report<()>>,
     pub(super) steps: u64,
 }
 
@@ -265,7 +265,7 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        self.recorded(|this| this.execute(this.source(), body))
+        with_output(body, |root| self.run_once(None, root))
     }
 
     /// Makes one run of `body`, with choices by `oracle`.
@@ -293,7 +293,13 @@ impl Builder {
         F: FnOnce(Sim) -> Fut,
         Fut: Future,
     {
-        self.recorded(|this| this.execute(Source::Other { oracle: Box::new(oracle), record: Vec::new() }, body))
+        let source = Source::Other { oracle: Box::new(oracle), record: Vec::new() };
+        with_output(body, |root| self.run_once(Some(source), root))
+    }
+
+    /// Makes one run, with the oracle given or that of the settings.
+    fn run_once(&self, mut source: Option<Source>, root: MakeRoot<'_, '_>) -> Result<Report<()>, Failure> {
+        self.recorded(&mut |this| this.made(source.take().unwrap_or_else(|| this.source()), root))
     }
 
     /// The oracle of a run.
@@ -304,41 +310,62 @@ impl Builder {
         }
     }
 
-    pub(super) fn execute<F, Fut>(&self, source: Source, body: F) -> Result<Report<Fut::Output>, Failure>
-    where
-        F: FnOnce(Sim) -> Fut,
-        Fut: Future,
-    {
-        let attempt = self.attempt(source, None, body)?;
+    /// Makes one of many runs.
+    pub(super) fn run_one(&self, body: &Body<'_>) -> Result<Report<()>, Failure> {
+        self.recorded(&mut |this| this.execute(this.source(), body))
+    }
+
+    pub(super) fn execute(&self, source: Source, body: &Body<'_>) -> Result<Report<()>, Failure> {
+        self.made(source, &mut |sim| body(sim))
+    }
+
+    fn made(&self, source: Source, root: MakeRoot<'_, '_>) -> Result<Report<()>, Failure> {
+        let attempt = self.attempt(source, None, root)?;
         Ok(attempt.report.expect("a run is cut by a search only"))
     }
 
     /// One run, which the oracle may cut.
-    pub(super) fn attempt<F, Fut>(
+    pub(super) fn attempt(
         &self,
         source: Source,
         watcher: Option<Box<dyn Watcher>>,
-        body: F,
-    ) -> Result<Attempt<Fut::Output>, Failure>
-    where
-        F: FnOnce(Sim) -> Fut,
-        Fut: Future,
-    {
+        root: MakeRoot<'_, '_>,
+    ) -> Result<Attempt, Failure> {
         let Self { seed, max_steps, allow_leaks, wall, trace, locates, conditions, .. } = *self;
         let (twists, swept) = (self.twists(), self.swept.clone());
         let settings =
             Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions };
-        let mut output = None;
-        let slot = &mut output;
-        let ended = exec::execute(settings, |sim| Box::pin(async move { *slot = Some(body(sim).await) }))?;
-        let Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut } = ended;
-        if cut {
-            return Ok(Attempt { report: None, steps });
-        }
-        let output = output.expect("a run that did not fail ran its root to the end");
-        let report = Report { output, hash, steps, choices, draws, end, cancel_points, marks, replay, trace };
-        Ok(Attempt { report: Some(report), steps })
+        let Ended { hash, steps, choices, draws, end, cancel_points, marks, replay, trace, cut } =
+            exec::execute(settings, root)?;
+        let report = Report { output: (), hash, steps, choices, draws, end, cancel_points, marks, replay, trace };
+        Ok(Attempt { report: (!cut).then_some(report), steps })
     }
+}
+
+/// What many runs are made of: a body of any type, boxed, so that what makes them is compiled once.
+pub(super) type Body<'a> = dyn Fn(Sim) -> Root<'a> + Sync + 'a;
+
+/// Makes the root of one run; called once.
+type MakeRoot<'m, 'a> = &'m mut dyn FnMut(Sim) -> Root<'a>;
+
+/// Makes one run by `run`, of the root that it is given, and puts what `body` returned into the report.
+fn with_output<F, Fut>(
+    body: F,
+    run: impl FnOnce(MakeRoot<'_, '_>) -> Result<Report<()>, Failure>,
+) -> Result<Report<Fut::Output>, Failure>
+where
+    F: FnOnce(Sim) -> Fut,
+    Fut: Future,
+{
+    let mut output = None;
+    let mut parts = Some((body, &mut output));
+    let made = run(&mut |sim| {
+        let (body, slot) = parts.take().expect("a run begins once");
+        Box::pin(async move { *slot = Some(body(sim).await) })
+    })?;
+    let Report { output: (), hash, steps, choices, draws, end, cancel_points, marks, replay, trace } = made;
+    let output = output.expect("a run that did not fail ran its root to the end");
+    Ok(Report { output, hash, steps, choices, draws, end, cancel_points, marks, replay, trace })
 }
 
 /// How many events [`run`] records, for the report of a failure.

@@ -75,7 +75,7 @@ pub(super) struct Ended {
     pub(super) cut: bool,
 }
 
-type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+pub(super) type Root<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// What came of a poll.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub(super) struct Exec<'a> {
 }
 
 /// Runs the future that `root` makes, and all that it starts, to the end.
-pub(super) fn execute<'a>(settings: Settings, root: impl FnOnce(Sim) -> Root<'a>) -> Result<Ended, Failure> {
+pub(super) fn execute<'a>(settings: Settings, root: &mut dyn FnMut(Sim) -> Root<'a>) -> Result<Ended, Failure> {
     let Settings { seed, source, max_steps, wall, allow_leaks, trace, twists, locates, swept, watcher, conditions } =
         settings;
     let Conditions { faults, autojump, foreign } = conditions;

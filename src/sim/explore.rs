@@ -1,7 +1,7 @@
 //! Many runs, until one fails.
 
 use super::bounding::Bounded;
-use super::builder::{Attempt, Builder};
+use super::builder::{Attempt, Body, Builder};
 use super::effort::{self, Spent};
 use super::handle::Sim;
 use super::marks::Marks;
@@ -14,6 +14,7 @@ use super::strategy::Strategy;
 use super::twist::Wanted;
 use crate::sys::hush::hush;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -33,12 +34,17 @@ impl Builder {
         F: Fn(Sim) -> Fut + Sync,
         Fut: Future<Output = ()>,
     {
-        self.recorded_last(&body, |this| match this.strategy {
-            _ if this.bytes.is_some() => this.sample(&body),
-            Some(Strategy::Exhaustive) => this.search(&Search::new(Plain), &body),
-            Some(Strategy::SleepSets) => this.search(&Search::new(SleepSets::default()), &body),
-            Some(Strategy::Preemptions(most)) => this.search(&Search::new(Bounded::new(most)), &body),
-            _ => this.sample(&body),
+        self.explored(&|sim| Box::pin(body(sim)))
+    }
+
+    /// The same, compiled once, and not for each body.
+    fn explored(&self, body: &Body<'_>) -> Result<Summary, Failure> {
+        self.recorded_last(body, &|this| match this.strategy {
+            _ if this.bytes.is_some() => this.sample(body),
+            Some(Strategy::Exhaustive) => this.search(&Search::new(Plain), body),
+            Some(Strategy::SleepSets) => this.search(&Search::new(SleepSets::default()), body),
+            Some(Strategy::Preemptions(most)) => this.search(&Search::new(Bounded::new(most)), body),
+            _ => this.sample(body),
         })
     }
 
@@ -46,11 +52,7 @@ impl Builder {
     ///
     /// They come in rounds, each as long as all before it: what a run expects of its length, it knows from the rounds
     /// before its own, which are the same on however many threads they are made.
-    fn sample<F, Fut>(&self, body: &F) -> Result<Summary, Failure>
-    where
-        F: Fn(Sim) -> Fut + Sync,
-        Fut: Future<Output = ()>,
-    {
+    fn sample(&self, body: &Body<'_>) -> Result<Summary, Failure> {
         const LONGEST_ROUND: u32 = 4096;
         let runs = if self.bytes.is_some() { 1 } else { self.runs };
         let strategy = self.strategy.unwrap_or(Strategy::Portfolio);
@@ -86,14 +88,10 @@ impl Builder {
     }
 
     /// The run with this number, its repetition if that is due, and those in which something is dropped.
-    fn one<F, Fut>(&self, number: u32, body: &F) -> Result<Report<()>, Trouble>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
-        let first = self.run(body);
+    fn one(&self, number: u32, body: &Body<'_>) -> Result<Report<()>, Trouble> {
+        let first = self.run_one(body);
         if first.is_ok() && self.repeats(number) {
-            same(&first, &self.run(body)).map_err(Trouble::Told)?;
+            same(&first, &self.run_one(body)).map_err(Trouble::Told)?;
         }
         let mut report = first.map_err(Trouble::Found)?;
         report.cancel_points = self.cancel_at_each(&report, body).map_err(Trouble::Told)?;
@@ -102,17 +100,13 @@ impl Builder {
     }
 
     /// The failure to be reported.
-    pub(super) fn told<F, Fut>(&self, trouble: Trouble, body: &F) -> Failure
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    pub(super) fn told(&self, trouble: Trouble, body: &Body<'_>) -> Failure {
         let failure = match trouble {
             Trouble::Told(failure) => return failure,
             Trouble::Found(failure) => failure,
         };
         // A failure is repeated in any case: a line that does not replay it would be of no use.
-        let again = (self.repeat_every != 0 || self.effort.threads != 1).then(|| self.run(body));
+        let again = (self.repeat_every != 0 || self.effort.threads != 1).then(|| self.run_one(body));
         let first = Err(failure.clone());
         match again.filter(|_| self.repeat_every != 0).map_or(Ok(()), |again| same(&first, &again)) {
             Ok(()) => self.shrunk(failure, self.source(), body),
@@ -125,14 +119,10 @@ impl Builder {
     }
 
     /// Makes one run after another until there are no others, or there is nothing left to spend.
-    fn search<F, Fut>(&self, search: &dyn AnySearch, body: &F) -> Result<Summary, Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    fn search(&self, search: &dyn AnySearch, body: &Body<'_>) -> Result<Summary, Failure> {
         let (mut tally, mut spent, mut coverage) = (Tally::default(), Spent::nothing(self.effort), Coverage::Sample);
         while tally.runs + tally.cut < self.runs && (tally.is_empty() || spent.allows(0)) {
-            let first = self.attempt(search.source(), search.watcher(), body);
+            let first = self.attempt(search.source(), search.watcher(), &mut |sim| body(sim));
             if search.diverged() {
                 return Err(diverged(&first));
             }
@@ -144,7 +134,7 @@ impl Builder {
                         Some(_) if search.repeats() => {}
                         Some(report) => {
                             if self.repeats(tally.runs) {
-                                same(&Ok(report.clone()), &self.clone().bytes(search.record()).run(body))?;
+                                same(&Ok(report.clone()), &self.clone().bytes(search.record()).run_one(body))?;
                             }
                             tally.add(&Report { cancel_points: 0, ..report });
                         }
@@ -153,7 +143,7 @@ impl Builder {
                 Err(failure) => {
                     let this = self.clone().bytes(search.record());
                     if self.repeat_every != 0 {
-                        same(&Err(failure.clone()), &this.run(body))?;
+                        same(&Err(failure.clone()), &this.run_one(body))?;
                     }
                     return Err(self.shrunk(failure, this.source(), body));
                 }
@@ -177,11 +167,7 @@ impl Builder {
     }
 
     /// The failure of a run of this builder with this oracle, made small.
-    pub(super) fn shrunk<F, Fut>(&self, failure: Failure, source: Source, body: F) -> Failure
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    pub(super) fn shrunk(&self, failure: Failure, source: Source, body: &Body<'_>) -> Failure {
         if self.bytes.is_some() {
             return failure;
         }
@@ -189,7 +175,7 @@ impl Builder {
         shrink(failure, (source, self.twists()), budget, |source, twists| {
             let mut this = self.clone();
             this.twists = Wanted::just(twists);
-            this.execute(source, &body).map(|report| report.steps)
+            this.execute(source, body).map(|report| report.steps)
         })
     }
 }
@@ -248,7 +234,7 @@ pub(super) fn same(first: &Outcome, again: &Outcome) -> Result<(), Failure> {
 }
 
 /// The failure of a search in which the same answers led to other questions.
-fn diverged(outcome: &Result<Attempt<()>, Failure>) -> Failure {
+fn diverged(outcome: &Result<Attempt, Failure>) -> Failure {
     let message = "a run with the choices of an earlier one was asked for others; something besides the simulator decides, \
                    such as a global, a hash map's order, a real clock or a thread";
     let outcome = outcome.as_ref().map(|attempt| attempt.report.as_ref());

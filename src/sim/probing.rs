@@ -5,11 +5,10 @@
 //! that. One that comes back pending may have gone on all the same, and woken others: then these go on, and if that ends the
 //! wait of one who could not, it is proven too.
 
-use super::builder::Builder;
+use super::builder::{Body, Builder};
 use super::dump::TaskInfo;
 use super::exec::{Came, Exec};
 use super::explore::Trouble;
-use super::handle::Sim;
 use super::meta::Meta;
 use super::oracle::{Bytes, Source, fold};
 use super::report::{Failure, FailureKind};
@@ -22,7 +21,6 @@ use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use core::future::Future;
 
 /// How many polls those may take, in all, whom such polls have woken.
 const MORE_POLLS: u64 = 10_000;
@@ -223,11 +221,7 @@ impl Builder {
     }
 
     /// After a run that did not fail: makes it again with probes, if that is due.
-    pub(super) fn probed<F, Fut>(&self, number: u32, body: &F) -> Result<(), Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    pub(super) fn probed(&self, number: u32, body: &Body<'_>) -> Result<(), Failure> {
         let by_default = if self.twists.spurious == Some(0) { 0 } else { Self::PROBE_EVERY };
         let every = self.probe_every.unwrap_or(by_default);
         let due = every != 0 && number % every == 0;
@@ -235,7 +229,7 @@ impl Builder {
             return Ok(());
         }
         let this = self.clone().probe(true);
-        this.run(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
+        this.run_one(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
         Ok(())
     }
 }

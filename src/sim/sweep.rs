@@ -1,6 +1,6 @@
 //! Dropping a future after each of its polls in turn.
 
-use super::builder::Builder;
+use super::builder::{Body, Builder};
 use super::explore::Trouble;
 use super::handle::Sim;
 use super::oracle::fold;
@@ -144,18 +144,14 @@ impl Builder {
 
     /// After a run that did not fail and dropped nothing: makes it again for each of the chances to cancel that it had,
     /// and drops there. Gives how many they were.
-    pub(super) fn cancel_at_each<F, Fut>(&self, report: &Report<()>, body: &F) -> Result<u64, Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    pub(super) fn cancel_at_each(&self, report: &Report<()>, body: &Body<'_>) -> Result<u64, Failure> {
         if self.bytes.is_some() || self.twists.cancel != 0 {
             return Ok(0);
         }
         for nth in 1..=report.cancel_points {
             let mut this = self.clone();
             this.twists.cancel = nth;
-            this.run(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
+            this.run_one(body).map_err(|failure| this.told(Trouble::Found(failure), body))?;
         }
         Ok(report.cancel_points)
     }

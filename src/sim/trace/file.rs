@@ -1,13 +1,11 @@
 //! Recordings that the environment asks for, and those of runs that are made once more for that.
 
 use super::value::Trace;
-use crate::sim::builder::Builder;
-use crate::sim::handle::Sim;
+use crate::sim::builder::{Body, Builder};
 use crate::sim::report::{Failure, FailureKind, Report, Summary};
 use crate::sys::file;
 use crate::sys::hush::hush;
 use alloc::string::String;
-use core::future::Future;
 
 /// The variable that names the file.
 const VARIABLE: &str = "WAKEFUL_SIM_TRACE";
@@ -45,10 +43,10 @@ impl File {
 
 impl Builder {
     /// Makes a run by `run`, with a recording for the file that the environment names, if it does.
-    pub(in crate::sim) fn recorded<T>(
+    pub(in crate::sim) fn recorded(
         &self,
-        run: impl FnOnce(&Self) -> Result<Report<T>, Failure>,
-    ) -> Result<Report<T>, Failure> {
+        run: &mut dyn FnMut(&Self) -> Result<Report<()>, Failure>,
+    ) -> Result<Report<()>, Failure> {
         let Some(file) = File::named().filter(|_| self.minds_file) else { return run(self) };
         let outcome = run(&self.clone().trace(self.trace.max(Trace::EVENTS)));
         let (trace, failed) = match &outcome {
@@ -61,22 +59,18 @@ impl Builder {
 
     /// Makes many runs by `explore`, and after that the last one again if a recording of it is wanted, or the one that
     /// failed in any case.
-    pub(in crate::sim) fn recorded_last<F, Fut>(
+    pub(in crate::sim) fn recorded_last(
         &self,
-        body: &F,
-        explore: impl FnOnce(&Self) -> Result<Summary, Failure>,
-    ) -> Result<Summary, Failure>
-    where
-        F: Fn(Sim) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+        body: &Body<'_>,
+        explore: &dyn Fn(&Self) -> Result<Summary, Failure>,
+    ) -> Result<Summary, Failure> {
         let file = File::named().filter(|_| self.minds_file);
         let mut plain = self.clone();
         (plain.trace, plain.minds_file) = (0, false);
         let again = |line: &str, events: usize, locates: bool| {
             let mut this = plain.clone().replay(line).ok()?.trace(events);
             this.locates = locates;
-            Some(hush(|| this.run(body)).0)
+            Some(hush(|| this.run_one(body)).0)
         };
         let wanted = if file.is_some() { self.trace.max(Trace::EVENTS) } else { self.trace };
         match explore(&plain) {
