@@ -1,6 +1,6 @@
 //! The runtimes: the one file of the suite that names them.
 
-use crate::support::{Cx, Spawner, Watchdog};
+use crate::support::{Cx, Watchdog};
 use embassy_executor::raw::TaskStorage;
 use futures::StreamExt;
 use futures::executor::{LocalPool, ThreadPool};
@@ -16,20 +16,17 @@ use wakeful::time::{Instant, SystemClock, pump};
 
 /// A runtime that scenarios run on.
 pub(crate) trait Runtime {
-    /// What starts tasks there.
-    type Spawner: Spawner;
-
     /// Runs a scenario to its end.
     ///
     /// # Errors
     /// With the reason, if there is no such runtime here.
-    fn run(scenario: Scenario<Self::Spawner>) -> Result<(), String>;
+    fn run(scenario: Scenario) -> Result<(), String>;
 }
 
 /// A scenario, boxed with its future: each runtime is then compiled once, not once for each scenario.
-pub(crate) type Scenario<'a, S> = &'a (dyn Fn(Cx<S>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Sync);
+pub(crate) type Scenario<'a> = &'a (dyn Fn(Cx<Start>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Sync);
 
-/// What starts tasks on a real runtime: one type for all, so that each scenario is compiled once for them.
+/// What starts tasks on a runtime: one type for all, so that each scenario is compiled once for them.
 #[derive(Clone)]
 pub(crate) struct Start(Arc<dyn Fn(Task) + Send + Sync>);
 
@@ -81,7 +78,7 @@ fn on_tokio_late(task: Task) {
 }
 
 /// Runs `scenario` as a task of `runtime`, with what starts tasks there.
-fn tokio_run(mut runtime: tokio::runtime::Builder, start: fn(Task), scenario: Scenario<Start>) -> Result<(), String> {
+fn tokio_run(mut runtime: tokio::runtime::Builder, start: fn(Task), scenario: Scenario) -> Result<(), String> {
     let runtime = runtime.enable_time().build().map_err(|error| format!("tokio can't be started: {error}"))?;
     runtime.block_on(async { tokio::spawn(scenario(real(start))).await }).expect("the scenario failed");
     Ok(())
@@ -94,42 +91,32 @@ fn two_threads() -> tokio::runtime::Builder {
 }
 
 impl Runtime for TokioMulti {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         tokio_run(two_threads(), on_tokio, scenario)
     }
 }
 
 impl Runtime for TokioLate {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         tokio_run(two_threads(), on_tokio_late, scenario)
     }
 }
 
 impl Runtime for TokioCurrent {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         tokio_run(tokio::runtime::Builder::new_current_thread(), on_tokio, scenario)
     }
 }
 
 impl Runtime for Smol {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         smol::block_on(smol::spawn(scenario(real(|task| smol::spawn(task).detach()))));
         Ok(())
     }
 }
 
 impl Runtime for AsyncStd {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         let spawner = |task| {
             async_std::task::spawn(task);
         };
@@ -139,9 +126,7 @@ impl Runtime for AsyncStd {
 }
 
 impl Runtime for FuturesThreadPool {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         static POOL: LazyLock<std::io::Result<ThreadPool>> =
             LazyLock::new(|| ThreadPool::builder().pool_size(2).create());
         let pool = POOL.as_ref().map_err(|error| format!("no threads for the pool: {error}"))?;
@@ -152,9 +137,7 @@ impl Runtime for FuturesThreadPool {
 }
 
 impl Runtime for FuturesLocalPool {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         // Scenarios spawn from other threads too, for which the pool's own spawner is not made.
         let (queue, mut queued) = futures::channel::mpsc::unbounded();
         let mut pool = LocalPool::new();
@@ -171,9 +154,7 @@ impl Runtime for FuturesLocalPool {
 }
 
 impl Runtime for Compio {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         let runtime = compio_runtime::Runtime::new().map_err(|error| format!("compio can't be started: {error}"))?;
         let (queue, mut queued) = futures::channel::mpsc::unbounded();
         let start = real(move |task| drop(queue.unbounded_send(task)));
@@ -191,9 +172,7 @@ impl Runtime for Compio {
 }
 
 impl Runtime for Embassy {
-    type Spawner = Start;
-
-    fn run(scenario: Scenario<Start>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         // Executor and tasks live in statics on a board; here they are leaked.
         fn token<F: Future + Send + 'static>(future: F) -> embassy_executor::SpawnToken<impl Send>
         where
@@ -229,19 +208,21 @@ impl Runtime for Embassy {
 }
 
 impl Runtime for Simulator {
-    type Spawner = sim::Spawner;
-
-    fn run(scenario: Scenario<sim::Spawner>) -> Result<(), String> {
+    fn run(scenario: Scenario) -> Result<(), String> {
         // Scenarios wait for the threads that they start, so with these too a run is the same when it is repeated.
         let builder =
             sim::Builder::new().foreign_wakes(Duration::from_secs(600)).repeat_every(sim::Builder::REPEAT_EVERY);
-        builder.check(|sim| scenario(Cx::new(sim.time(), sim.spawner(), Some(sim))));
+        builder.check(|sim| {
+            let spawner = sim.spawner();
+            let start = Start(Arc::new(move |task| spawner.spawn(task)));
+            scenario(Cx::new(sim.time(), start, Some(sim)))
+        });
         Ok(())
     }
 }
 
 /// Runs one scenario on one runtime, as a test.
-pub(crate) fn test<R: Runtime, F>(name: &'static str, scenario: fn(Cx<R::Spawner>) -> F)
+pub(crate) fn test<R: Runtime, F>(name: &'static str, scenario: fn(Cx<Start>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
