@@ -87,18 +87,14 @@ async fn serve(options: &Options, out: &mut impl Write) -> io::Result<()> {
 
 /// Accepts until the server winds down.
 async fn accept(listener: TcpListener, phase: Phase, connections: Phase, lines: Sender<Vec<u8>>) {
-    let draining = phase.scope().draining();
-    let accepts = async {
-        loop {
-            // A client that is gone before it was accepted is no trouble of the server's.
-            let Ok((client, _)) = listener.accept().await else { continue };
-            let answers = answer(client, connections.clone(), lines.clone());
-            if let Ok(answers) = connections.track("connection", answers) {
-                smol::spawn(answers).detach();
-            }
+    while let Some(accepted) = phase.scope().unless_draining(listener.accept()).await {
+        // A client that is gone before it was accepted is no trouble of the server's.
+        let Ok((client, _)) = accepted else { continue };
+        let answers = answer(client, connections.clone(), lines.clone());
+        if let Ok(answers) = connections.track("connection", answers) {
+            smol::spawn(answers).detach();
         }
-    };
-    smol::future::or(async { drop(draining.await) }, accepts).await;
+    }
 }
 
 /// Journals the lines of a client, and answers each. When the server winds down the client is told, and may finish.

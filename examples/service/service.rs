@@ -167,7 +167,7 @@ impl<N: Net> Service<N> {
 
     async fn accept(self: Arc<Self>, listener: N::Listener) {
         let next = async || (self.seats.acquire().await.map(Permit::into_owned), N::accept(&listener).await);
-        while let Some((Ok(seat), client)) = unless_draining(&self.intake, next()).await {
+        while let Some((Ok(seat), client)) = self.intake.scope().unless_draining(next()).await {
             match client {
                 Ok((lines, writer)) => {
                     let Ok(reading) = self.intake.enter("connection") else { return };
@@ -203,7 +203,7 @@ impl<N: Net> Service<N> {
 
     /// Reads requests until there are no more, or no more are read.
     async fn read(&self, lines: &mut N::Lines, answers: Sender<Answer>) {
-        while let Some(Ok(Some(line))) = unless_draining(&self.intake, lines.next()).await {
+        while let Some(Ok(Some(line))) = self.intake.scope().unless_draining(lines.next()).await {
             let (name, text) = line.split_once(' ').unwrap_or((&line, ""));
             if let Err(why) = self.take(name, text, &answers) {
                 let refused = Answer { line: format!("{name} refused: {why}\n"), accepted: false };
@@ -265,21 +265,13 @@ struct Answer {
     accepted: bool,
 }
 
-/// What is waited for; nothing, once the phase winds down.
-async fn unless_draining<T>(phase: &Phase, wait: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(phase.scope().draining()), pin!(wait)).await {
-        Either::Left(_) => None,
-        Either::Right((value, _)) => Some(value),
-    }
-}
-
 /// Writes down what became of requests, many lines at a time, on a thread that may block. When its phase winds down all others
 /// have gone: what there is then is all that there will be.
 async fn write_log(file: Option<File>, lines: Receiver<String>, phase: Phase, counts: Arc<Counts>) {
     let mut file = file.map(Arc::new);
     let mut batch = Vec::new();
     loop {
-        match unless_draining(&phase, lines.recv_many(&mut batch, 100)).await {
+        match phase.scope().unless_draining(lines.recv_many(&mut batch, 100)).await {
             Some(Ok(_)) => {}
             Some(Err(_)) => return,
             None => {

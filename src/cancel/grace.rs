@@ -77,8 +77,8 @@ impl Scope {
 
     /// Waits until [nothing new is to be begun](Self::is_draining), and gives the reason.
     ///
-    /// For bodies that end by themselves when they are told. Those that only pull work look at
-    /// [`is_draining`](Self::is_draining) before each pull; those that can be cut short anywhere need neither. See
+    /// For bodies that end by themselves when they are told. Those that wait for one thing after another to begin with have
+    /// [`unless_draining`](Self::unless_draining); those that can be cut short anywhere need neither. See
     /// [`cancel_with_grace`](Self::cancel_with_grace).
     ///
     /// # Examples
@@ -102,6 +102,46 @@ impl Scope {
     /// ```
     pub fn draining(&self) -> UntilDraining {
         UntilDraining { scope: self.clone(), watch: Watch::new() }
+    }
+
+    /// Waits for `wait`, unless [nothing new is to be begun](Self::is_draining): then `wait` is dropped, and there is nothing.
+    ///
+    /// For loops that take what is to be begun, one after the other: they end when a grace begins, and what has been taken is
+    /// seen to. What `wait` gives must not be lost if it is dropped: receiving from a queue and accepting from a listener are
+    /// safe so. What is to go on until the grace is over is a [run](Self::run).
+    ///
+    /// `wait` is not polled if the grace has begun before. Later it wins if it is ready at the poll in which that is seen. It
+    /// runs in whatever scope is current, and is not kept by a shield inside it.
+    ///
+    /// # Examples
+    /// ```
+    /// use core::num::NonZeroUsize;
+    /// use core::time::Duration;
+    /// use wakeful::cancel::Scope;
+    /// use wakeful::queue;
+    ///
+    /// wakeful::sim::run(|sim| async move {
+    ///     let (program, second) = (Scope::new(sim.time()), Duration::from_secs(1));
+    ///     let (calls, incoming) = queue::bounded(NonZeroUsize::MIN);
+    ///     let scope = program.child();
+    ///     let server = sim.spawn("server", async move {
+    ///         let mut served = Vec::new();
+    ///         while let Some(Ok(call)) = scope.unless_draining(incoming.recv()).await {
+    ///             scope.sleep(2 * second).await; // serves it, also during the grace
+    ///             served.push(call);
+    ///         }
+    ///         (served, incoming.len())
+    ///     });
+    ///     calls.send("first").await.unwrap();
+    ///     sim.idle().await;
+    ///     calls.send("second").await.unwrap();
+    ///     program.cancel_with_grace("closing time", 10 * second);
+    ///     assert_eq!(server.await, (vec!["first"], 1));
+    ///     assert_eq!(sim.now().as_nanos(), 2_000_000_000);
+    /// });
+    /// ```
+    pub fn unless_draining<F: Future>(&self, wait: F) -> UnlessDraining<'_, F> {
+        UnlessDraining { scope: self, wait: Some(wait), begun: false, watch: Watch::new() }
     }
 }
 
@@ -139,5 +179,58 @@ impl Future for UntilDraining {
 impl fmt::Debug for UntilDraining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UntilDraining").field("scope", &self.scope).finish()
+    }
+}
+
+pin_project! {
+    /// Waits for something unless nothing new is to be begun in a scope; made by [`Scope::unless_draining`].
+    ///
+    /// # Panics
+    /// If it is polled after it was ready.
+    ///
+    /// # Cancel safety
+    /// That of what it waits for, which is dropped with it.
+    #[must_use = "it waits for nothing unless it is awaited"]
+    pub struct UnlessDraining<'s, F> {
+        scope: &'s Scope,
+        // None, once this is over.
+        #[pin]
+        wait: Option<F>,
+        begun: bool,
+        #[pin]
+        watch: Watch,
+    }
+}
+
+impl<F: Future> Future for UnlessDraining<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let wait = this.wait.as_mut().as_pin_mut().expect("`UnlessDraining` was polled after it was ready");
+        let mut given = None;
+        if *this.begun || !this.scope.is_draining() {
+            *this.begun = true;
+            given = match wait.poll(cx) {
+                Poll::Ready(value) => Some(value),
+                Poll::Pending => loop {
+                    if this.scope.is_draining() {
+                        break None;
+                    }
+                    if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                },
+            };
+        }
+        this.watch.clear();
+        this.wait.set(None);
+        Poll::Ready(given)
+    }
+}
+
+impl<F> fmt::Debug for UnlessDraining<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnlessDraining").field("scope", self.scope).finish_non_exhaustive()
     }
 }

@@ -73,7 +73,7 @@ mod watch;
 
 pub use cleanup::Cleanup;
 pub use defer::{Deferred, defer};
-pub use grace::UntilDraining;
+pub use grace::{UnlessDraining, UntilDraining};
 pub use hold::KeepOpen;
 pub(crate) use hold::Service;
 pub use outcome::{Cancelled, Deadline, FailError, Outcome};

@@ -18,6 +18,7 @@
 //! | `sync::Notify`, `Semaphore`, `Barrier` | [`Notify`](crate::sync::Notify), [`Semaphore`](crate::sync::Semaphore), [`Barrier`](crate::sync::Barrier) | a semaphore's total may shrink |
 //! | `sync::Mutex`, `RwLock`, `OnceCell` | `async-lock` | |
 //! | tokio-util `CancellationToken` | [`Scope`](crate::cancel::Scope) | has a deadline and a reason, too |
+//! | `CancellationToken::run_until_cancelled` | [`Scope::run`](crate::cancel::Scope::run); of what must not begin any more, [`unless_draining`](crate::cancel::Scope::unless_draining) | a run is cut short once, at the outermost scope |
 //! | tokio-util `AbortOnDropHandle` | [`Handle::cancel_on_drop`](crate::task::Handle::cancel_on_drop) | |
 //! | tokio-util `TaskTracker` | [`group`](crate::task::group()), [`WaitGroup`](crate::sync::WaitGroup) | |
 //! | tokio-stream `StreamExt::throttle` | [`Limiter::throttle`](crate::limit::Limiter::throttle) | |

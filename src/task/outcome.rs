@@ -355,8 +355,39 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl core::error::Error for Refusal {}
+
+/// `?` in a function that returns a [`Refusal`] drops what was to be spawned. So does `.map_err(Refusal::from)?` where the error is
+/// boxed, which one with a future in it can't be.
+impl<F> From<SpawnError<F>> for Refusal {
+    fn from(error: SpawnError<F>) -> Self {
+        error.refusal
+    }
+}
+
 /// The error of spawning into a group that takes no more children, or of being tracked by a [phase](super::Phase) that takes
 /// nobody in; it gives back what was to be spawned.
+///
+/// # Examples
+/// ```
+/// use std::error::Error;
+/// use wakeful::cancel::Scope;
+/// use wakeful::task::{Refusal, local_group};
+///
+/// type AnyError = Box<dyn Error + Send + Sync>;
+///
+/// wakeful::sim::run(|sim| async move {
+///     let scope = Scope::new(sim.time());
+///     let run = local_group::<AnyError>().run(&scope, async |g| {
+///         g.spawn("early", async { Ok(()) }).map_err(Refusal::from)?;
+///         scope.cancel_with_grace("closing time", core::time::Duration::MAX);
+///         g.spawn("late", async { Ok(()) }).map_err(Refusal::from)?;
+///         unreachable!("a group that winds down takes no more children")
+///     });
+///     let failed: Result<(), _> = run.await;
+///     assert!(failed.unwrap_err().to_string().contains("winds down"));
+/// });
+/// ```
 pub struct SpawnError<F> {
     future: F,
     refusal: Refusal,

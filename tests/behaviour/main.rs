@@ -129,6 +129,7 @@ on_every_runtime! {
     }
     graces {
         j_during_a_grace_what_has_begun_goes_on_and_may_begin_scopes
+        j_what_is_waited_for_to_begin_with_is_given_up_when_a_grace_begins
         j_all_who_watch_are_told_at_once
         j_the_first_reason_stays_and_the_earlier_end_counts
         j_a_shield_hides_a_grace_and_its_end_counts_later

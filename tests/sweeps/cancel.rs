@@ -1,8 +1,10 @@
 //! Scopes: runs, timeouts, and waiting for the cancelling itself.
 
 use crate::ms;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use wakeful::cancel::{Outcome, Scope};
+use wakeful::queue::bounded;
 use wakeful::sim::Sim;
 
 crate::sweeps! {
@@ -15,6 +17,7 @@ crate::sweeps! {
     "cancel::Fail" => fail,
     "cancel::UntilCancelled" => cancelled,
     "cancel::UntilDraining" => draining,
+    "cancel::UnlessDraining" => unless_draining,
     "cancel::Scope::shield" => shield_in,
     "cancel::Shield" => shield,
     "cancel::Cleanup" => cleanup,
@@ -140,6 +143,29 @@ async fn cancelled(sim: Sim) {
 }
 
 /// The grace comes all the same, and its end.
+/// What is received in time is not lost, whatever ends the wait.
+async fn unless_draining(sim: Sim) {
+    let scope = Scope::new(sim.time());
+    let (sender, receiver) = bounded(NonZeroUsize::MIN);
+    let (handle, task) = (scope.clone(), sim.clone());
+    let sends = sim.spawn("sender", async move {
+        task.yield_now().await;
+        sender.send(1).await.unwrap();
+        task.yield_now().await;
+        handle.cancel_with_grace("enough", ms(3))
+    });
+    let received = sim.cancel_at_each(scope.unless_draining(receiver.recv())).await;
+    assert!(sends.await);
+    let left = receiver.try_recv().ok();
+    match received {
+        Some(Some(received)) => assert_eq!((received, left), (Ok(1), None)),
+        Some(None) | None => assert_eq!(left, Some(1)),
+    }
+    assert!(scope.unless_draining(async { unreachable!("nothing is begun") as () }).await.is_none());
+    assert_eq!(scope.cancelled().await.reason().text(), Some("enough"));
+    assert_eq!(sim.time().pending(), 0);
+}
+
 async fn draining(sim: Sim) {
     let scope = Scope::new(sim.time());
     let other = sim.spawn("other", scope.child().draining());

@@ -33,6 +33,37 @@ pub(crate) async fn j_during_a_grace_what_has_begun_goes_on_and_may_begin_scopes
     cx.assert_at(6);
 }
 
+pub(crate) async fn j_what_is_waited_for_to_begin_with_is_given_up_when_a_grace_begins(cx: Cx<impl Spawner>) {
+    for kind in 0..3 {
+        let root = match kind {
+            2 => cx.scope().child_after(ms(cx.soon())),
+            _ => cx.scope(),
+        };
+        let (begun, below, gone) = (Counter::new(), root.child().child(), Counter::new());
+        let waits = {
+            let (begins, gone) = (begun.clone(), gone.clone());
+            cx.spawn("waits", async move {
+                let wait = async {
+                    let _gone = gone.on_drop();
+                    begins.add();
+                    pending::<()>().await
+                };
+                let given = below.unless_draining(wait).await;
+                // Dropped with the wait, and not with the future around it.
+                (given, gone.count(), below.unless_draining(async { unreachable!("nothing is begun") as () }).await)
+            })
+        };
+        begun.reaches(1).await;
+        assert_eq!(root.unless_draining(async { "at once" }).await, Some("at once"));
+        match kind {
+            0 => assert!(root.cancel_with_grace(Reason::shutdown(), LONG)),
+            1 => assert!(root.cancel(Reason::shutdown())),
+            _ => {}
+        }
+        assert_eq!(waits.await, (None, 1, None));
+    }
+}
+
 pub(crate) async fn j_all_who_watch_are_told_at_once(cx: Cx<impl Spawner>) {
     for kind in 0..3 {
         let root = match kind {
