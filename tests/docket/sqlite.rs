@@ -230,6 +230,24 @@ fn a_file_that_several_open_at_once_is_made_for_all_of_them() {
 }
 
 #[test]
+fn a_file_that_somebody_reads_all_the_while_is_not_waited_for_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("read");
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM sqlite_master").unwrap();
+    let builder = || {
+        let builder = SqliteStore::builder(&Time::system(), SystemWall, |job: Job| job.run());
+        builder.busy_timeout(Duration::from_millis(10))
+    };
+    match builder().open(&path) {
+        Err(OpenError::Failed(why)) => assert!(why.contains("locked"), "{why}"),
+        opened => panic!("{opened:?}"),
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(builder().open(&path).err(), None);
+}
+
+#[test]
 fn files_of_others_and_of_newer_versions_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     wakeful::sim::run(|sim| async move {

@@ -111,8 +111,9 @@ pub(super) fn prepare(
         if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
             return Err(failed(error));
         }
-        // SQLite changes to the log at once or not at all, and waits for nobody. A transaction waits for who has the file.
-        drop(sql.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?);
+        // SQLite changes to the log at once or not at all, and waits for nobody. This transaction waits for who has the file, to read
+        // it as well as to write; where that takes too long, it fails.
+        drop(sql.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(failed)?);
     }
     let tx = sql.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have been first.
