@@ -87,4 +87,9 @@ impl Windows {
             None => 0,
         }
     }
+
+    /// When the window after one starts; `u64::MAX` beyond the end of time.
+    fn end(self, number: u64) -> u64 {
+        number.checked_add(1).map_or(u64::MAX, |next| self.start(next))
+    }
 }

@@ -321,6 +321,20 @@ fn the_latest_grants_are_taken_back_and_no_more_than_fit() {
 }
 
 #[test]
+fn l1_the_last_window_of_all_time_is_followed_by_none() {
+    let clock = ManualClock::at(at(u64::MAX - 2));
+    let nano = Duration::from_nanos(1);
+    let fixed = Limiter::with(&clock.time(), FixedWindow::new(nz(2), nano).unwrap());
+    let counter = Limiter::with(&clock.time(), SlidingCounter::new(nz(2), nano).unwrap());
+    let next = at(u64::MAX - 1);
+    assert_eq!((fixed.try_acquire(2), fixed.try_acquire(1)), (Ok(()), not_yet(next)));
+    assert_eq!(counter.try_acquire(1), Ok(()));
+    clock.advance_to(next);
+    assert_eq!((fixed.try_acquire(2), fixed.try_acquire(1)), (Ok(()), not_yet(Instant::NEVER)));
+    assert_eq!((counter.try_acquire(1), counter.try_acquire(1)), (Ok(()), not_yet(Instant::NEVER)));
+}
+
+#[test]
 fn of_the_largest_burst_all_is_available() {
     let (time, most) = (ManualClock::new().time(), nz(u32::MAX));
     let all = Gcra::new(quota(1, SECOND).burst(most));

@@ -145,8 +145,8 @@ impl Decide for SlidingCounter {
     fn idle_at(&self, pair: &Pair) -> u64 {
         match (pair.used, pair.before) {
             (0, 0) => 0,
-            (0, _) => self.windows.start(pair.window.saturating_add(1)),
-            _ => self.windows.start(pair.window.saturating_add(2)),
+            (0, _) => self.windows.end(pair.window),
+            _ => self.windows.end(pair.window.saturating_add(1)),
         }
     }
 

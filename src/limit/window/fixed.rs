@@ -93,11 +93,7 @@ impl Decide for FixedWindow {
 
     fn due(&self, count: &Count, permits: u32, from: u64) -> u64 {
         let (window, _) = self.windows.of(from);
-        if permits <= self.burst() - count.used_in(window) {
-            from
-        } else {
-            self.windows.start(window.saturating_add(1))
-        }
+        if permits <= self.burst() - count.used_in(window) { from } else { self.windows.end(window) }
     }
 
     fn charge(&self, count: &mut Count, permits: u32, from: u64) -> Mark {
@@ -118,7 +114,7 @@ impl Decide for FixedWindow {
     }
 
     fn idle_at(&self, count: &Count) -> u64 {
-        if count.used == 0 { 0 } else { self.windows.start(count.window.saturating_add(1)) }
+        if count.used == 0 { 0 } else { self.windows.end(count.window) }
     }
 
     /// What was used in the present window counts in the new one of the same instant.
