@@ -138,6 +138,22 @@ fn loom_who_goes_into_line_while_a_run_stops_is_told() {
 }
 
 #[test]
+fn loom_who_waits_with_the_source_while_a_run_stops_is_told_and_puts_it_back() {
+    model(|| {
+        let (run, [holder, _other]) = run();
+        let mut holder = asks(holder);
+        let stopper = spawn({
+            let run = run.clone();
+            move || run.stock.stop(&Stop::OutOfTime)
+        });
+        let first = holder.poll();
+        stopper.join().unwrap();
+        assert_eq!(holder.finish(first), (false, Stop::OutOfTime));
+        assert!(run.stock.intake.is_there());
+    });
+}
+
+#[test]
 fn loom_who_goes_into_line_while_the_source_is_put_back_has_it() {
     model(|| {
         let (run, [holder, other]) = run();
