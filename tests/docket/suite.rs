@@ -412,6 +412,17 @@ async fn kept(store: impl Store, time: Time) {
     done(&store, &run).await;
     let row = row(&store, "b").await;
     assert_eq!((row.generation, row.state), (newest, State::Ended(Ending::Cancelled)));
+    // When that is forgotten, it is the newest of those that are kept.
+    for end in [5, 20, 10] {
+        store.put(Entry { keep: ms(end), ..entry("c") }).await.unwrap();
+        store.cancel("c", ms(0)).await.unwrap();
+    }
+    let all: Vec<_> = store.scan().await.unwrap().rows.into_iter().filter(|row| row.key == "c").collect();
+    for (after, newest) in [(9, Some(2)), (1, Some(1)), (9, Some(1)), (1, None)] {
+        time.sleep(ms(after)).await;
+        let row = store.look("c", None).await.unwrap();
+        assert_eq!(row.map(|row| row.generation), newest.map(|at: usize| all[at].generation));
+    }
 }
 
 async fn many(store: impl Store, _: Time) {

@@ -5,6 +5,7 @@ use super::super::types::Generation;
 use super::Ledger;
 use super::slot::made_up;
 use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -36,6 +37,8 @@ pub(super) struct Keys {
     pub(super) all: HashMap<Box<str>, Key, RandomState>,
     /// How many of them look as if they had been made up.
     pub(super) alike: usize,
+    /// The rows that have ended before the newest one that has, of keys that have such.
+    pub(super) older: BTreeMap<Box<str>, BTreeSet<Generation>>,
 }
 
 impl Keys {
@@ -49,9 +52,13 @@ impl Keys {
     }
 
     /// A row has ended. With the one that takes its place, which followed it.
-    pub(super) fn close(&mut self, key: &str, generation: Generation) -> Option<Generation> {
-        let key = self.all.get_mut(key).expect("it has a row");
-        key.ended = key.ended.max(Some(generation));
+    pub(super) fn close(&mut self, name: &str, generation: Generation) -> Option<Generation> {
+        let key = self.all.get_mut(name).expect("it has a row");
+        let before = key.ended.replace(generation);
+        if let Some(before) = before {
+            key.ended = Some(before.max(generation));
+            self.older.entry(name.into()).or_default().insert(before.min(generation));
+        }
         let live = key.live.as_mut()?;
         if live.follower == Some(generation) {
             live.follower = None;
@@ -70,7 +77,15 @@ impl Keys {
     /// The end of a row is not remembered any more.
     pub(super) fn forget(&mut self, name: &str, generation: Generation) {
         let Some(key) = self.all.get_mut(name) else { return };
-        key.ended = key.ended.filter(|newest| *newest != generation);
+        let mut older = self.older.get_mut(name);
+        if key.ended == Some(generation) {
+            key.ended = older.as_mut().and_then(|older| older.pop_last());
+        } else if let Some(older) = &mut older {
+            older.remove(&generation);
+        }
+        if older.is_some_and(|older| older.is_empty()) {
+            self.older.remove(name);
+        }
         if key.live.is_none() && key.ended.is_none() {
             self.all.remove(name);
             self.alike -= usize::from(made_up(name).is_some());

@@ -1,4 +1,4 @@
-use super::super::types::{Claim, Close, Entry, Excess, Gate, Rule};
+use super::super::types::{Claim, Close, Entry, Excess, Existing, Gate, Rule};
 use super::*;
 use alloc::format;
 use alloc::vec;
@@ -15,7 +15,7 @@ fn nothing_is_left_of_what_is_forgotten() {
     for n in 0..200u64 {
         let key = match n % 3 {
             0 => String::new(),
-            1 => format!("{n}"),
+            1 => format!("{}", n % 60),
             _ => Generation(n + 2).key_of("t"),
         };
         let mut gates = vec![
@@ -23,9 +23,10 @@ fn nothing_is_left_of_what_is_forgotten() {
             gate(format!("{} by rate", n % 5), Rule::Rate { burst: NonZeroU32::MIN, every: 3 * SECOND }),
         ];
         gates.truncate(n as usize % 4);
-        let entry = Entry { gates, keep: 5 * SECOND, ..Entry::new("t", key, Value::Null) };
+        let entry = Entry { gates, keep: 5 * SECOND, existing: Existing::Replace, ..Entry::new("t", key, Value::Null) };
         ledger.put(entry, SECOND * (n as u32 % 4), now);
     }
+    assert!(!ledger.keys.older.is_empty(), "some keys have had several rows");
     let claim = Claim { worker: "w".into(), names: vec!["t".into()], most: 10, lease: 2 * SECOND };
     let mut ends = [0; 5];
     while !ledger.is_finished(&claim.names) {
@@ -54,6 +55,7 @@ fn nothing_is_left_of_what_is_forgotten() {
     ledger.advance(now + 60 * SECOND);
     let Ledger { rows, keys, names, future, leases, ended, awaited, gates, opens, .. } = &ledger;
     assert!(rows.pages.is_empty() && keys.all.is_empty() && keys.alike == 0, "{rows:?} {keys:?}");
+    assert!(keys.older.is_empty(), "{keys:?}");
     assert!(names.iter().next().is_none() && gates.iter().next().is_none(), "{names:?} {gates:?}");
     assert!(future.is_empty() && leases.is_empty() && ended.is_empty() && awaited.is_empty() && opens.is_empty());
 }
