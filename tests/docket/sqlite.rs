@@ -314,6 +314,11 @@ fn what_is_nested_too_deeply_to_be_read_again_is_refused_and_keeps_nobody_else_f
         let registry = Registry::new().closure("gives", Policy::new(), run).unwrap();
         let run = async |value: serde_json::Value, _: Cx| Ok::<_, String>(value);
         let registry = registry.closure("takes", Policy::new(), run).unwrap();
+        let run = async |value: serde_json::Value, cx: Cx| {
+            let again = if value.is_array() { 7.into() } else { nested(119 + cx.key().len() as u32) };
+            if value != 7 { cx.again_raw(again, When::Now).map_err(|error| error.to_string()) } else { Ok(()) }
+        };
+        let registry = registry.closure("again", Policy::new(), run).unwrap();
         let docket = Docket::on(in_memory(&sim), &sim.time(), registry);
         let add = async |name, args| docket.raw(name, args).unwrap().send().await.map(|added| added.handle);
         let why = "nested more than 120 deep, which is not kept";
@@ -322,11 +327,16 @@ fn what_is_nested_too_deeply_to_be_read_again_is_refused_and_keeps_nobody_else_f
         assert_eq!(error, StoreError::Failed(why.into()));
         let (takes, gives) = (add("takes", nested(120)).await.unwrap(), add("gives", 120.into()).await.unwrap());
         let too_deep = add("gives", 121.into()).await.unwrap();
+        let again = async |key| docket.raw("again", 0).unwrap().key(key).send().await.unwrap().handle;
+        let (comes, comes_not) = (again("a").await, again("ab").await);
         docket.worker("w").until_finished(&Scope::new(sim.time())).await.unwrap();
         assert_eq!((takes.result().await, gives.result().await), (Ok(nested(120)), Ok(nested(120))));
         let failed = Ending::Failed(format!("its output is {why}"));
         assert_eq!(too_deep.result().await, Err(NoResult::Ended(failed)));
-        assert_eq!(docket.snapshot().await.unwrap().rows.len(), 3);
+        assert_eq!(comes.result().await, Ok(().into()));
+        let failed = Ending::Failed(format!("what it runs next with is {why}"));
+        assert_eq!(comes_not.result().await, Err(NoResult::Ended(failed)));
+        assert_eq!(docket.snapshot().await.unwrap().rows.len(), 7, "`a` has run three times");
     });
 }
 

@@ -1,6 +1,6 @@
 //! What rows have that is more than a number or a text, as JSON.
 
-use super::super::types::{Ending, Excess, Gate, Generation, Rule, StrikeId};
+use super::super::types::{Ending, Entry, Excess, Gate, Generation, Rule, StrikeId};
 use super::tx::Fault;
 use crate::docket::{Strike, Test};
 use crate::time::nanos;
@@ -37,6 +37,12 @@ pub(super) fn write(value: &Value) -> Result<String, Fault> {
         true => Ok(value.to_string()),
         false => Err(Fault::text(alloc::format!("nested more than {DEEPEST} deep, which is not kept"))),
     }
+}
+
+/// How a run ends that says what comes next, if that could not be read again.
+pub(super) fn refused(next: &Entry) -> Option<Ending> {
+    let why = || alloc::format!("what it runs next with is nested more than {DEEPEST} deep, which is not kept");
+    (!is_flat(&next.args, DEEPEST)).then(|| Ending::Failed(why()))
 }
 
 pub(super) fn write_gates(gates: &[Gate]) -> Option<String> {

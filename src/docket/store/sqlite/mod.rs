@@ -53,8 +53,8 @@ use tx::{Fault, Meta, Tx, unsigned};
 /// [relaxed](SqliteBuilder::relaxed). What was asked and not answered has happened as a whole, or not at all. What ran in a
 /// process that died lapses with its lease, and is claimed anew; how often it was, is written down too.
 ///
-/// Values are kept as JSON, numbers exactly. Arguments that are nested more than 120 deep are refused, and a run whose output is
-/// ends as [failed](super::Ending::Failed).
+/// Values are kept as JSON, numbers exactly. Arguments that are nested more than 120 deep are refused, and a run whose output is,
+/// or what it is to run with once more, ends as [failed](super::Ending::Failed).
 ///
 /// `file`, `file-wal` and `file-shm` belong together: who copies one while somebody works on it copies nothing whole.
 ///

@@ -104,10 +104,12 @@ impl Tx<'_> {
         self.leave_gates(&slot, !matches!(close, Close::Back))?;
         match close {
             Close::End(ending, next) => {
-                if let Some(next) = next.filter(|_| !is_cancelled) {
+                let next = next.filter(|_| !is_cancelled);
+                let refused = next.as_ref().and_then(codec::refused);
+                if let Some(next) = next.filter(|_| refused.is_none()) {
                     self.put_next(&next)?;
                 }
-                return self.close(&slot, &ending).map(Finished::Done);
+                return self.close(&slot, &refused.unwrap_or(ending)).map(Finished::Done);
             }
             Close::Retry(..) | Close::Back if is_cancelled => {
                 self.end(&slot, &Ending::Cancelled)?;
