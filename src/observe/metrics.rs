@@ -192,20 +192,14 @@ const BOUNDS: core::ops::RangeInclusive<u32> = 10..=40;
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // All samples of a name stand together.
-        let mut sorted: Vec<&Sample> = self.samples.iter().collect();
-        sorted.sort_by_key(|sample| sample.metric.name);
-        let mut last = "";
-        for Sample { of, metric: Metric { name, value } } in sorted {
-            let (unit, kind) = match value {
-                Value::Count(_) => ("_total", "counter"),
-                Value::Gauge(_) => ("", "gauge"),
-                Value::Time(_) => ("_seconds_total", "counter"),
-                Value::Histogram(_) => ("_seconds", "histogram"),
-            };
-            if *name != last {
+        // All samples of a name stand together, and so do those of a kind, which the text tells apart by their names.
+        let mut sorted: Vec<_> =
+            self.samples.iter().map(|sample| (sample.metric.name, suffix(&sample.metric.value), sample)).collect();
+        sorted.sort_by_key(|(name, (unit, _), _)| (*name, *unit));
+        let mut last = None;
+        for (name, (unit, kind), Sample { of, metric: Metric { value, .. } }) in sorted {
+            if last.replace((name, unit)) != Some((name, unit)) {
                 writeln!(f, "# TYPE wakeful_{name}{unit} {kind}")?;
-                last = name;
             }
             let of = Label(of);
             match value {
@@ -228,6 +222,16 @@ impl fmt::Display for Snapshot {
             }
         }
         Ok(())
+    }
+}
+
+/// What the name of such a number ends with, and what the text says that it is.
+fn suffix(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Count(_) => ("_total", "counter"),
+        Value::Gauge(_) => ("", "gauge"),
+        Value::Time(_) => ("_seconds_total", "counter"),
+        Value::Histogram(_) => ("_seconds", "histogram"),
     }
 }
 

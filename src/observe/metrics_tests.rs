@@ -152,3 +152,27 @@ wakeful_took_seconds_count{name=\"c\"} 3
 ";
     assert_eq!(set.snapshot().to_string(), expected.replace("BUCKETS", &buckets));
 }
+
+#[test]
+fn numbers_of_one_name_and_several_kinds_are_told_apart_in_the_text() {
+    let set = MetricSet::new();
+    for (name, n) in [("a", 1), ("b", 2)] {
+        set.add(name, move |tell: &mut dyn FnMut(Metric)| {
+            tell(Metric::new("jobs", Value::Count(10 * n)));
+            tell(Metric::new("jobs", Value::Gauge(n)));
+            tell(Metric::new("jobs", Value::Time(Duration::from_secs(n))));
+        });
+    }
+    let expected = "\
+# TYPE wakeful_jobs gauge
+wakeful_jobs{name=\"a\"} 1
+wakeful_jobs{name=\"b\"} 2
+# TYPE wakeful_jobs_seconds_total counter
+wakeful_jobs_seconds_total{name=\"a\"} 1.000000000
+wakeful_jobs_seconds_total{name=\"b\"} 2.000000000
+# TYPE wakeful_jobs_total counter
+wakeful_jobs_total{name=\"a\"} 10
+wakeful_jobs_total{name=\"b\"} 20
+";
+    assert_eq!(set.snapshot().to_string(), expected);
+}
