@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wakeful::cancel::{ReasonKind, Scope, current};
+use wakeful::sim::Sim;
 use wakeful::task::{ChildError, TaskGroup, group, local_group};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,6 +131,90 @@ fn a_run_waits_for_a_local_background_that_began_outside_it() {
         assert!(run.await.is_cancelled());
         assert_eq!(sim.now().as_nanos(), 4_000_000_000);
     });
+}
+
+/// Whether it is told by its deadline or by a call.
+fn cancelled_after_a_second(sim: &Sim, by_deadline: bool) -> Scope {
+    let scope = Scope::new(sim.time()).child();
+    if by_deadline {
+        scope.set_deadline(sim.now() + SECOND);
+    } else {
+        let (sleep, scope) = (sim.time().sleep(SECOND), scope.clone());
+        drop(sim.spawn("cancels", async move {
+            sleep.await;
+            scope.cancel("enough")
+        }));
+    }
+    scope
+}
+
+#[test]
+fn a_shield_that_is_not_polled_any_more_is_waited_for_until_its_budget_is_over() {
+    for by_deadline in [false, true] {
+        wakeful::sim::run(|sim| async move {
+            let scope = cancelled_after_a_second(&sim, by_deadline);
+            let outcome = scope.run(async {
+                let mut shield = pin!(scope.shield(5 * SECOND, async |_| pending::<()>().await));
+                assert!(futures::poll!(shield.as_mut()).is_pending());
+                pending::<()>().await
+            });
+            assert!(outcome.await.is_cancelled());
+            assert_eq!(sim.now().as_nanos(), 6_000_000_000);
+        });
+    }
+}
+
+#[test]
+fn a_local_group_that_is_not_polled_when_it_is_woken_is_not_waited_for() {
+    for (by_deadline, polled) in [(false, 0), (true, 0), (false, 3), (true, 3)] {
+        wakeful::sim::run(|sim| async move {
+            let scope = cancelled_after_a_second(&sim, by_deadline);
+            let outcome = scope.run(async {
+                let mut group = pin!(local_group::<()>().report(&scope, async |g| {
+                    let shields = async {
+                        let _ = current().unwrap().shield(9 * SECOND, async |_| pending::<()>().await).await;
+                        Ok(())
+                    };
+                    drop(g.spawn_background("shields", shields).unwrap());
+                    pending::<Result<(), _>>().await
+                }));
+                for _ in 0..3 {
+                    assert!(futures::poll!(group.as_mut()).is_pending());
+                }
+                // Goes on, as what is in the background does.
+                let sleep = pin!(sim.time().sleep(polled * SECOND));
+                drop(futures::future::select(group.as_mut(), sleep).await);
+                pending::<()>().await
+            });
+            assert!(outcome.await.is_cancelled());
+            // Otherwise the budget of the shield is what wakes it next.
+            assert_eq!(sim.now().as_nanos(), if polled == 0 { 1_000_000_000 } else { 10_000_000_000 });
+        });
+    }
+}
+
+/// Its budget counts from its beginning.
+#[test]
+fn a_cleanup_behind_a_shield_has_all_of_its_budget() {
+    for by_deadline in [false, true] {
+        wakeful::sim::run(|sim| async move {
+            let (scope, done) = (cancelled_after_a_second(&sim, by_deadline), AtomicUsize::new(0));
+            let outcome = scope.run(async {
+                let body = scope.shield(5 * SECOND, async |s| s.sleep(4 * SECOND).await);
+                let body = async {
+                    let _ = body.await;
+                    pending::<()>().await
+                };
+                let cleanup = async |_| {
+                    sim.time().sleep(SECOND).await;
+                    done.fetch_add(1, Relaxed);
+                };
+                scope.run(body).cleanup(cleanup, 2 * SECOND).await
+            });
+            assert!(outcome.await.is_cancelled());
+            assert_eq!((done.load(Relaxed), sim.now().as_nanos()), (1, 5_000_000_000));
+        });
+    }
 }
 
 #[test]

@@ -10,21 +10,26 @@
 //!   the flag sweeps the node afterwards.
 //! - **H4** While somebody is in the background of a local group, the runs around the group keep it, so that those are cancelled
 //!   last, and may do what they have to. Runs in the group's own scope end by themselves then: the others wait for them.
+//! - **H5** Nobody waits for what is not polled any more: not for a shield longer than its budget, whether it is polled or not, and
+//!   for a group no longer than it is polled when it is woken.
 
 use super::reach::Cover;
 use super::scope::Scope;
 use super::sweep::{join, sweep};
 use super::tree::{self, APART, Branch, HOLDS, SHIELD, TreeWaiter, WAITERS};
 use super::view::View;
+use super::watch::set_sleep;
 use crate::sys::slot;
 use crate::sys::thread::contain;
 use crate::sys::{Arc, Weak};
+use crate::time::{Instant, Sleep, Time};
 use crate::wait::Seen;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::future::Future;
 use core::pin::Pin;
-use core::task::Waker;
+use core::task::{Context, Waker};
 use pin_project_lite::pin_project;
 
 /// An entry in a scope's list.
@@ -110,6 +115,13 @@ pub(super) fn forget(scope: &Scope, run: usize) {
     }
 }
 
+/// Takes the hold `node` off the list for one run, which has waited enough for it.
+pub(super) fn pass(scope: &Scope, run: usize, node: &Branch) {
+    if let View::Shared(branch) = scope.view() {
+        remove(branch, |hold| hold.run == run && core::ptr::eq(hold.node.as_ptr(), node));
+    }
+}
+
 fn remove(scope: &Branch, is: impl Fn(&Hold) -> bool) {
     while scope.look().flags() & HOLDS != 0 {
         // Dropped outside the lock, as it may free the node.
@@ -150,8 +162,17 @@ pin_project! {
         #[pin]
         waiter: TreeWaiter,
         seen: Seen,
+        // The polls that were counted when it was last looked, and for how many polls of this one they have been that many.
+        polls: Option<usize>,
+        idle: u8,
+        // The end of a budget.
+        #[pin]
+        end: Option<Sleep>,
     }
 }
+
+/// How often one who waits for a group wakes it, and is polled himself, without the group being polled.
+const PATIENCE: u8 = 64;
 
 /// What became of waiting for a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +194,8 @@ impl Rest {
     pub(super) fn poll(&mut self, node: Arc<Branch>, waker: &Waker) -> Rested {
         let right = self.0.as_ref().is_some_and(|spot| core::ptr::eq(&**spot.waiter.home(), &*node));
         if !right {
-            self.0 = Some(Box::pin(Spot { waiter: TreeWaiter::new(node, None), seen: Seen::NONE }));
+            let waiter = TreeWaiter::new(node, None);
+            self.0 = Some(Box::pin(Spot { waiter, seen: Seen::NONE, polls: None, idle: 0, end: None }));
         }
         let spot = self.0.as_mut().expect("made above").as_mut().project();
         let waiter = spot.waiter.as_ref();
@@ -191,6 +213,34 @@ impl Rest {
             (true, false) => Rested::Began,
             (false, _) => Rested::Over,
         }
+    }
+
+    /// Whether it is `end`, for the hold that this was [polled](Self::poll) for just now. If not, the waker is registered for that.
+    pub(super) fn is_over_at(&mut self, end: Instant, time: &Time, cx: &mut Context<'_>) -> bool {
+        let Some(spot) = self.0.as_mut() else { return false };
+        let mut spot = spot.as_mut().project();
+        set_sleep(spot.end.as_mut(), || time, end);
+        spot.end.as_pin_mut().is_some_and(|end| end.poll(cx).is_ready())
+    }
+
+    /// Whether the group whose hold this was [polled](Self::poll) for just now is not polled any more. If that is not sure, group
+    /// and waker are woken.
+    pub(super) fn is_in_vain(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(spot) = self.0.as_mut() else { return false };
+        let spot = spot.as_mut().project();
+        let node = spot.waiter.home();
+        let polls = tree::polls(node);
+        if spot.polls.replace(polls) != Some(polls) {
+            *spot.idle = 0;
+            return false;
+        }
+        if *spot.idle == PATIENCE {
+            return true;
+        }
+        *spot.idle += 1;
+        sweep(node);
+        cx.waker().wake_by_ref();
+        false
     }
 
     pub(super) fn clear(&mut self) {
@@ -212,6 +262,8 @@ impl Drop for KeepOpen {
 /// What a local group has while somebody is in its background: runs around it keep their bodies, so that it ends as a group of
 /// tasks does, those in the background last, with what they have to do.
 pub(crate) struct Service {
+    /// By which the group is woken.
+    line: Rest,
     open: KeepOpen,
     /// The innermost run around it when it was last listed with those around it.
     within: Option<usize>,
@@ -220,12 +272,15 @@ pub(crate) struct Service {
 impl Service {
     /// In the group of this scope.
     pub(crate) fn new(scope: &Scope) -> Self {
-        Self { open: KeepOpen(tree::shield(scope.branch(), Cover::NONE)), within: None }
+        Self { line: Rest::new(), open: KeepOpen(tree::shield(scope.branch(), Cover::NONE)), within: None }
     }
 
-    /// To be called at each poll of the group, outside those of its members.
-    pub(crate) fn place(&mut self) {
-        place_anew(&mut self.within, Kind::Service, || self.open.0.clone(), |_| {});
+    /// To be called at each poll of the group, outside those of its members. `control` lets the group be polled.
+    pub(crate) fn place(&mut self, control: &Waker) {
+        let node = &self.open.0;
+        place_anew(&mut self.within, Kind::Service, || node.clone(), |_| {});
+        tree::count_poll(node);
+        self.line.poll(node.clone(), control);
     }
 }
 

@@ -92,7 +92,8 @@ impl Scope {
     ///
     /// While it holds, runs further out that are cancelled keep their bodies: the poll stack of this future, whole, goes on
     /// until the shield is over and then ends at the next `Pending`. Tasks elsewhere whose scopes lie inside the shield's are
-    /// covered for the same time; those that lie beside it are not.
+    /// covered for the same time; those that lie beside it are not. Nobody waits longer than the budget, also if this future is
+    /// kept and not polled any more.
     ///
     /// # Time
     /// Counted by the scope's clock. Inside, the [effective deadline](Self::effective_deadline) takes the budget into

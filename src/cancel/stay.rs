@@ -1,5 +1,6 @@
 //! Rule e: who ends what along one poll stack, and what a run that is to end still waits for.
 
+use super::deadline::passes;
 use super::hold::{self, Kind, Rest, Rested};
 use super::outcome::Outcome;
 use super::scope::Scope;
@@ -7,6 +8,7 @@ use super::tree::{Branch, CANCELLED, HOLDS};
 use super::view::View;
 use crate::sys::Arc;
 use crate::sys::slot;
+use crate::time::Instant;
 use core::task::{Context, Poll};
 
 /// How often a run leaves it to the run of a cancelled ancestor to drop it. That one does so after the same poll; one that
@@ -48,25 +50,38 @@ impl Stay {
 
     /// Whether a run of a cancelled scope keeps its body because of what is inside it.
     pub(super) fn shelters(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
-        let held = self.holds(scope, run, |kind| matches!(kind, Kind::Shield | Kind::Service), cx);
-        if held == Some(Rested::Began) {
-            // What was polled before the scope was cancelled may have relied on this run to tell it.
-            cx.waker().wake_by_ref();
+        for (kind, node) in hold::of_run(scope.view(), run) {
+            let end = match kind {
+                Kind::Shield => passes(View::Shared(&node)),
+                Kind::Service => Instant::NEVER,
+                Kind::Group | Kind::Cleanup => continue,
+            };
+            // H5. One of a cleanup counts anew when that begins.
+            if !end.is_never() && end <= scope.now() {
+                continue;
+            }
+            match self.rest.poll(node.clone(), cx.waker()) {
+                Rested::Over => continue,
+                // What was polled before the scope was cancelled may have relied on this run to tell it.
+                Rested::Began => cx.waker().wake_by_ref(),
+                Rested::GoesOn => {}
+            }
+            if kind == Kind::Service && self.rest.is_in_vain(cx) {
+                hold::pass(scope, run, &node);
+            } else if !self.rest.is_over_at(end, scope.time(), cx) {
+                return true;
+            }
         }
-        held.is_some()
+        false
     }
 
     /// Whether a run without a body has to wait for groups that were left behind in it.
     pub(super) fn lingers(&mut self, scope: &Scope, run: usize, cx: &mut Context<'_>) -> bool {
-        self.holds(scope, run, |kind| kind == Kind::Group, cx).is_some()
-    }
-
-    fn holds(&mut self, scope: &Scope, run: usize, is: impl Fn(Kind) -> bool, cx: &mut Context<'_>) -> Option<Rested> {
         loop {
-            let (_, node) = hold::of_run(scope.view(), run).find(|(kind, _)| is(*kind))?;
-            match self.rest.poll(node, cx.waker()) {
-                Rested::Over => {}
-                rested => return Some(rested),
+            let mut holds = hold::of_run(scope.view(), run);
+            let Some((_, node)) = holds.find(|(kind, _)| *kind == Kind::Group) else { return false };
+            if self.rest.poll(node, cx.waker()) != Rested::Over {
+                return true;
             }
         }
     }

@@ -79,6 +79,8 @@ struct Rare {
     /// When the shield was taken away: what it had held back came to those further in then, and not before.
     passed: Instant,
     holds: Vec<Hold>,
+    /// Of a hold: how often what it stands for was polled.
+    polls: usize,
 }
 
 /// The time that is left for winding down, and what the scope is cancelled with at its end.
@@ -459,6 +461,19 @@ pub(super) fn uncover(branch: &Branch, since: Option<Instant>) {
         hold::lift(branch);
         sweep(branch);
     }
+}
+
+/// Counts a poll of what the node stands for.
+pub(super) fn count_poll(branch: &Branch) {
+    branch.with(|held| {
+        let rare = held.state.rare();
+        rare.polls = rare.polls.wrapping_add(1);
+    });
+}
+
+/// How many have been counted.
+pub(super) fn polls(branch: &Branch) -> usize {
+    branch.read(|held| held.state.rare.as_ref().map_or(0, |rare| rare.polls))
 }
 
 /// A node's link to its parent.

@@ -155,7 +155,7 @@ impl Watch {
 
 /// Sees to it that there is a sleep until `until`.
 #[inline]
-fn set_sleep<'t>(mut sleep: Pin<&mut Option<Sleep>>, time: impl FnOnce() -> &'t Time, until: Instant) {
+pub(super) fn set_sleep<'t>(mut sleep: Pin<&mut Option<Sleep>>, time: impl FnOnce() -> &'t Time, until: Instant) {
     if until.is_never() {
         return sleep.set(None);
     }

@@ -184,7 +184,7 @@ impl<'env, E> LocalGroup<'env, E, MaySend> {
     ///
     /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
     /// When a scope around the group is cancelled, this child is cancelled last, too; what it shields, or cleans up, it does before
-    /// that scope moves on.
+    /// that scope moves on. A group that is kept, and not polled when it is woken, is not waited for.
     ///
     /// # Errors
     /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).
@@ -281,7 +281,7 @@ impl<'env, E> LocalGroup<'env, E, StaysHere> {
     ///
     /// Its scope stands apart from the group's: it goes on while the others are being cancelled.
     /// When a scope around the group is cancelled, this child is cancelled last, too; what it shields, or cleans up, it does before
-    /// that scope moves on.
+    /// that scope moves on. A group that is kept, and not polled when it is woken, is not waited for.
     ///
     /// # Errors
     /// With the future, if the group is over, or [winds down](Scope::cancel_with_grace).

@@ -179,7 +179,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
         this.crew.begin(cx.waker());
         // The runs around may be others than the last time.
         if let Some(service) = this.service {
-            service.place();
+            service.place(&this.shared.control);
         }
         let mut budget = BUDGET;
         for _ in 0..PASSES {
@@ -237,7 +237,7 @@ impl<'env, F: Future<Output = Result<R, E>>, R, E, K: Kind> LocalReport<'env, F,
             this.crew.insert(newcomer);
         });
         if *this.serving > 0 {
-            this.service.get_or_insert_with(|| Service::new(&this.shared.scope)).place();
+            this.service.get_or_insert_with(|| Service::new(&this.shared.scope)).place(&this.shared.control);
         }
     }
 
