@@ -110,8 +110,8 @@ impl Scope {
     /// seen to. What `wait` gives must not be lost if it is dropped: receiving from a queue and accepting from a listener are
     /// safe so. What is to go on until the grace is over is a [run](Self::run).
     ///
-    /// `wait` is not polled if the grace has begun before. Later it wins if it is ready at the poll in which that is seen. It
-    /// runs in whatever scope is current, and is not kept by a shield inside it.
+    /// Once the grace has begun, `wait` is not polled any more: what was ready then is left where it is. It runs in whatever scope is
+    /// current, and is not kept by a shield inside it.
     ///
     /// # Examples
     /// ```
@@ -141,7 +141,7 @@ impl Scope {
     /// });
     /// ```
     pub fn unless_draining<F: Future>(&self, wait: F) -> UnlessDraining<'_, F> {
-        UnlessDraining { scope: self, wait: Some(wait), begun: false, watch: Watch::new() }
+        UnlessDraining { scope: self, wait: Some(wait), watch: Watch::new() }
     }
 }
 
@@ -196,7 +196,6 @@ pin_project! {
         // None, once this is over.
         #[pin]
         wait: Option<F>,
-        begun: bool,
         #[pin]
         watch: Watch,
     }
@@ -208,21 +207,18 @@ impl<F: Future> Future for UnlessDraining<'_, F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let wait = this.wait.as_mut().as_pin_mut().expect("`UnlessDraining` was polled after it was ready");
-        let mut given = None;
-        if *this.begun || !this.scope.is_draining() {
-            *this.begun = true;
-            given = match wait.poll(cx) {
-                Poll::Ready(value) => Some(value),
-                Poll::Pending => loop {
-                    if this.scope.is_draining() {
-                        break None;
-                    }
-                    if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                },
-            };
-        }
+        let polled = if this.scope.is_draining() { Poll::Pending } else { wait.poll(cx) };
+        let given = match polled {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => loop {
+                if this.scope.is_draining() {
+                    break None;
+                }
+                if this.watch.as_mut().poll(this.scope, false, cx).is_pending() {
+                    return Poll::Pending;
+                }
+            },
+        };
         this.watch.clear();
         this.wait.set(None);
         Poll::Ready(given)

@@ -1,8 +1,11 @@
 //! Rule j: winding down before the end.
 
 use crate::support::{Counter, Cx, LONG, Spawner, again, ms, poll};
+use futures::channel::oneshot;
 use futures::future::join3;
 use std::future::pending;
+use std::pin::pin;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use wakeful::cancel::{Deadline, Outcome, Reason, ReasonKind, Scope};
 use wakeful::time::{Instant, ManualClock};
@@ -62,6 +65,17 @@ pub(crate) async fn j_what_is_waited_for_to_begin_with_is_given_up_when_a_grace_
         }
         assert_eq!(waits.await, (None, 1, None));
     }
+    // What came at the same time is left where it is.
+    let (scope, (gives, given)) = (cx.scope(), oneshot::channel());
+    let mut given = pin!(given);
+    {
+        let mut wait = pin!(scope.unless_draining(given.as_mut()));
+        assert!(poll(wait.as_mut(), Waker::noop()).is_pending());
+        gives.send("left").unwrap();
+        scope.cancel_with_grace("over", LONG);
+        assert_eq!(poll(wait.as_mut(), Waker::noop()), Poll::Ready(None));
+    }
+    assert_eq!(given.await, Ok("left"));
 }
 
 pub(crate) async fn j_all_who_watch_are_told_at_once(cx: Cx<impl Spawner>) {
