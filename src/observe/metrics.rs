@@ -26,7 +26,8 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Of what it is, and which one: `queue_len`. The same for all of that kind.
+    /// Of what it is, and which one: `queue_len`. The same for all of that kind. In the text for Prometheus what is not a letter or
+    /// a digit of ASCII is an underscore, as nothing else is allowed there.
     pub name: &'static str,
     /// The number now.
     pub value: Value,
@@ -193,11 +194,14 @@ const BOUNDS: core::ops::RangeInclusive<u32> = 10..=40;
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // All samples of a name stand together, and so do those of a kind, which the text tells apart by their names.
-        let mut sorted: Vec<_> =
-            self.samples.iter().map(|sample| (sample.metric.name, suffix(&sample.metric.value), sample)).collect();
-        sorted.sort_by_key(|(name, (unit, _), _)| (*name, *unit));
+        let mut sorted: Vec<_> = self
+            .samples
+            .iter()
+            .map(|sample| (allowed(sample.metric.name), suffix(&sample.metric.value), sample))
+            .collect();
+        sorted.sort_by(|(name, (unit, _), _), (other, (others, _), _)| (name, unit).cmp(&(other, others)));
         let mut last = None;
-        for (name, (unit, kind), Sample { of, metric: Metric { value, .. } }) in sorted {
+        for (name, (unit, kind), Sample { of, metric: Metric { value, .. } }) in &sorted {
             if last.replace((name, unit)) != Some((name, unit)) {
                 writeln!(f, "# TYPE wakeful_{name}{unit} {kind}")?;
             }
@@ -222,6 +226,15 @@ impl fmt::Display for Snapshot {
             }
         }
         Ok(())
+    }
+}
+
+/// The name of a number as the text may have it.
+fn allowed(name: &'static str) -> Cow<'static, str> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match name.chars().all(is_allowed) {
+        true => name.into(),
+        false => name.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect(),
     }
 }
 

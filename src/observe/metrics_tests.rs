@@ -176,3 +176,21 @@ wakeful_jobs_total{name=\"b\"} 20
 ";
     assert_eq!(set.snapshot().to_string(), expected);
 }
+
+#[test]
+fn names_have_nothing_in_the_text_that_is_not_allowed_there() {
+    let set = MetricSet::new();
+    set.add("a", |tell: &mut dyn FnMut(Metric)| {
+        tell(Metric::new("jobs_left", Value::Gauge(1)));
+        tell(Metric::new("jobs left{}\n", Value::Gauge(2)));
+        tell(Metric::new("jobs-left", Value::Gauge(3)));
+    });
+    let expected = "\
+# TYPE wakeful_jobs_left gauge
+wakeful_jobs_left{name=\"a\"} 1
+wakeful_jobs_left{name=\"a\"} 3
+# TYPE wakeful_jobs_left___ gauge
+wakeful_jobs_left___{name=\"a\"} 2
+";
+    assert_eq!(set.snapshot().to_string(), expected);
+}
