@@ -248,6 +248,17 @@ fn a_file_that_somebody_reads_all_the_while_is_not_waited_for_without_end() {
 }
 
 #[test]
+fn a_path_is_that_of_a_file_whatever_it_means_to_sqlite() {
+    let open =
+        |path: &str| SqliteStore::builder(&Time::system(), SystemWall, |job: Job| job.run()).open(path).map(drop);
+    assert!(matches!(open(""), Err(OpenError::Failed(_))), "that is a folder");
+    // In a folder that is not there nothing can be made, which a database in memory would not mind.
+    for path in ["file:x/x?mode=memory", "file:x/y?vfs=memdb"] {
+        assert!(matches!(open(path), Err(OpenError::Failed(_))), "{path}");
+    }
+}
+
+#[test]
 fn files_of_others_and_of_newer_versions_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     wakeful::sim::run(|sim| async move {

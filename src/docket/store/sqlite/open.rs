@@ -61,13 +61,15 @@ impl SqliteBuilder {
         self
     }
 
-    /// Opens a file, and makes it if it isn't there. This blocks.
+    /// Opens a file, and makes it if it isn't there. This blocks. A path is no more than that: names that SQLite has for what is not
+    /// a file, such as `:memory:`, are those of files here.
     ///
     /// # Errors
     /// If the file is not one of a docket, or of a newer version of this crate; or if SQLite can't open it.
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
         let synchronous = self.synchronous;
-        let sql = Connection::open(path).map_err(failed)?;
+        // With a folder before it, it is none of the names that mean something to SQLite.
+        let sql = Connection::open(Path::new(".").join(path)).map_err(failed)?;
         self.build(sql, true, |sql| {
             sql.pragma_update(None, "journal_mode", "WAL")?;
             sql.pragma_update(None, "synchronous", synchronous)
