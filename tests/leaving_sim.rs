@@ -202,6 +202,8 @@ fn a_cleanup_behind_a_shield_has_all_of_its_budget() {
             let outcome = scope.run(async {
                 let body = scope.shield(5 * SECOND, async |s| s.sleep(4 * SECOND).await);
                 let body = async {
+                    // So that the run around knows of the cleanup before it knows of the shield.
+                    sim.time().sleep(SECOND / 2).await;
                     let _ = body.await;
                     pending::<()>().await
                 };
@@ -212,7 +214,7 @@ fn a_cleanup_behind_a_shield_has_all_of_its_budget() {
                 scope.run(body).cleanup(cleanup, 2 * SECOND).await
             });
             assert!(outcome.await.is_cancelled());
-            assert_eq!((done.load(Relaxed), sim.now().as_nanos()), (1, 5_000_000_000));
+            assert_eq!((done.load(Relaxed), sim.now().as_nanos()), (1, 5_500_000_000));
         });
     }
 }
